@@ -91,6 +91,7 @@ without a cluster, root or containers.`,
   daemun explain http://hello.localhost:8080/
   daemun lint manifests/            what is wrong with these files`,
 		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnv(cmd) },
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return usageError{fmt.Errorf("unknown command %q", args[0])}
