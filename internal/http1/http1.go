@@ -40,6 +40,8 @@ type Limits struct {
 	Underscores Underscores
 	// HighTarget lets octets from 0x80 pass in a request target (H1.11).
 	HighTarget bool
+	// FromBackend makes every refusal of a body a 502 (H2.14).
+	FromBackend bool
 }
 
 // Underscores is the treatment of field names with an underscore (H1.10).
@@ -62,7 +64,7 @@ func RequestLimits() Limits {
 // Names with underscores pass: a backend may send what it likes to clients.
 func ResponseLimits() Limits {
 	return Limits{RequestLine: 8 << 10, FieldLine: 64 << 10, Head: 64 << 10, Fields: 200, Chunk: 256, Trailer: 8 << 10, Trailers: 32,
-		Underscores: UnderscoresKeep}
+		Underscores: UnderscoresKeep, FromBackend: true}
 }
 
 // ErrIncomplete is returned by Parse when the buffer ends before the head
