@@ -275,8 +275,8 @@ func (b *BodyReader) dataEnd(in []byte) Reason {
 
 // sizeLine reads the size of the next chunk (H2.5, H2.6).
 func (b *BodyReader) sizeLine(in []byte) Reason {
-	line := section{}
-	text, reason := line.line(in, b.lim.Chunk, ReasonChunkLine, b.lim.Chunk+2, ReasonChunkLine)
+	var at cursor
+	text, reason := at.next(in, b.lim.Chunk, ReasonChunkLine, b.lim.Chunk+len(crlf), ReasonChunkLine)
 	if reason != reasonNone {
 		return reason
 	}
@@ -287,7 +287,7 @@ func (b *BodyReader) sizeLine(in []byte) Reason {
 	if b.overhead += int64(len(text)); b.overhead > chunkAllowance+b.payload {
 		return ReasonChunkOverhead
 	}
-	b.take(line.start)
+	b.take(at.start)
 	if b.left = size; size > 0 {
 		b.part = partData
 		return reasonNone

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"syscall"
 )
 
 // ErrBufferFull is returned by Fill when the buffer has its largest size and
@@ -68,8 +67,8 @@ func (r *Reader) Wait() error {
 		_, err := r.Fill()
 		return err
 	}
-	if raw := r.wait.raw(r.conn); raw != nil {
-		return r.waitRaw(raw)
+	if r.wait.bind(r.conn) {
+		return r.waitReadable()
 	}
 	// One octet is enough to wake up; the layer below (TLS) has the rest of
 	// its record in memory, so the next Fill costs no system call.
@@ -80,82 +79,6 @@ func (r *Reader) Wait() error {
 	r.buf.b[0] = r.one[0]
 	r.r, r.w = 0, 1
 	return nil
-}
-
-// waiter reads from a plain socket only when it is readable, which is the only
-// moment when a buffer is needed.
-type waiter struct {
-	conn  syscall.RawConn
-	asked bool
-	read  func(fd uintptr) bool // made once, to not allocate with each Wait
-	buf   *buffer
-	n     int
-	err   error
-}
-
-// raw returns conn's socket, nil if conn is not exactly a socket: a wrapper may
-// embed one and have octets of its own to deliver first.
-func (w *waiter) raw(conn net.Conn) syscall.RawConn {
-	if w.asked {
-		return w.conn
-	}
-	w.asked = true
-	var sc syscall.Conn
-	switch c := conn.(type) {
-	case *net.TCPConn:
-		sc = c
-	case *net.UnixConn:
-		sc = c
-	default:
-		return nil
-	}
-	if raw, err := sc.SyscallConn(); err == nil {
-		w.conn, w.read = raw, w.readable
-	}
-	return w.conn
-}
-
-func (r *Reader) waitRaw(raw syscall.RawConn) error {
-	w := &r.wait
-	w.buf, w.n, w.err = nil, 0, nil
-	err := raw.Read(w.read)
-	if err == nil {
-		err = w.err
-	}
-	if err == nil && w.n == 0 {
-		err = io.EOF
-	}
-	if err != nil {
-		w.buf.put()
-		w.buf = nil
-		return err
-	}
-	r.buf, r.r, r.w = w.buf, 0, w.n
-	w.buf = nil
-	return nil
-}
-
-// readable tries to read and reports false to be called again when there is
-// something.
-func (w *waiter) readable(fd uintptr) bool {
-	buf := takeBuffer(0)
-	for {
-		n, err := syscall.Read(int(fd), buf.b)
-		switch err {
-		case nil:
-			w.buf, w.n = buf, n
-			return true
-		case syscall.EINTR:
-			continue
-		case syscall.EAGAIN:
-			buf.put()
-			return false
-		default:
-			buf.put()
-			w.err = &net.OpError{Op: "read", Net: "tcp", Err: err}
-			return true
-		}
-	}
 }
 
 // Fill does one Read into free space and returns the number of new octets. A
@@ -200,22 +123,18 @@ func (r *Reader) makeRoom() error {
 	return r.moveOn()
 }
 
-// moveOn takes another buffer: a larger one, or one of the same size when the
-// lack of room is due to held octets.
+// moveOn takes another buffer: a larger one when the unread octets fill this
+// one, one of the same size when it is held octets that leave no room.
 func (r *Reader) moveOn() error {
 	old, size := r.buf, r.buf.size
-	if r.held == 0 || r.w-r.r+leastFree > len(old.b) {
-		size++
-	}
-	limit := r.Max
-	if limit == 0 {
-		limit = defaultMaxBuffer
-	}
-	if size > old.size && len(old.b) >= min(limit, largestBuffer) {
-		if r.w < len(old.b) {
-			return nil
+	if r.held == 0 {
+		limit := r.Max
+		if limit == 0 {
+			limit = defaultMaxBuffer
 		}
-		return ErrBufferFull
+		if size++; len(old.b) >= min(limit, largestBuffer) {
+			return ErrBufferFull
+		}
 	}
 	r.buf = takeBuffer(size)
 	r.w = copy(r.buf.b, old.b[r.r:r.w])

@@ -51,7 +51,7 @@ func (r *Request) parse(b []byte, lim *Limits) Reason {
 		if reason := s.skipEmptyLine(b); reason != reasonNone {
 			return reason
 		}
-		line, reason := s.line(b, lim.RequestLine, ReasonRequestLineLong, lim.Head, ReasonHeadLong)
+		line, reason := s.next(b, lim.RequestLine, ReasonRequestLineLong, lim.Head, ReasonHeadLong)
 		if reason != reasonNone {
 			return reason
 		}

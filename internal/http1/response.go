@@ -40,7 +40,7 @@ func (r *Response) parse(b []byte, lim *Limits, requestWasHEAD bool) Reason {
 		if b[0] != 'H' {
 			return ReasonStatusLine
 		}
-		line, reason := s.line(b, lim.RequestLine, ReasonRequestLineLong, lim.Head, ReasonHeadLong)
+		line, reason := s.next(b, lim.RequestLine, ReasonRequestLineLong, lim.Head, ReasonHeadLong)
 		if reason != reasonNone {
 			return reason
 		}

@@ -9,6 +9,9 @@ const reasonIncomplete Reason = 255
 // because each is compared with each field.
 const maxOptions = 32
 
+// maxFields is what section.index can count.
+const maxFields = 1<<16 - 1
+
 // stage is how far a message section has been read.
 type stage uint8
 
@@ -25,8 +28,7 @@ const (
 type section struct {
 	stage stage
 	first *byte // of the buffer that the views point into
-	start int   // where the current line begins
-	seen  int   // no LF between start and seen
+	cursor
 
 	lines  int
 	fields []Field
@@ -45,6 +47,37 @@ type section struct {
 	}
 }
 
+// cursor goes through a buffer line by line.
+type cursor struct {
+	start int // where the current line begins
+	seen  int // no LF between start and seen
+}
+
+// next returns the next line without its CRLF and moves on behind it. A line
+// is refused with long when it has more than limit octets or does not end
+// before total, in which case the reason is totalLong.
+func (c *cursor) next(b []byte, limit int, long Reason, total int, totalLong Reason) ([]byte, Reason) {
+	end := c.start + limit + len(crlf)
+	if total < end {
+		end, long = total, totalLong
+	}
+	lf := bytes.IndexByte(b[c.seen:min(end, len(b))], '\n')
+	if lf < 0 {
+		if len(b) >= end {
+			return nil, long
+		}
+		c.seen = len(b)
+		return nil, reasonIncomplete
+	}
+	lf += c.seen
+	if lf == c.start || b[lf-1] != '\r' {
+		return nil, ReasonBareLF
+	}
+	line := b[c.start : lf-1]
+	c.start, c.seen = lf+1, lf+1
+	return line, reasonNone
+}
+
 // lineLimits are the limits of a section with the reasons that go with them.
 type lineLimits struct {
 	line, total, count              int
@@ -53,11 +86,11 @@ type lineLimits struct {
 }
 
 func headLimits(lim *Limits) lineLimits {
-	return lineLimits{lim.FieldLine, lim.Head, lim.Fields, ReasonFieldLineLong, ReasonHeadLong, ReasonFields, lim.Underscores}
+	return lineLimits{lim.FieldLine, lim.Head, min(lim.Fields, maxFields), ReasonFieldLineLong, ReasonHeadLong, ReasonFields, lim.Underscores}
 }
 
 func trailerLimits(lim *Limits) lineLimits {
-	return lineLimits{lim.FieldLine, lim.Trailer, lim.Trailers, ReasonTrailer, ReasonTrailer, ReasonTrailer, lim.Underscores}
+	return lineLimits{lim.FieldLine, lim.Trailer, min(lim.Trailers, maxFields), ReasonTrailer, ReasonTrailer, ReasonTrailer, lim.Underscores}
 }
 
 // begin makes s ready for a new section and keeps the memory it has.
@@ -72,33 +105,10 @@ func (s *section) resumes(b []byte) bool {
 	return s.stage != stageNone && len(b) >= s.seen && &b[0] == s.first
 }
 
-// line returns the next line without its CRLF and moves on behind it.
-func (s *section) line(b []byte, limit int, long Reason, total int, totalLong Reason) ([]byte, Reason) {
-	end := s.start + limit + len("\r\n")
-	if total < end {
-		end, long = total, totalLong
-	}
-	lf := bytes.IndexByte(b[s.seen:min(end, len(b))], '\n')
-	if lf < 0 {
-		if len(b) >= end {
-			return nil, long
-		}
-		s.seen = len(b)
-		return nil, reasonIncomplete
-	}
-	lf += s.seen
-	if lf == s.start || b[lf-1] != '\r' {
-		return nil, ReasonBareLF
-	}
-	line := b[s.start : lf-1]
-	s.start, s.seen = lf+1, lf+1
-	return line, reasonNone
-}
-
 // readFields reads field lines up to and including the empty line.
 func (s *section) readFields(b []byte, lim *lineLimits) Reason {
 	for {
-		line, reason := s.line(b, lim.line, lim.lineLong, lim.total, lim.totalLong)
+		line, reason := s.next(b, lim.line, lim.lineLong, lim.total, lim.totalLong)
 		if reason != reasonNone {
 			return reason
 		}
