@@ -18,7 +18,7 @@ func TestRewrite(t *testing.T) {
 		{"case is ignored, capture keeps it", "/Api(/|$)(.*)", "/$2", "/aPI/Users", "/Users", false},
 		{"missing captures are empty", "/original", "/new/$1$9", "/original/other", "/new/", false},
 		{"redirect", "/original", "https://bar.example.org/$1", "/original/other", "https://bar.example.org/", true},
-		{"redirect with capture", "/o/(.*)", "http://b.test/$1?x=1", "/o/a%20b%0d%0aX:%3Fy", "http://b.test/a%20b%0D%0AX:%3Fy?x=1", true},
+		{"redirect with capture", "/o/(.*)", "http://b.test/$1?x=1", "/o/a%20b%0dX:%3Fy", "http://b.test/a%20b%0DX:%3Fy?x=1", true},
 		{"a capture does not make a redirect", "/o/(.*)", "$1", "/o/http%3A%2F%2Fevil", "/http:/evil", false},
 		{"result without a slash gets one", "/api(/|$)(.*)", "$2", "/api/x", "/x", false},
 		{"empty result", "/api(/|$)(.*)", "$2", "/api", "/", false},
