@@ -18,10 +18,11 @@ import (
 )
 
 // Limits of H6.21: the length of an expression in octets and the size of its
-// compiled program in instructions.
+// compiled program in instructions. The time of a match is bounded by the
+// product of program size and path length.
 const (
 	MaxSource  = 1024
-	MaxProgram = 8192
+	MaxProgram = 2048
 )
 
 // Groups is the number of captures that a target can name: $0 to $9.
