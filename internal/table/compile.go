@@ -91,11 +91,7 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 			h.routes[i].effect = h.routes[i-1].effect
 		}
 	}
-	if ordered {
-		h.index = newOrdered(h.routes)
-	} else {
-		h.index = newElements(h.routes)
-	}
+	h.index = newIndex(h.routes, ordered)
 	if !slices.ContainsFunc(host.Routes, matchesAll) {
 		h.nowhere = compileRoute(host, nowhere(), false, hs)
 		h.nowhere.effect = -1
