@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"daemun/internal/http1"
+	"daemun/internal/ir"
 )
 
 var smallGET = []byte("GET /some/path?q=1 HTTP/1.1\r\nHost: a.test\r\nUser-Agent: bench\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n")
@@ -60,9 +61,17 @@ func lean(_ int, c *client) {
 	}
 }
 
+// endless lets a connection carry any number of requests.
+func endless() *ir.Config {
+	cfg := oneRoute(nil)
+	cfg.Settings.KeepAliveRequests = 1 << 30
+	return cfg
+}
+
 // BenchmarkProxyGET is a whole round trip over loopback.
 func BenchmarkProxyGET(b *testing.B) {
-	r, _ := up(b, lean, nil)
+	r := newRig(b, endless())
+	r.endpoints(newScript(b, lean).addr())
 	c := r.dial()
 	_ = c.SetDeadline(time.Time{})
 	roundTrips(b, c.Conn)
@@ -103,7 +112,8 @@ func BenchmarkReverseProxyGET(b *testing.B) {
 // TestAllocs pins that a plain round trip does not allocate, anywhere in the
 // process.
 func TestAllocs(t *testing.T) {
-	r, _ := up(t, lean, nil)
+	r := newRig(t, endless())
+	r.endpoints(newScript(t, lean).addr())
 	c := r.dial()
 	_ = c.SetDeadline(time.Time{})
 	buf := make([]byte, 16<<10)
@@ -149,4 +159,3 @@ func TestHeadAllocs(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
-

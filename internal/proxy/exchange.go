@@ -94,7 +94,7 @@ func (x *exchange) serve() bool {
 	c := x.c
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
-	x.keep = x.req.KeepAlive && !c.server.draining.Load() && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
+	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
 	x.run()
 	x.finish()
 	if x.lingering {
@@ -257,6 +257,9 @@ func (x *exchange) respond(status int, location []byte, empty bool) {
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.hsts() {
 		b = http1.AppendField(b, "Strict-Transport-Security", x.table.HSTS)
+	}
+	if x.c.server.draining.Load() { // began while the request was running
+		x.keep = false
 	}
 	switch {
 	case !x.keep:
