@@ -10,7 +10,7 @@ import (
 
 const (
 	// chunkSize is the most that one Write gets; a pipe holds as much.
-	chunkSize = 64 << 10
+	chunkSize  = 64 << 10
 	keptChunks = 16
 	// gatherTime is how long lines are gathered for one Write. Nobody who
 	// looks at a terminal notices; a busy Daemun saves a system call per line.
