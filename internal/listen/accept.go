@@ -123,8 +123,8 @@ func (l *Listener) shedIdle() bool { return l.config.ShedIdle != nil && l.config
 // connection.
 func (l *Listener) turnAway() {
 	l.rawAccept(func(fd int) bool {
+		l.refused.Add(1) // first: whoever sees the end finds it counted
 		unix.Close(fd)
-		l.refused.Add(1)
 		return false
 	})
 }
