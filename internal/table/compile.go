@@ -135,7 +135,7 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 	if r.FallbackBackend != "" {
 		c.Fallback = hs.Backend(r.FallbackBackend)
 	}
-	if ordered && !c.compileMatcher() || !c.compileRewrite() {
+	if usable := (!ordered || c.compileMatcher()) && c.compileRewrite(); !usable && r.Denied == 0 {
 		denied := *r
 		denied.Denied = 503
 		c.IR = &denied
