@@ -23,3 +23,6 @@ type ConnInfo struct {
 	// TLS is nil on a plain listener; the handshake is complete.
 	TLS *tls.ConnectionState
 }
+
+// CertificateInfo is what an operator sees of a certificate.
+type CertificateInfo struct{}

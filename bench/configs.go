@@ -1,0 +1,125 @@
+package main
+
+// daemunManifest: backend host, backend port, certificate, key (base64).
+const daemunManifest = `
+apiVersion: v1
+kind: Service
+metadata: {name: bench}
+spec:
+  ports: [{name: http, port: 80}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: bench}
+subsets:
+  - addresses: [{ip: %s}]
+    ports: [{name: http, port: %s}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: bench}
+type: kubernetes.io/tls
+data:
+  tls.crt: %s
+  tls.key: %s
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: bench
+  annotations:
+    nginx.ingress.kubernetes.io/ssl-redirect: "false"
+spec:
+  ingressClassName: nginx
+  tls: [{hosts: [bench.test], secretName: bench}]
+  rules:
+    - host: bench.test
+      http:
+        paths:
+          - {path: /, pathType: Prefix, backend: {service: {name: bench, port: {number: 80}}}}
+`
+
+// nginxConf: folder, backend, plain address, TLS address. The forwarding
+// fields and the log line are those that ingress-nginx sets.
+const nginxConf = `
+daemon off;
+worker_processes 1;
+pid %[1]s/nginx.pid;
+error_log %[1]s/nginx-error.log;
+events { worker_connections 4096; multi_accept on; }
+http {
+  log_format main '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent" $request_length $request_time $upstream_addr $upstream_response_length $upstream_response_time $upstream_status $request_id';
+  access_log %[1]s/nginx-access.log main;
+  client_body_temp_path %[1]s/body;
+  proxy_temp_path %[1]s/proxy;
+  fastcgi_temp_path %[1]s/fastcgi;
+  uwsgi_temp_path %[1]s/uwsgi;
+  scgi_temp_path %[1]s/scgi;
+  sendfile on;
+  tcp_nodelay on;
+  keepalive_timeout 75;
+  keepalive_requests 1000;
+  server_tokens off;
+  upstream backend { server %[2]s; keepalive 320; keepalive_requests 10000; }
+  server {
+    listen %[3]s;
+    listen %[4]s ssl;
+    server_name bench.test;
+    ssl_certificate %[1]s/tls.crt;
+    ssl_certificate_key %[1]s/tls.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:SSL:10m;
+    location / {
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_buffering off;
+      proxy_set_header Connection "";
+      proxy_set_header Host $host;
+      proxy_set_header X-Request-ID $request_id;
+      proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Host $host;
+      proxy_set_header X-Forwarded-Port $server_port;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Scheme $scheme;
+      proxy_set_header X-Scheme $scheme;
+      proxy_set_header Proxy "";
+    }
+  }
+}
+`
+
+// haproxyConf: plain address, TLS address, certificate with key, backend.
+const haproxyConf = `
+global
+  nbthread 1
+  maxconn 8192
+  log stdout format raw local0
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+defaults
+  mode http
+  log global
+  option httplog
+  option http-keep-alive
+  timeout connect 5s
+  timeout client 75s
+  timeout server 60s
+  timeout http-keep-alive 75s
+frontend front
+  bind %s
+  bind %s ssl crt %s alpn http/1.1
+  http-request set-header X-Request-ID %%[uuid]
+  http-request set-header X-Real-IP %%[src]
+  http-request set-header X-Forwarded-For %%[src]
+  http-request set-header X-Forwarded-Host %%[req.hdr(host)]
+  http-request set-header X-Forwarded-Port %%[dst_port]
+  http-request set-header X-Forwarded-Proto https if { ssl_fc }
+  http-request set-header X-Forwarded-Proto http if !{ ssl_fc }
+  http-request set-header X-Scheme http
+  http-request set-header X-Forwarded-Scheme http
+  http-request del-header Proxy
+  default_backend back
+backend back
+  http-reuse always
+  server one %s
+`

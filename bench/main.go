@@ -1,0 +1,129 @@
+// Command bench compares Daemun with nginx, HAProxy and httputil.ReverseProxy
+// on one machine in one run and writes a table of ratios.
+//
+// The proxy under test has one core to itself; load generator and backend
+// share the other. All write an access log to a file, keep connections to the
+// backend, and set the same forwarding fields. What counts is CPU time of the
+// proxy per request and requests per second, as ratios: absolute figures
+// depend on the machine.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// cell is one kind of traffic.
+type cell struct {
+	name string
+	path string
+	tls  bool
+	// fresh makes a connection, and a full handshake, per request.
+	fresh bool
+}
+
+func cells() []cell {
+	return []cell{
+		{name: "HTTP/1.1 plain, small", path: "/2"},
+		{name: "HTTP/1.1 TLS, small", path: "/2", tls: true},
+		{name: "TLS handshakes", path: "/2", tls: true, fresh: true},
+		{name: "16 KiB plain", path: "/16384"},
+		{name: "16 KiB TLS", path: "/16384", tls: true},
+		{name: "1 MiB plain", path: "/1048576"},
+		{name: "1 MiB TLS", path: "/1048576", tls: true},
+	}
+}
+
+// sample is one measurement.
+type sample struct {
+	rps      float64
+	cpu      float64 // µs of the proxy per request
+	p50, p99 time.Duration
+	errors   int
+}
+
+func main() {
+	log.SetFlags(0)
+	duration := flag.Duration("duration", 4*time.Second, "of one measurement")
+	rounds := flag.Int("rounds", 3, "measurements per cell and proxy; the median counts")
+	out := flag.String("out", "bench/RESULTS.md", "file to write")
+	only := flag.String("only", "", "measure only cells whose name contains this")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *duration, *rounds, *out, *only); err != nil {
+		log.Fatal("bench: ", err)
+	}
+}
+
+func run(ctx context.Context, duration time.Duration, rounds int, out, only string) error {
+	if runtime.NumCPU() < 2 {
+		return fmt.Errorf("needs two cores, this machine shows %d", runtime.NumCPU())
+	}
+	dir, err := os.MkdirTemp("", "daemun-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	l := &lab{dir: dir, ctx: ctx}
+	defer l.stop()
+	proxies, err := l.start()
+	if err != nil {
+		return err
+	}
+	var report strings.Builder
+	header(&report, proxies, duration, rounds)
+	for _, c := range cells() {
+		if !strings.Contains(c.name, only) {
+			continue
+		}
+		results := map[string]sample{}
+		for _, p := range proxies {
+			// The order of rounds is by proxy inside a cell; a first short run
+			// warms pools and caches.
+			if _, err := l.measure(p, c, time.Second); err != nil {
+				return err
+			}
+		}
+		samples := map[string][]sample{}
+		for range rounds {
+			for _, p := range proxies {
+				s, err := l.measure(p, c, duration)
+				if err != nil {
+					return err
+				}
+				samples[p.name] = append(samples[p.name], s)
+			}
+		}
+		for name, list := range samples {
+			results[name] = median(list)
+		}
+		row(&report, c, proxies, results)
+		log.Printf("%s done", c.name)
+	}
+	fmt.Print(report.String())
+	return os.WriteFile(filepath.Clean(out), []byte(report.String()), 0o644)
+}
+
+// median orders by CPU per request, the steadiest of the figures.
+func median(list []sample) sample {
+	slices.SortFunc(list, func(a, b sample) int {
+		switch {
+		case a.cpu < b.cpu:
+			return -1
+		case a.cpu > b.cpu:
+			return 1
+		}
+		return 0
+	})
+	return list[len(list)/2]
+}

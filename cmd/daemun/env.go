@@ -1,0 +1,27 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagsFromEnv gives every flag that is not on the command line the value of
+// its environment variable: --admin-address is DAEMUN_ADMIN_ADDRESS.
+func flagsFromEnv(cmd *cobra.Command) error {
+	var first error
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		name := "DAEMUN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		if !ok || f.Changed || first != nil {
+			return
+		}
+		if err := cmd.Flags().Set(f.Name, value); err != nil {
+			first = usageError{fmt.Errorf("%s=%q: %w", name, value, err)}
+		}
+	})
+	return first
+}

@@ -1,0 +1,105 @@
+// Command daemun brings traffic to Kubernetes Services: see "daemun help".
+//
+// This package turns arguments into one configuration value and calls the
+// package that does the work; it holds no logic of its own.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"daemun/internal/process"
+)
+
+// version is stamped by the build: -ldflags "-X main.version=v1.2.3".
+var version = "development"
+
+// The exit codes (docs/cli.md).
+const (
+	exitFindings = 1
+	exitUsage    = 2
+)
+
+func main() {
+	process.ShimMain()
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is main without the process around it, for tests.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	kill := make(chan struct{})
+	ctx, stop := interrupts(kill)
+	defer stop()
+	root := rootCommand(kill)
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch e := err.(type) {
+	case nil:
+		return 0
+	case findings:
+		return exitFindings
+	case usageError:
+		fmt.Fprintf(stderr, "daemun: %v\nSee \"%s --help\".\n", e, root.Name())
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "daemun: %v\n", err)
+		return exitFindings
+	}
+}
+
+// findings ends a command with exit code 1 after it has printed what it found.
+type findings struct{}
+
+func (findings) Error() string { return "problems found" }
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+// interrupts returns a context that ends at the first SIGINT or SIGTERM; the
+// second one closes kill.
+func interrupts(kill chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // lives as long as the process
+		<-signals
+		cancel()
+		<-signals
+		close(kill)
+	}()
+	return ctx, func() { signal.Stop(signals); cancel() }
+}
+
+func rootCommand(kill <-chan struct{}) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "daemun",
+		Short: "Bring traffic to Kubernetes Services",
+		Long: `Daemun is an Ingress controller with its own data plane and the Service
+network behind it. "daemun up" runs plain Kubernetes manifests on this machine,
+without a cluster, root or containers.`,
+		Example: `  daemun up examples/hello          run manifests, serve their Ingresses
+  daemun get routes -A              what is served
+  daemun explain http://hello.localhost:8080/
+  daemun lint manifests/            what is wrong with these files`,
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnv(cmd) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usageError{fmt.Errorf("unknown command %q", args[0])}
+			}
+			return nil
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(upCommand(kill), getCommand(), explainCommand(), lintCommand(), logsCommand(), versionCommand(), echoCommand())
+	return root
+}

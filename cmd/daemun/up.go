@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"daemun/internal/daemon"
+	"daemun/internal/translate"
+)
+
+// defaultAdmin is where `up` answers operators and where the other commands
+// look for it.
+const defaultAdmin = "127.0.0.1:10254"
+
+func upCommand(kill <-chan struct{}) *cobra.Command {
+	c := daemon.UpConfig{Version: version, Translate: upTranslate()}
+	var images []string
+	var healthzPort int
+	cmd := &cobra.Command{
+		Use:   "up [flags] [PATH...]",
+		Short: "Run manifests on this machine and serve their Ingresses",
+		Long: `Run the workloads of Kubernetes manifests as local processes and serve their
+Ingresses. PATH is a file, a folder (read recursively) or - for standard input;
+without PATH it is the current folder. Changes to the files apply live.
+
+The access log goes to standard output, everything else to standard error.`,
+		Example: `  daemun up examples/hello
+  daemun up --http-port 80 --image web=./bin/web k8s/
+  kustomize build overlays/dev | daemun up -`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.Paths = args
+			if len(args) == 0 {
+				c.Paths = []string{"."}
+			}
+			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			var err error
+			if c.Images, err = parseImages(images); err != nil {
+				return usageError{err}
+			}
+			if cmd.Flags().Changed("healthz-port") {
+				host, _, err := net.SplitHostPort(c.AdminAddress)
+				if err != nil {
+					return usageError{fmt.Errorf("--admin-address: %w", err)}
+				}
+				c.AdminAddress = net.JoinHostPort(host, strconv.Itoa(healthzPort))
+			}
+			return daemon.Up(cmd.Context(), c, kill)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&c.ListenAddress, "listen-address", "127.0.0.1", "address that serves Ingresses")
+	f.IntVar(&c.HTTPPort, "http-port", 8080, "port for HTTP; 0 is any free port")
+	f.IntVar(&c.HTTPSPort, "https-port", 8443, "port for HTTPS; 0 is any free port")
+	f.StringVar(&c.AdminAddress, "admin-address", defaultAdmin, "address for health, metrics and the other commands")
+	f.IntVar(&healthzPort, "healthz-port", 10254, "port of the admin address")
+	f.StringVar(&c.StateDir, "state-dir", "", "folder for logs and volumes (default: daemun in the user's cache folder)")
+	f.StringArrayVar(&images, "image", nil, "NAME=PATH: the program to run for containers of an image without command; repeatable")
+	f.BoolVar(&c.NoNamespaces, "no-namespaces", false, "do not use mount namespaces: volumes are not mounted, their folders are in DAEMUN_VOLUME_*")
+	f.StringVar(&c.ReadyFile, "ready-file", "", "file to write the bound addresses to (JSON) when ready")
+	f.BoolVar(&c.Quiet, "quiet", false, "print problems only")
+	f.DurationVar(&c.DrainTimeout, "drain-timeout", 10*time.Second, "time for requests in flight to finish on stop")
+	prefixVar(cmd, &c.PodNetwork, "pod-network", "127.244.0.0/16", "addresses for Pods")
+	prefixVar(cmd, &c.ServiceNetwork, "service-network", "127.96.0.0/16", "addresses for Services")
+	prefixVar(cmd, &c.NodeNetwork, "node-network", "127.18.0.0/16", "addresses for nodes")
+	prefixVar(cmd, &c.LoadBalancerNetwork, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
+	translateFlags(cmd, &c.Translate)
+	return cmd
+}
+
+// upTranslate are translation's options where there is no cluster: everything
+// that has no class is meant for us.
+func upTranslate() translate.Options {
+	o := translate.DefaultOptions()
+	o.WithoutClass = true
+	return o
+}
+
+// translateFlags are ingress-nginx's flags that shape translation.
+func translateFlags(cmd *cobra.Command, o *translate.Options) {
+	f := cmd.Flags()
+	f.StringVar(&o.IngressClass, "ingress-class", o.IngressClass, "class name of the kubernetes.io/ingress.class annotation")
+	f.StringSliceVar(&o.Controllers, "controller-class", o.Controllers, "spec.controller of the IngressClasses to serve")
+	f.BoolVar(&o.IngressClassByName, "ingress-class-by-name", o.IngressClassByName, "also serve the IngressClass named as --ingress-class")
+	f.BoolVar(&o.WithoutClass, "watch-ingress-without-class", o.WithoutClass, "serve Ingresses that name no class")
+	f.StringVar(&o.AnnotationsPrefix, "annotations-prefix", o.AnnotationsPrefix, "prefix of the annotations")
+	f.StringVar(&o.DefaultBackendService, "default-backend-service", o.DefaultBackendService, "NAMESPACE/NAME of the Service for requests that match nothing")
+	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")
+}
+
+func parseImages(pairs []string) (map[string]string, error) {
+	images := map[string]string{}
+	for _, pair := range pairs {
+		name, path, ok := strings.Cut(pair, "=")
+		if !ok || name == "" || path == "" {
+			return nil, fmt.Errorf("--image %q: want NAME=PATH, for example web=./bin/web", pair)
+		}
+		images[name] = path
+	}
+	return images, nil
+}
+
+// prefixValue is a flag that holds a network.
+type prefixValue struct{ p *netip.Prefix }
+
+func prefixVar(cmd *cobra.Command, p *netip.Prefix, name, def, usage string) {
+	*p = netip.MustParsePrefix(def)
+	cmd.Flags().Var(prefixValue{p}, name, usage)
+}
+
+func (v prefixValue) String() string { return v.p.String() }
+func (v prefixValue) Type() string   { return "CIDR" }
+
+func (v prefixValue) Set(s string) error {
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return fmt.Errorf("want a network such as 127.244.0.0/16: %w", err)
+	}
+	*v.p = p.Masked()
+	return nil
+}

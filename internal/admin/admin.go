@@ -1,0 +1,112 @@
+// Package admin is the address an operator talks to: health, metrics and the
+// JSON that `daemun get`, `logs` and a live `explain` read.
+//
+// It turns the present state of a Daemun into HTTP answers and changes nothing
+// (H8.2). It owns no state and no goroutine; everything it shows comes through
+// the functions of its Config.
+package admin
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"daemun/internal/control"
+	"daemun/internal/explain"
+	"daemun/internal/ir"
+	"daemun/internal/listen"
+	"daemun/internal/store"
+	"daemun/internal/table"
+	"daemun/internal/upstream"
+)
+
+// Config is where the shown state comes from. All functions are safe for
+// concurrent use.
+type Config struct {
+	Version string
+	View    func() *store.View
+	State   func() control.State
+	// Table is what is being served; nil before the first.
+	Table    func() *table.Table
+	Problems func() []ir.Problem
+	Backend  func(ir.BackendID) *upstream.Backend
+	// Ready returns nil when requests are served as configured, else why not.
+	Ready        func() error
+	Metrics      http.Handler
+	Certificates func() []listen.CertificateInfo
+	// Address is what Ingresses and URLs show as the way in.
+	Address string
+	// LogPath is nil where there are no local Pods.
+	LogPath func(pod store.Name, container string) string
+	// Explain answers for one request.
+	Explain func(explain.Request) (*explain.Answer, error)
+}
+
+// Handler returns the handler of the admin address.
+func Handler(c Config) http.Handler {
+	s := server{c}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", s.healthz)
+	mux.HandleFunc("GET /readyz", s.readyz)
+	mux.Handle("GET /metrics", c.Metrics)
+	mux.HandleFunc("GET /api/v1/version", s.version)
+	mux.HandleFunc("GET /api/v1/explain", s.explain)
+	mux.HandleFunc("GET /api/v1/logs/{namespace}/{pod}", s.logs)
+	mux.HandleFunc("GET /api/v1/{kind}", s.list)
+	return recovered(mux)
+}
+
+type server struct{ Config }
+
+// recovered keeps one bad request from ending the process.
+func recovered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil || p == http.ErrAbortHandler {
+				return
+			}
+			http.Error(w, fmt.Sprintf("internal error: %v\n%s", p, debug.Stack()), http.StatusInternalServerError)
+		}()
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s server) healthz(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+
+func (s server) readyz(w http.ResponseWriter, _ *http.Request) {
+	if err := s.Ready(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+func (s server) version(w http.ResponseWriter, _ *http.Request) {
+	st := s.State()
+	writeJSON(w, map[string]any{
+		"version": s.Version, "revision": st.Revision, "tables": st.Tables,
+		"built": st.Built.Format(time.RFC3339Nano), "took": st.Took.String(),
+	})
+}
+
+func (s server) explain(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	answer, err := s.Explain(explain.Request{URL: q.Get("url"), Method: q.Get("method")})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	writeJSON(w, answer)
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	// The only error is a reader that has gone.
+	_ = e.Encode(v)
+}

@@ -1,0 +1,108 @@
+package codebase
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// listed is what `go list -json` says of a package.
+type listed struct {
+	ImportPath string
+	Name       string
+	Doc        string
+	Imports    []string
+	Deps       []string
+	Standard   bool
+	Module     *struct{ Path string }
+	GoFiles    []string
+}
+
+// goList returns the packages of this module.
+func goList(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Name,Doc,Imports,Deps,Standard,Module,GoFiles", "./...")
+	cmd.Dir = "../.."
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v\n%s", err, &stderr)
+	}
+	var list []listed
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+}
+
+// rule forbids imports, direct or through others.
+type rule struct {
+	packages  []string // below daemun/internal
+	forbidden []string // import path prefixes
+	why       string
+}
+
+func importRules() []rule {
+	dataSide := []string{"ir", "canonical", "http1", "table", "upstream", "proxy", "listen", "accesslog"}
+	return []rule{
+		{[]string{"ir"}, []string{"daemun/"}, "everybody imports the IR, so it imports nobody"},
+		{dataSide, []string{"k8s.io/", "sigs.k8s.io/"}, "the data side knows no Kubernetes types: translation ends at the IR"},
+		{dataSide, []string{"daemun/internal/store", "daemun/internal/translate", "daemun/internal/annotation", "daemun/internal/manifest", "daemun/internal/standalone", "daemun/internal/control"}, "the data side is driven by the control side, never the other way"},
+		{dataSide, []string{"github.com/spf13/", "go.opentelemetry.io/"}, "command line and exporters are edges"},
+		{[]string{"ir", "canonical", "http1", "upstream", "accesslog"}, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
+		{[]string{"http1"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"translate", "annotation"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "net/http", "os/exec"}, "translation is pure: objects in, IR and problems out"},
+		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
+		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
+		{[]string{"daemon"}, []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}, "only internal/kube may speak to an API server"},
+	}
+}
+
+func TestImportDirections(t *testing.T) {
+	t.Parallel()
+	const internal = "daemun/internal/"
+	deps := map[string][]string{}
+	for _, p := range goList(t) {
+		deps[p.ImportPath] = p.Deps
+	}
+	for _, r := range importRules() {
+		for _, name := range r.packages {
+			found, ok := deps[internal+name]
+			if !ok {
+				t.Errorf("rule names package %s, which does not exist", name)
+			}
+			for _, dep := range found {
+				for _, bad := range r.forbidden {
+					if strings.HasPrefix(dep, bad) {
+						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestPackageNames refuses generic names and packages that do not say what
+// they are.
+func TestPackageNames(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t) {
+		switch p.Name {
+		case "util", "utils", "common", "helpers", "types", "misc":
+			t.Errorf("%s: the name says nothing; name it for what it provides", p.ImportPath)
+		}
+		if len(p.GoFiles) > 0 && p.Doc == "" {
+			t.Errorf("%s has no package comment: say what it turns into what, and what it must not know", p.ImportPath)
+		}
+	}
+}

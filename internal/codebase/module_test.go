@@ -1,0 +1,43 @@
+package codebase
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+func TestModule(t *testing.T) {
+	t.Parallel()
+	mod := read(t, "go.mod")
+	if strings.Contains(mod, "\nreplace ") {
+		t.Error("go.mod has a replace directive: go install from outside would build something else")
+	}
+	doc := read(t, "docs/dependencies.md")
+	direct, _, _ := strings.Cut(mod, "// indirect")
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(direct, -1) {
+		if !strings.Contains(doc, m[1]) {
+			t.Errorf("docs/dependencies.md does not say what %s is for", m[1])
+		}
+	}
+}
+
+func TestArchitectureNamesEveryPackage(t *testing.T) {
+	t.Parallel()
+	doc := read(t, "ARCHITECTURE.md")
+	for _, p := range goList(t) {
+		name := strings.TrimPrefix(p.ImportPath, "daemun/")
+		if !strings.Contains(doc, "`"+name+"`") {
+			t.Errorf("ARCHITECTURE.md does not mention `%s`", name)
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile("../../" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}

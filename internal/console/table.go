@@ -1,0 +1,153 @@
+// Package console turns what Daemun knows into text for a person at a
+// terminal: the tables of `get`, the trail of `explain`, the first screen and
+// the merged logs of `up`.
+//
+// It only formats; it fetches nothing and decides nothing.
+package console
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// column is one column of a table of T. A wide column appears with -o wide.
+type column[T any] struct {
+	header string
+	wide   bool
+	cell   func(T) string
+}
+
+// Selection is which rows of a kind are shown, and how.
+type Selection struct {
+	// Namespace keeps one namespace; AllNamespaces keeps all and adds a
+	// column.
+	Namespace     string
+	AllNamespaces bool
+	// Name keeps one object; empty keeps all.
+	Name string
+	// Output is "", "wide", "json", "yaml" or "name".
+	Output string
+	// Now is what ages are counted from.
+	Now time.Time
+}
+
+// view is how one kind is shown.
+type view[T any] struct {
+	// id returns namespace and name; the namespace is empty for cluster-wide
+	// kinds, which no namespace selection hides.
+	id      func(T) (namespace, name string)
+	columns func(now time.Time) []column[T]
+}
+
+// write decodes the items, selects and prints them.
+func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selection) error {
+	var items []T
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return fmt.Errorf("read list of %s: %w", kind, err)
+	}
+	items = slices.DeleteFunc(items, func(t T) bool {
+		ns, name := v.id(t)
+		return (ns != "" && !s.AllNamespaces && ns != s.Namespace) || (s.Name != "" && name != s.Name)
+	})
+	if len(items) == 0 {
+		return v.none(kind, s)
+	}
+	switch s.Output {
+	case "json", "yaml":
+		return marshal(w, s, items)
+	case "name":
+		for _, t := range items {
+			_, name := v.id(t)
+			fmt.Fprintf(w, "%s/%s\n", strings.ToLower(kind), name)
+		}
+		return nil
+	case "", "wide":
+		return v.table(w, items, s)
+	default:
+		return fmt.Errorf("unknown output %q: choose wide, json, yaml or name", s.Output)
+	}
+}
+
+func (v view[T]) none(kind string, s Selection) error {
+	where := " in namespace " + s.Namespace
+	if s.AllNamespaces {
+		where = ""
+	}
+	if s.Name != "" {
+		return fmt.Errorf("%s %q not found%s", strings.ToLower(kind), s.Name, where)
+	}
+	return &NoneError{Message: "No " + strings.ToLower(kind) + " found" + where + "."}
+}
+
+// NoneError says that a list is empty: worth a line on standard error, but not
+// a failure.
+type NoneError struct{ Message string }
+
+// Error returns the sentence.
+func (e *NoneError) Error() string { return e.Message }
+
+func marshal[T any](w io.Writer, s Selection, items []T) error {
+	var v any = items
+	if s.Name != "" && len(items) == 1 {
+		v = items[0]
+	}
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	if s.Output == "yaml" {
+		if b, err = yaml.JSONToYAML(b); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintln(w, strings.TrimRight(string(b), "\n"))
+	return err
+}
+
+func (v view[T]) table(w io.Writer, items []T, s Selection) error {
+	columns := v.columns(s.Now)
+	if s.AllNamespaces {
+		columns = slices.Insert(columns, 0, column[T]{header: "NAMESPACE", cell: func(t T) string { ns, _ := v.id(t); return ns }})
+	}
+	columns = slices.DeleteFunc(columns, func(c column[T]) bool { return c.wide && s.Output != "wide" })
+	tw := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
+	row := func(cell func(column[T]) string) {
+		cells := make([]string, len(columns))
+		for i, c := range columns {
+			if cells[i] = cell(c); cells[i] == "" {
+				cells[i] = "<none>"
+			}
+		}
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
+	}
+	row(func(c column[T]) string { return c.header })
+	for _, t := range items {
+		row(func(c column[T]) string { return c.cell(t) })
+	}
+	return tw.Flush()
+}
+
+// Age prints a duration as kubectl does: "12s", "5m30s", "3h", "2d4h".
+func Age(d time.Duration) string {
+	switch d = d.Truncate(time.Second); {
+	case d < 0:
+		return "0s"
+	case d < 2*time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < 10*time.Minute:
+		return strings.TrimSuffix(fmt.Sprintf("%dm%ds", int(d.Minutes()), int(d.Seconds())%60), "0s")
+	case d < 3*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", int(d.Hours()/24))
+	}
+}

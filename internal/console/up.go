@@ -1,0 +1,186 @@
+package console
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"text/tabwriter"
+
+	"golang.org/x/term"
+
+	"daemun/internal/ir"
+	"daemun/internal/store"
+)
+
+// Up is the terminal of `daemun up`: problems, the first screen, then the
+// merged logs of all containers. It is safe for concurrent use.
+type Up struct {
+	quiet  bool
+	colour bool
+
+	mu    sync.Mutex // keeps lines whole
+	w     io.Writer
+	width int // of the widest Pod name so far
+}
+
+// NewUp returns a terminal on w. Quiet leaves out everything but problems.
+// Colours appear only on a terminal, and not with NO_COLOR set.
+func NewUp(w io.Writer, quiet bool) *Up {
+	f, ok := w.(*os.File)
+	colour := ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
+	return &Up{quiet: quiet, colour: colour, w: w}
+}
+
+// Say prints one line to the user.
+func (u *Up) Say(text string) {
+	if u.quiet {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fmt.Fprintln(u.w, "daemun: "+text)
+}
+
+// Problems prints problems that appeared and those that went.
+func (u *Up) Problems(added, gone []ir.Problem) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, p := range added {
+		if u.quiet && p.Severity == ir.SeverityNotice {
+			continue
+		}
+		fmt.Fprintf(u.w, "daemun: %s: %s\n", u.paint(severityColour(p.Severity), string(p.Severity)), p)
+	}
+	for _, p := range gone {
+		if !u.quiet && p.Severity != ir.SeverityNotice {
+			fmt.Fprintf(u.w, "daemun: %s: %s\n", u.paint(green, "solved"), p)
+		}
+	}
+}
+
+// Output prints one line of a container's output behind the name of its Pod.
+func (u *Up) Output(pod store.Name, container, _ string, line []byte) {
+	if u.quiet {
+		return
+	}
+	name := pod.Name
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.width = max(u.width, len(name))
+	fmt.Fprintf(u.w, "%s │ %s\n", u.paint(podColour(name), fmt.Sprintf("%-*s", u.width, name)), line)
+}
+
+// URLs is what the first screen shows.
+type URLs struct {
+	Config *ir.Config
+	// HTTP, HTTPS and Admin are the bound addresses, "host:port".
+	HTTP, HTTPS, Admin string
+	// Pods is a line about the Pods ("3 Pods ready").
+	Pods string
+}
+
+// URLs prints the table of URLs and how to try the first of them.
+func (u *Up) URLs(s URLs) {
+	if u.quiet {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	fmt.Fprintf(u.w, "\ndaemun is up: %s\n\n", s.Pods)
+	tw := tabwriter.NewWriter(u.w, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(tw, "  URL\tGOES TO\tINGRESS")
+	var first string
+	for _, h := range s.Config.Hosts {
+		for _, r := range h.Routes {
+			if r.Ingress.Name == "" || (r.Implicit && r.Backend == "") {
+				continue
+			}
+			scheme, addr := "http", s.HTTP
+			if h.TLSRedirect && r.SSLRedirect {
+				scheme, addr = "https", s.HTTPS
+			}
+			link := link(scheme, h.Name, addr, r)
+			if first == "" && h.Name != "" && !strings.HasPrefix(h.Name, "*") {
+				first = curl(scheme, h.Name, addr, link)
+			}
+			fmt.Fprintf(tw, "  %s\t%s\t%s/%s\n", link, destination(r), r.Ingress.Namespace, r.Ingress.Name)
+		}
+	}
+	// The only error is that of the terminal itself.
+	_ = tw.Flush()
+	if first != "" {
+		fmt.Fprintf(u.w, "\n  try      %s\n", first)
+	}
+	fmt.Fprintf(u.w, "  look     daemun get routes -A · daemun get pods -A · daemun explain URL   (admin address http://%s)\n  stop     Ctrl-C\n\n", s.Admin)
+}
+
+func link(scheme, host, addr string, r *ir.Route) string {
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if host == "" {
+		host = strings.TrimSuffix(addr, ":"+port)
+	}
+	return scheme + "://" + host + ":" + port + r.Path
+}
+
+func curl(scheme, host, addr, link string) string {
+	ip, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "curl " + link
+	}
+	insecure := ""
+	if scheme == "https" {
+		insecure = "-k "
+	}
+	return fmt.Sprintf("curl %s--resolve %s:%s:%s '%s'", insecure, host, port, ip, link)
+}
+
+func destination(r *ir.Route) string {
+	switch {
+	case r.Denied != 0:
+		return fmt.Sprintf("denied with %d, see problems", r.Denied)
+	case r.Redirect != nil:
+		return fmt.Sprintf("redirect %d %s", r.Redirect.Code, r.Redirect.Location)
+	}
+	return "service " + r.Service + ":" + r.ServicePort
+}
+
+// The colours, as SGR codes.
+const (
+	red     = 31
+	green   = 32
+	yellow  = 33
+	neutral = 0
+)
+
+func severityColour(s ir.Severity) int {
+	switch s {
+	case ir.SeverityError:
+		return red
+	case ir.SeverityWarning:
+		return yellow
+	}
+	return neutral
+}
+
+// podColour gives each Pod one of six colours that are readable on light and
+// dark ground.
+func podColour(name string) int {
+	sum := 0
+	for _, b := range []byte(name) {
+		sum += int(b)
+	}
+	return red + sum%6
+}
+
+func (u *Up) paint(colour int, text string) string {
+	if !u.colour {
+		return text
+	}
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, text)
+}

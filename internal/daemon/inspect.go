@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"io"
+	"slices"
+
+	"daemun/internal/explain"
+	"daemun/internal/ir"
+	"daemun/internal/manifest"
+	"daemun/internal/metrics"
+	"daemun/internal/standalone"
+	"daemun/internal/store"
+	"daemun/internal/table"
+	"daemun/internal/translate"
+	"daemun/internal/upstream"
+)
+
+// Inspection is what manifests mean, found without running anything: Pods are
+// assumed to be ready.
+type Inspection struct {
+	// Problems are all problems, placed in their files, sorted.
+	Problems []ir.Problem
+	Config   *ir.Config
+	// Objects counts the objects that were read.
+	Objects int
+
+	view     *store.View
+	prefix   string
+	table    *table.Table
+	backends *upstream.Registry
+}
+
+// Inspect reads manifests and translates them. It opens no socket, starts no
+// process and writes no file. The error is that of a path that does not exist.
+func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection, error) {
+	loader := manifest.New(paths, stdin)
+	first, err := loader.Load()
+	if err != nil {
+		return nil, err
+	}
+	objects, planned := standalone.Plan(withClasses(first, true).Put, standalone.Config{})
+	s := store.New()
+	s.Update(func(tx *store.Tx) {
+		for _, o := range objects {
+			tx.Put(o)
+		}
+	})
+	view := s.View()
+	res := translate.New(o).Translate(view)
+	in := &Inspection{
+		Config: res.Config, Objects: len(first.Put), view: view, prefix: o.AnnotationsPrefix,
+		backends: upstream.NewRegistry(upstream.Config{}),
+	}
+	for _, p := range slices.Concat(loader.Problems(), planned, res.Problems) {
+		in.Problems = append(in.Problems, Located(p, loader.Locate))
+	}
+	slices.SortFunc(in.Problems, ir.Problem.Compare)
+	for _, b := range res.Config.Backends {
+		in.backends.Update(translate.Endpoints(view, b))
+	}
+	unobserved := &metrics.Route{}
+	in.table = table.Compile(nil, view.Revision, res.Config, table.Handles{
+		Backend: in.backends.Backend,
+		Route:   func(*ir.Host, *ir.Route) *metrics.Route { return unobserved },
+	})
+	return in, nil
+}
+
+// Explain answers for one request as these manifests would serve it.
+func (in *Inspection) Explain(r explain.Request) (*explain.Answer, error) {
+	return explain.Explain(r, explain.Source{Table: in.table, Problems: in.Problems, Prefix: in.prefix, Annotations: annotationsOf(in.view)})
+}
+
+// Close releases what the inspection holds.
+func (in *Inspection) Close() { in.backends.Close() }
+
+// annotationsOf looks up the annotations of an Ingress in a view.
+func annotationsOf(v *store.View) func(ir.Ref) map[string]string {
+	return func(r ir.Ref) map[string]string {
+		if ing := v.Ingresses[store.Name{Namespace: r.Namespace, Name: r.Name}]; ing != nil {
+			return ing.Annotations
+		}
+		return nil
+	}
+}

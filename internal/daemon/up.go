@@ -1,0 +1,387 @@
+// Package daemon wires a mode of Daemun together and is the only place that
+// starts its long-lived goroutines.
+//
+// It turns one configuration value into a running program: open the sockets,
+// build the parts, start them in order, and stop them in the reverse order. It
+// holds no rules of its own; whatever decides something lives in the part.
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"daemun/internal/accesslog"
+	"daemun/internal/admin"
+	"daemun/internal/console"
+	"daemun/internal/control"
+	"daemun/internal/explain"
+	"daemun/internal/ir"
+	"daemun/internal/listen"
+	"daemun/internal/manifest"
+	"daemun/internal/metrics"
+	"daemun/internal/process"
+	"daemun/internal/proxy"
+	"daemun/internal/standalone"
+	"daemun/internal/store"
+	"daemun/internal/table"
+	"daemun/internal/translate"
+	"daemun/internal/upstream"
+)
+
+// settleTimeout is how long `up` waits for the first Pods before it says ready
+// all the same: a Pod that takes longer must not hold back the others.
+const settleTimeout = 20 * time.Second
+
+// UpConfig is everything `daemun up` can be told.
+type UpConfig struct {
+	// Paths are manifest files and folders; "-" is Stdin.
+	Paths []string
+	Stdin io.Reader
+	// Stdout receives the access log, Stderr everything said to people.
+	Stdout, Stderr io.Writer
+	Quiet          bool
+
+	ListenAddress string
+	HTTPPort      int // 0: any free port
+	HTTPSPort     int
+	AdminAddress  string // "host:port"
+	ReadyFile     string
+
+	// StateDir keeps logs and volumes; empty is a folder of its own under the
+	// user's cache directory.
+	StateDir string
+	// Images maps image names to executables.
+	Images map[string]string
+	// NoNamespaces turns private mount namespaces off.
+	NoNamespaces bool
+
+	PodNetwork, ServiceNetwork, NodeNetwork, LoadBalancerNetwork netip.Prefix
+
+	Translate    translate.Options
+	DrainTimeout time.Duration
+	Version      string
+}
+
+// Up runs manifests on this machine until ctx ends, then drains and stops
+// every process it started; kill cuts that short. The error is one clear line
+// when it cannot start.
+func Up(ctx context.Context, c UpConfig, kill <-chan struct{}) error {
+	d, err := newUp(c)
+	if err != nil {
+		return err
+	}
+	return d.run(ctx, kill)
+}
+
+// up is one running standalone Daemun.
+type up struct {
+	UpConfig
+	logger  *slog.Logger
+	console *console.Up
+
+	store     *store.Store
+	loader    *manifest.Loader
+	cluster   *standalone.Cluster
+	runtime   *process.Runtime
+	loop      *control.Loop
+	table     atomic.Pointer[table.Table]
+	upstreams *upstream.Registry
+	metrics   *metrics.Registry
+	log       *accesslog.Log
+	proxy     *proxy.Server
+	certs     *listen.Certificates
+	problems  *problemBoard
+
+	http, https *listen.Listener
+	admin       net.Listener
+	ready       atomic.Bool
+	draining    atomic.Bool
+}
+
+// newUp builds all parts and opens the sockets; nothing runs yet.
+func newUp(c UpConfig) (*up, error) {
+	d := &up{UpConfig: c, store: store.New(), loader: manifest.New(c.Paths, c.Stdin)}
+	d.console = console.NewUp(c.Stderr, c.Quiet)
+	d.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
+	first, err := d.loader.Load()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.openSockets(); err != nil {
+		return nil, err
+	}
+	if err := d.newCluster(); err != nil {
+		d.closeSockets()
+		return nil, err
+	}
+	d.newDataSide()
+	d.problems = &problemBoard{
+		locate:  d.loader.Locate,
+		sources: []problemSource{d.loader.Problems, d.cluster.Problems, func() []ir.Problem { return d.loop.State().Problems }},
+		changed: d.console.Problems,
+	}
+	d.cluster.Apply(withClasses(first, true))
+	return d, nil
+}
+
+func (d *up) newCluster() error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the daemun program itself: %w", err)
+	}
+	if d.StateDir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			cache = os.TempDir()
+		}
+		d.StateDir = filepath.Join(cache, "daemun")
+	}
+	if d.StateDir, err = filepath.Abs(d.StateDir); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(d.StateDir, 0o700); err != nil {
+		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
+	}
+	d.runtime = process.NewRuntime(process.Config{Exe: self, NoNamespaces: d.NoNamespaces})
+	d.cluster = standalone.New(standalone.Config{
+		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
+		PodNetwork: d.PodNetwork, ServiceNetwork: d.ServiceNetwork,
+		NodeNetwork: d.NodeNetwork, LoadBalancerNetwork: d.LoadBalancerNetwork,
+		Logger: d.logger, Output: d.console.Output,
+	})
+	return nil
+}
+
+func (d *up) newDataSide() {
+	d.certs = listen.NewCertificates()
+	d.log = accesslog.New(accesslog.Config{Writer: d.Stdout})
+	d.metrics = metrics.New(metrics.Config{})
+	d.upstreams = upstream.NewRegistry(upstream.Config{})
+	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger})
+	d.loop = control.New(control.Config{
+		Store: d.store, Translator: translate.New(d.Translate), Upstreams: d.upstreams,
+		Handles: table.Handles{Backend: d.upstreams.Backend, Route: d.routeMetrics},
+		Table:   &d.table, Logger: d.logger,
+		Certificates: d.certs.Update,
+		Published:    func(control.State) { d.problems.refresh() },
+	})
+}
+
+func (d *up) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	return d.metrics.Route(metrics.RouteKey{Host: h.Name, Namespace: r.Ingress.Namespace, Ingress: r.Ingress.Name, Service: r.Service, Path: r.Path})
+}
+
+func (d *up) openSockets() (err error) {
+	defer func() {
+		if err != nil {
+			d.closeSockets()
+		}
+	}()
+	if d.http, err = listen.Listen(listen.Config{Address: address(d.ListenAddress, d.HTTPPort), Flag: "--http-port"}); err != nil {
+		return err
+	}
+	if d.https, err = listen.Listen(listen.Config{Address: address(d.ListenAddress, d.HTTPSPort), Flag: "--https-port"}); err != nil {
+		return err
+	}
+	if d.admin, err = net.Listen("tcp", d.AdminAddress); err != nil {
+		return fmt.Errorf("%w; choose another with --admin-address", err)
+	}
+	return nil
+}
+
+func (d *up) closeSockets() {
+	if d.http != nil {
+		d.http.Close()
+	}
+	if d.https != nil {
+		d.https.Close()
+	}
+	if d.admin != nil {
+		d.admin.Close()
+	}
+}
+
+func address(host string, port int) string { return net.JoinHostPort(host, fmt.Sprint(port)) }
+
+// run starts everything in order, waits for the end, and stops in the reverse
+// order: traffic first, then the processes that serve it.
+func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
+	defer d.runtime.Close()
+	workloads := newGroup(context.WithoutCancel(ctx))
+	traffic := newGroup(context.WithoutCancel(ctx))
+	workloads.start("pods", func(ctx context.Context) error { return d.cluster.Run(ctx, kill) })
+	if err := d.loop.Build(); err != nil {
+		return errors.Join(err, workloads.stop())
+	}
+	d.startTraffic(traffic)
+	err := d.follow(ctx, workloads, traffic)
+
+	d.draining.Store(true)
+	d.console.Say("stopping: finishing requests (again Ctrl-C: at once)")
+	d.drain(kill)
+	err = errors.Join(err, workloads.stop(), traffic.stop())
+	return err
+}
+
+// follow announces readiness and waits until ctx or a member ends.
+func (d *up) follow(ctx context.Context, workloads, traffic *group) error {
+	settled := d.cluster.Settled()
+	late := time.NewTimer(settleTimeout)
+	defer late.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-workloads.ctx.Done():
+			return nil // the group holds the error
+		case <-traffic.ctx.Done():
+			return nil
+		case <-settled:
+		case <-late.C:
+		}
+		if settled != nil {
+			settled = nil
+			late.Stop()
+			if err := d.announce(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (d *up) startTraffic(g *group) {
+	g.start("access log", d.log.Run)
+	g.start("control loop", d.loop.Run)
+	g.start("http", func(ctx context.Context) error { return d.http.Serve(ctx, d.proxy) })
+	g.start("https", func(ctx context.Context) error { return d.https.Serve(ctx, d.proxy) })
+	g.start("admin", d.serveAdmin)
+	g.start("manifests", func(ctx context.Context) error {
+		return d.loader.Watch(ctx, func(ch manifest.Change) { d.cluster.Apply(withClasses(ch, false)); d.problems.refresh() })
+	})
+	g.start("problems", d.watchProblems)
+}
+
+// watchProblems notices problems of workloads, which come and go without a new
+// table.
+func (d *up) watchProblems(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			d.problems.refresh()
+		}
+	}
+}
+
+func (d *up) drain(kill <-chan struct{}) {
+	d.http.Close()
+	d.https.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), d.DrainTimeout)
+	defer cancel()
+	go func() { // ends with ctx
+		select {
+		case <-kill:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := d.proxy.Shutdown(ctx); err != nil {
+		d.console.Say("connections cut after the drain time: " + err.Error())
+	}
+	d.upstreams.Close()
+}
+
+func (d *up) serveAdmin(ctx context.Context) error {
+	s := &http.Server{
+		Handler: admin.Handler(d.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(d.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	if err := s.Serve(d.admin); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (d *up) adminConfig() admin.Config {
+	return admin.Config{
+		Version: d.Version, View: d.store.View, State: d.loop.State, Table: d.table.Load,
+		Problems: d.problems.list, Backend: d.upstreams.Backend, Ready: d.readiness,
+		Metrics: d.metrics.Handler(), Certificates: d.certs.Info, Address: d.ListenAddress,
+		LogPath: d.cluster.LogPath,
+		Explain: d.explain,
+	}
+}
+
+func (d *up) explain(r explain.Request) (*explain.Answer, error) {
+	return explain.Explain(r, explain.Source{
+		Table: d.table.Load(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Annotations: annotationsOf(d.store.View()),
+	})
+}
+
+func (d *up) readiness() error {
+	switch {
+	case d.draining.Load():
+		return errors.New("shutting down")
+	case !d.ready.Load():
+		return errors.New("starting: Pods are not ready yet")
+	}
+	return nil
+}
+
+// addresses are what --ready-file holds.
+type addresses struct {
+	HTTP  string `json:"http"`
+	HTTPS string `json:"https"`
+	Admin string `json:"admin"`
+}
+
+// announce says that everything is up: the URLs for people, the ready file for
+// scripts.
+func (d *up) announce() error {
+	d.ready.Store(true)
+	a := addresses{HTTP: d.http.Addr().String(), HTTPS: d.https.Addr().String(), Admin: d.admin.Addr().String()}
+	d.console.URLs(console.URLs{Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, Admin: a.Admin})
+	if d.ReadyFile == "" {
+		return nil
+	}
+	b, err := json.Marshal(a)
+	if err != nil {
+		return err
+	}
+	if err := writeAtomic(d.ReadyFile, append(b, '\n')); err != nil {
+		return fmt.Errorf("ready file: %w", err)
+	}
+	return nil
+}
+
+// writeAtomic makes a file appear with all of its contents at once.
+func writeAtomic(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".daemun-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.Write(b); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
