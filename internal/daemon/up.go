@@ -324,8 +324,14 @@ func (d *up) adminConfig() admin.Config {
 		Problems: d.problems.list, Backend: d.upstreams.Backend, Ready: d.readiness,
 		Metrics: d.metrics.Handler(), Certificates: d.certs.Info, Address: d.ListenAddress,
 		LogPath: d.cluster.LogPath,
-		Explain: func(r explain.Request) (*explain.Answer, error) { return nil, errors.New("not yet") },
+		Explain: d.explain,
 	}
+}
+
+func (d *up) explain(r explain.Request) (*explain.Answer, error) {
+	return explain.Explain(r, explain.Source{
+		Table: d.table.Load(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Annotations: annotationsOf(d.store.View()),
+	})
 }
 
 func (d *up) readiness() error {

@@ -58,6 +58,20 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
+// One host with many routes: the cost follows the depth of the path.
+func BenchmarkResolveManyRoutes(b *testing.B) {
+	for _, paths := range []int{16, 17, 1000, 10_000} {
+		tab := Compile(nil, 1, benchConfig(1, paths), benchHandles())
+		b.Run(fmt.Sprintf("routes=%d", paths), func(b *testing.B) {
+			b.ReportAllocs()
+			m, name, raw := &Match{}, []byte("host-000000.shop.example"), []byte("/api/service-7/users/42")
+			for b.Loop() {
+				tab.Resolve(name, raw, m)
+			}
+		})
+	}
+}
+
 func BenchmarkResolveRegex(b *testing.B) {
 	host := regexHost("r.test")
 	for i := range 100 {

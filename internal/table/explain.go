@@ -128,6 +128,8 @@ func (t *Table) Explain(host, rawPath string) Trail {
 
 func foundReason(r *Route) string {
 	switch {
+	case r.Err != nil:
+		return fmt.Sprintf("the route answers every request with %d: %v", r.IR.Denied, r.Err)
 	case r.IR.Denied != 0:
 		return fmt.Sprintf("the route answers every request with %d, because a setting of its Ingress is unusable", r.IR.Denied)
 	case r.IR.Backend == "":

@@ -15,11 +15,12 @@ func explainTable(t testing.TB) *Table {
 	shop.Aliases = []string{"store.test"}
 	implicit := prefix("/")
 	implicit.Implicit, implicit.Backend = true, ""
-	broken := regex("^/look(?!x)")
+	broken, guarded := regex("^/look(?!x)"), regex("^/guard")
+	guarded.Denied = 403
 	return compile(t,
 		plainHost("", implicit),
 		plainHost("*.example", prefix("/")),
-		regexHost("re.example", regex("^/api/v[0-9]"), broken, regex("^/api"), regex("^/")),
+		regexHost("re.example", regex("^/api/v[0-9]"), broken, regex("^/api"), guarded, regex("^/")),
 		shop,
 		&ir.Host{Name: "www.shop.example", RedirectTo: "shop.example"},
 	)
@@ -65,7 +66,8 @@ func TestExplainSentences(t *testing.T) {
 		{"regex order", "re.example", "/api/v1", "found", "not reached: it would match, but an expression before it did"},
 		{"regex not reached", "re.example", "/api/v1", "found", "not reached: an expression before it matched"},
 		{"regex mismatch", "re.example", "/api", "found", "expression ^/api/v[0-9] does not match /api"},
-		{"denied", "re.example", "/look", "found", "answers every request with 503"},
+		{"does not compile", "re.example", "/look", "found", `the route answers every request with 503: path /look(?!x): look-ahead`},
+		{"denied", "re.example", "/guard", "found", "answers every request with 403, because a setting"},
 		{"alias", "store.test", "/", "found", "store.test is among the aliases of this host (alias)"},
 		{"wildcard", "x.example", "/", "found", "*.example covers it"},
 		{"two labels", "a.b.example", "/", "found", "a wildcard covers exactly one label, a.b.example has 2 in its place"},

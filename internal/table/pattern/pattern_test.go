@@ -18,6 +18,8 @@ func TestCompileRefuses(t *testing.T) {
 		{"bad repeat", "^/a{2000}", "invalid repeat count"},
 		{"too long", "^/" + strings.Repeat("a", MaxSource), "too long"},
 		{"program too large", "^/" + strings.Repeat("[a-z]{900}", 3), "instructions"},
+		{"program far too large", "^/" + strings.Repeat("(abc){300}", 90), "instructions"},
+		{"nested repeats", "^/(([a-z]{10}){10}[0-9]{100}){10}", "instructions"},
 	} {
 		_, err := Compile(c.expr)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
