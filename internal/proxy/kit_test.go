@@ -26,14 +26,14 @@ import (
 // patience bounds every wait of a test; reaching it is a failure.
 const patience = 20 * time.Second
 
-// bench is a Server behind a real listener with scripted upstreams.
+// rig is a Server behind a real listener with scripted upstreams.
 type rig struct {
 	t         testing.TB
 	server    *Server
 	upstreams *upstream.Registry
 	tables    atomic.Pointer[table.Table]
 	listener  net.Listener
-	tls       bool
+	tls       atomic.Bool // connections count as TLS
 	config    *ir.Config
 }
 
@@ -69,7 +69,7 @@ func newRig(t testing.TB, cfg *ir.Config) *rig {
 
 func (r *rig) serve(nc net.Conn) {
 	info := listen.ConnInfo{Remote: nc.RemoteAddr().(*net.TCPAddr).AddrPort(), Local: nc.LocalAddr().(*net.TCPAddr).AddrPort()}
-	if r.tls {
+	if r.tls.Load() {
 		state := tls.ConnectionState{}
 		info.TLS = &state // the proxy only asks whether there is one
 	}

@@ -88,7 +88,7 @@ func TestStepsAnswer(t *testing.T) {
 			t.Parallel()
 			s := newScript(t, answering(ok))
 			r := newRig(t, oneRoute(tt.change))
-			r.tls = tt.tls
+			r.tls.Store(tt.tls)
 			r.endpoints(s.addr())
 			c := r.dial()
 			c.send(tt.request)
