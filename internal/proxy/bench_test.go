@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -10,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"daemun/internal/accesslog"
 	"daemun/internal/http1"
 	"daemun/internal/ir"
+	"daemun/internal/metrics"
 )
 
 var smallGET = []byte("GET /some/path?q=1 HTTP/1.1\r\nHost: a.test\r\nUser-Agent: bench\r\nAccept: */*\r\nAccept-Encoding: gzip\r\n\r\n")
@@ -75,6 +79,21 @@ func BenchmarkProxyGET(b *testing.B) {
 	c := r.dial()
 	_ = c.SetDeadline(time.Time{})
 	roundTrips(b, c.Conn)
+}
+
+// BenchmarkProxyLoggedGET is the same with access log and metrics.
+func BenchmarkProxyLoggedGET(b *testing.B) {
+	log := accesslog.New(accesslog.Config{Writer: io.Discard})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- log.Run(ctx) }()
+	r := newRigWith(b, endless(), Config{Log: log}, metrics.New(metrics.Config{}))
+	r.endpoints(newScript(b, lean).addr())
+	c := r.dial()
+	_ = c.SetDeadline(time.Time{})
+	roundTrips(b, c.Conn)
+	cancel()
+	<-done
 }
 
 // BenchmarkDirectGET is the same without a proxy, to be subtracted.
