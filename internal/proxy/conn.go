@@ -169,9 +169,14 @@ func (c *conn) wake() bool {
 	return true
 }
 
-// cut closes the connection under its goroutine.
+// cut closes the connection under its goroutine. It closes the socket itself:
+// TLS would first wait for its turn to say goodbye.
 func (c *conn) cut() {
-	c.nc.Close()
+	if c.tcp != nil {
+		c.tcp.Close()
+	} else {
+		c.nc.Close()
+	}
 	if up := c.upstream.Load(); up != nil {
 		up.Abort()
 	}
