@@ -170,6 +170,7 @@ func dialFailure(err error) failure {
 func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn, failure) {
 	for {
 		x.c.upstream.Store(up)
+		x.cutShort = false
 		sent, err := x.sendAndAwait(up)
 		if err == nil {
 			return up, failure{}
