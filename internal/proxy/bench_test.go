@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -94,6 +95,48 @@ func BenchmarkProxyLoggedGET(b *testing.B) {
 	roundTrips(b, c.Conn)
 	cancel()
 	<-done
+}
+
+// BenchmarkProxyLarge is a response of 1 MiB.
+func BenchmarkProxyLarge(b *testing.B) {
+	const size = 1 << 20
+	answer := append([]byte("HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\n"), make([]byte, size)...)
+	r := newRig(b, endless())
+	r.endpoints(newScript(b, func(_ int, c *client) {
+		_ = c.SetDeadline(time.Time{})
+		buf := make([]byte, 16<<10)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			if _, err := c.Write(answer); err != nil {
+				return
+			}
+		}
+	}).addr())
+	c := r.dial()
+	_ = c.SetDeadline(time.Time{})
+	buf := make([]byte, 256<<10)
+	b.SetBytes(size)
+	b.ReportAllocs()
+	before := cpu()
+	for b.Loop() {
+		if _, err := c.Conn.Write(smallGET); err != nil {
+			b.Fatal(err)
+		}
+		head := 0 // its length, when the first read has shown it
+		for got := 0; head == 0 || got < head+size; {
+			n, err := c.Conn.Read(buf)
+			if err != nil {
+				b.Fatal(err)
+			}
+			if got == 0 {
+				head = bytes.Index(buf[:n], []byte("\r\n\r\n")) + 4
+			}
+			got += n
+		}
+	}
+	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }
 
 // BenchmarkDirectGET is the same without a proxy, to be subtracted.
