@@ -1,6 +1,7 @@
 package table
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -91,11 +92,7 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 			h.routes[i].effect = h.routes[i-1].effect
 		}
 	}
-	if ordered {
-		h.index = newOrdered(h.routes)
-	} else {
-		h.index = newElements(h.routes)
-	}
+	h.index = newIndex(h.routes, ordered)
 	if !slices.ContainsFunc(host.Routes, matchesAll) {
 		h.nowhere = compileRoute(host, nowhere(), false, hs)
 		h.nowhere.effect = -1
@@ -139,7 +136,13 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 	if r.FallbackBackend != "" {
 		c.Fallback = hs.Backend(r.FallbackBackend)
 	}
-	if ordered && !c.compileMatcher() || !c.compileRewrite() {
+	if ordered {
+		c.Err = c.compileMatcher()
+	}
+	if err := c.compileRewrite(); c.Err == nil {
+		c.Err = err
+	}
+	if c.Err != nil && r.Denied == 0 {
 		denied := *r
 		denied.Denied = 503
 		c.IR = &denied
@@ -147,11 +150,10 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 	return c
 }
 
-// compileMatcher reports false for an expression that does not compile. The
-// route then stands, in its place, for every path that the expression could
-// match: passing over it would hand requests that it may guard to a later
-// route.
-func (r *Route) compileMatcher() bool {
+// compileMatcher fails for an expression that does not compile. The route then
+// stands, in its place, for every path that the expression could match:
+// passing over it would hand requests that it may guard to a later route.
+func (r *Route) compileMatcher() error {
 	switch r.IR.Match {
 	case ir.MatchExact:
 		r.matcher = exactPath(r.IR.Pattern)
@@ -161,28 +163,31 @@ func (r *Route) compileMatcher() bool {
 		p, err := pattern.Compile(r.IR.Pattern)
 		if err != nil {
 			r.matcher = foldedPrefix(pattern.LiteralPrefix(r.IR.Pattern))
-			return false
+			return fmt.Errorf("path %s: %w", r.IR.Path, err)
 		}
 		r.matcher = p
 	}
-	return true
+	return nil
 }
 
 // compileRewrite prepares IR.Rewrite. Its expression is mostly that of the
 // location without the anchor; then the location's own matcher gives the same
 // captures, because the location has matched at the start.
-func (r *Route) compileRewrite() bool {
+func (r *Route) compileRewrite() error {
 	rw := r.IR.Rewrite
 	if rw == nil {
-		return true
+		return nil
 	}
 	if p, ok := r.matcher.(*pattern.Pattern); ok && r.IR.Pattern == "^"+rw.Pattern {
 		r.rewrite = p
-		return true
+		return nil
 	}
 	p, err := pattern.Compile(rw.Pattern)
+	if err != nil {
+		return fmt.Errorf("rewrite of %s: %w", rw.Pattern, err)
+	}
 	r.rewrite = p
-	return err == nil
+	return nil
 }
 
 func hstsValue(s ir.HSTS) string {

@@ -128,6 +128,8 @@ func (t *Table) Explain(host, rawPath string) Trail {
 
 func foundReason(r *Route) string {
 	switch {
+	case r.Err != nil:
+		return fmt.Sprintf("the route answers every request with %d: %v", r.IR.Denied, r.Err)
 	case r.IR.Denied != 0:
 		return fmt.Sprintf("the route answers every request with %d, because a setting of its Ingress is unusable", r.IR.Denied)
 	case r.IR.Backend == "":
@@ -187,30 +189,9 @@ func (h *Host) steps(path string, winner *Route, regexMode bool) []Step {
 	return steps
 }
 
-// byStrength orders routes outside regex mode: exact ones, then prefixes from
-// long to short.
-func byStrength(a, b *Route) int {
-	if ae, be := a.IR.Match == ir.MatchExact, b.IR.Match == ir.MatchExact; ae != be {
-		if ae {
-			return -1
-		}
-		return 1
-	}
-	if a.IR.Match == ir.MatchExact {
-		return 0
-	}
-	return len(b.IR.Pattern) - len(a.IR.Pattern)
-}
-
 // matchesAlone asks the index about one route, as if the host had no other.
 func (r *Route) matchesAlone(path string, regexMode bool) bool {
-	var index pathIndex
-	if regexMode && r.matcher != nil {
-		index = newOrdered([]*Route{r})
-	} else {
-		index = newElements([]*Route{r})
-	}
-	return index.find([]byte(path), &scratch{}) != nil
+	return newIndex([]*Route{r}, regexMode && r.matcher != nil).find([]byte(path), &scratch{}) != nil
 }
 
 func wonReason(r *ir.Route, regexMode bool) string {

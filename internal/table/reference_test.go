@@ -58,7 +58,7 @@ func genHost(regexMode bool) *rapid.Generator[*ir.Host] {
 	})
 	return rapid.Custom(func(t *rapid.T) *ir.Host {
 		h := &ir.Host{Name: "a.test", RegexMode: regexMode}
-		for range rapid.IntRange(0, 12).Draw(t, "routes") {
+		for range rapid.IntRange(0, 2*fewRoutes).Draw(t, "routes") {
 			path := genPath().Draw(t, "path")
 			switch {
 			case regexMode:

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -197,6 +198,13 @@ func TestResolveRegexMode(t *testing.T) {
 	if m.Route.IR.Denied != 503 {
 		t.Errorf("route with an expression that does not compile: Denied = %d, want 503", m.Route.IR.Denied)
 	}
+	guarded := regex("^/look(?!ahead)")
+	guarded.Denied = 403
+	tab = compile(t, regexHost("", guarded))
+	tab.Resolve(nil, []byte("/look"), &m)
+	if m.Route.IR != guarded {
+		t.Errorf("route that was denied before: Denied = %d, want 403", m.Route.IR.Denied)
+	}
 }
 
 func TestPlainRoutesKeepTheirMeaningInRegexMode(t *testing.T) {
@@ -225,9 +233,59 @@ func TestResolveWithoutRootOrCatchAll(t *testing.T) {
 	}
 }
 
+// Hosts with many routes have another index than those with few.
+func TestResolveManyRoutes(t *testing.T) {
+	t.Parallel()
+	tab := compile(t, plainHost("", prefix("/")), manyRoutes("many.test"))
+	long := "/" + strings.Repeat("long/", 30)
+	for _, c := range []struct{ name, path, want string }{
+		{"exact", "/exact", "Exact /exact"},
+		{"exact with final slash", "/exact/", "Prefix /"},
+		{"longest of two", "/s/7/deep/x", "Prefix /s/7/deep"},
+		{"back to the shorter one", "/s/7/deeper", "Prefix /s/7/"},
+		{"final slash needed", "/s/7", "Prefix /"},
+		{"longer than 63 octets", long + "x", "Prefix " + long},
+		{"whole elements", "/s/77", "Prefix /"},
+		{"root", "/", "Prefix /"},
+		{"deep path", "/s/8/" + strings.Repeat("x/", 4000), "Prefix /s/8/"},
+	} {
+		if got := resolve(tab, "many.test", c.path); got != "many.test: "+c.want {
+			t.Errorf("%s: %.60s: %s, want %s", c.name, c.path, got, c.want)
+		}
+	}
+}
+
+func manyRoutes(name string) *ir.Host {
+	h := plainHost(name, exact("/exact"), prefix("/s/7/deep"), prefix("/"+strings.Repeat("long/", 30)), prefix("/"))
+	for i := range fewRoutes {
+		h.Routes = append(h.Routes, prefix(fmt.Sprintf("/s/%d/", i)))
+	}
+	return h
+}
+
+// Of two routes for one path the first wins, in every index.
+func TestFirstOfEqualRoutesWins(t *testing.T) {
+	t.Parallel()
+	twice := func() []*ir.Route {
+		return []*ir.Route{exact("/a"), exact("/a"), prefix("/b"), prefix("/b"), prefix("/c/"), prefix("/c/"), prefix("/"), prefix("/")}
+	}
+	many := plainHost("many.test", twice()...)
+	many.Routes = append(many.Routes, manyRoutes("").Routes...)
+	for _, h := range []*ir.Host{plainHost("few.test", twice()...), many} {
+		tab := compile(t, plainHost("", prefix("/")), h)
+		for path, want := range map[string]int{"/a": 0, "/b/x": 2, "/c/x": 4, "/": 6} {
+			var m Match
+			if tab.Resolve([]byte(h.Name), []byte(path), &m); m.Route.IR != h.Routes[want] {
+				t.Errorf("%s%s: not the first of the two", h.Name, path)
+			}
+		}
+	}
+}
+
 func TestResolveDoesNotAllocate(t *testing.T) {
 	tab := compile(t,
 		plainHost("", prefix("/")),
+		manyRoutes("many.test"),
 		plainHost("*.wild.test", prefix("/")),
 		plainHost("a.test", exact("/exact"), prefix("/foo/bar"), prefix("/")),
 		regexHost("r.test", regex("^/api(/|$)(.*)"), regex("^/plain"), regex("^/")),
@@ -238,6 +296,7 @@ func TestResolveDoesNotAllocate(t *testing.T) {
 		{"root", "a.test", "/nothing/here"},
 		{"wildcard", "x.wild.test", "/a"},
 		{"catch-all", "unknown.test", "/a"},
+		{"many routes", "many.test", "/s/7/deep/x/y"},
 		{"odd path", "a.test", "/foo//bar/./x%20y;z"},
 		{"common expressions", "r.test", "/API/users"},
 	} {

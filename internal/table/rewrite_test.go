@@ -61,7 +61,7 @@ func TestRewriteIsNotAnchored(t *testing.T) {
 	}
 	var m Match
 	tab.Resolve([]byte("a.test"), []byte("/broken"), &m)
-	if m.Route.IR.Denied != 503 || broken.Denied != 0 {
+	if m.Route.Err == nil || m.Route.IR.Denied != 503 || broken.Denied != 0 {
 		t.Errorf("rewrite that does not compile: Denied = %d (source %d), want 503 (0)", m.Route.IR.Denied, broken.Denied)
 	}
 }

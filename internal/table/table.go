@@ -61,12 +61,14 @@ func (h *Host) Routes() []*Route { return h.routes }
 
 // Route is a compiled route.
 type Route struct {
-	// IR is the source, except that Denied is 503 when the expression or the
-	// rewrite of the route does not compile.
+	// IR is the source, except that with Err a Denied of 0 is 503.
 	IR       *ir.Route
 	Backend  *upstream.Backend // nil: the built-in 404 server
 	Fallback *upstream.Backend // nil: none
 	Metrics  *metrics.Route
+	// Err says why the expression or the rewrite does not compile, in words for
+	// the user; nil for a sound route.
+	Err error
 
 	matcher pathMatcher      // of a host in regex mode
 	rewrite *pattern.Pattern // of IR.Rewrite.Pattern

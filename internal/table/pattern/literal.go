@@ -50,15 +50,29 @@ func required(re *syntax.Regexp) string {
 	case syntax.OpCapture, syntax.OpPlus:
 		return required(re.Sub[0])
 	case syntax.OpConcat:
-		best := ""
+		best, run := "", "" // run: literals in a row
 		for _, sub := range re.Sub {
-			if lit := required(sub); len(lit) > len(best) {
-				best = lit
+			if sub.Op != syntax.OpLiteral {
+				best, run = longer(best, required(sub)), ""
+				continue
+			}
+			lit, whole := searchable(sub)
+			if best = longer(best, run+lit); whole {
+				run += lit
+			} else {
+				run = ""
 			}
 		}
 		return best
 	}
 	return ""
+}
+
+func longer(a, b string) string {
+	if len(b) > len(a) {
+		return b
+	}
+	return a
 }
 
 // LiteralPrefix is the lower-case text with which every path begins that an

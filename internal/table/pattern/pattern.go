@@ -18,10 +18,11 @@ import (
 )
 
 // Limits of H6.21: the length of an expression in octets and the size of its
-// compiled program in instructions.
+// compiled program in about instructions. The time of a match is bounded by the
+// product of program size and path length.
 const (
 	MaxSource  = 1024
-	MaxProgram = 8192
+	MaxProgram = 2048
 )
 
 // Groups is the number of captures that a target can name: $0 to $9.
@@ -71,12 +72,8 @@ func Compile(expr string) (*Pattern, error) {
 	if err != nil {
 		return nil, explainSyntax(err)
 	}
-	prog, err := syntax.Compile(tree.Simplify())
-	if err != nil {
-		return nil, fmt.Errorf("compile expression: %w", err)
-	}
-	if n := len(prog.Inst); n > MaxProgram {
-		return nil, fmt.Errorf("expression needs %d instructions, at most %d are allowed: use smaller repeat counts", n, MaxProgram)
+	if n := programSize(tree); n > MaxProgram {
+		return nil, fmt.Errorf("expression needs about %d instructions, at most %d are allowed: use smaller repeat counts", n, MaxProgram)
 	}
 	p := &Pattern{prefix: literalPrefix(tree), need: required(tree)}
 	if s, ok := newShape(tree); ok {
@@ -109,6 +106,28 @@ func (p *Pattern) Prefix() string { return p.prefix }
 // none is known. It and Prefix let a caller pass over an expression without
 // running it.
 func (p *Pattern) Need() string { return p.need }
+
+// programSize is about the number of instructions that an expression compiles
+// to, found without compiling it: nested repeats would cost memory first. It
+// is never much too low; a huge size saturates.
+func programSize(re *syntax.Regexp) int {
+	n := 1
+	switch re.Op {
+	case syntax.OpLiteral:
+		n = len(re.Rune)
+	case syntax.OpCharClass:
+		n += len(re.Rune) / 16 // ranges cost time and memory too
+	case syntax.OpCapture:
+		n = 2
+	}
+	for _, sub := range re.Sub {
+		n += programSize(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min+1, re.Max, 1)
+	}
+	return min(n, 1<<30)
+}
 
 // linear executes an expression with package regexp.
 type linear regexp.Regexp
