@@ -77,7 +77,7 @@ type UpConfig struct {
 // every process it started; kill cuts that short. The error is one clear line
 // when it cannot start.
 func Up(ctx context.Context, c UpConfig, kill <-chan struct{}) error {
-	d, err := newUp(c)
+	d, err := newUp(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ type up struct {
 }
 
 // newUp builds all parts and opens the sockets; nothing runs yet.
-func newUp(c UpConfig) (*up, error) {
+func newUp(ctx context.Context, c UpConfig) (*up, error) {
 	d := &up{UpConfig: c, store: store.New(), loader: manifest.New(c.Paths, c.Stdin)}
 	d.console = console.NewUp(c.Stderr, c.Quiet)
 	d.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
@@ -118,7 +118,7 @@ func newUp(c UpConfig) (*up, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.openSockets(); err != nil {
+	if err := d.openSockets(ctx); err != nil {
 		return nil, err
 	}
 	if err := d.newCluster(); err != nil {
@@ -164,9 +164,8 @@ func (d *up) newCluster() error {
 }
 
 func (d *up) newDataSide() {
-	d.certs = listen.NewCertificates()
 	d.log = accesslog.New(accesslog.Config{Writer: d.Stdout})
-	d.metrics = metrics.New(metrics.Config{})
+	d.metrics = metrics.New(d.metricsConfig())
 	d.upstreams = upstream.NewRegistry(upstream.Config{})
 	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger})
 	d.loop = control.New(control.Config{
@@ -174,24 +173,30 @@ func (d *up) newDataSide() {
 		Handles: table.Handles{Backend: d.upstreams.Backend, Route: d.routeMetrics},
 		Table:   &d.table, Logger: d.logger,
 		Certificates: d.certs.Update,
-		Published:    func(control.State) { d.problems.refresh() },
+		Published: func(s control.State) {
+			d.retainMetrics(s.Config)
+			d.problems.refresh()
+		},
 	})
 }
 
-func (d *up) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
-	return d.metrics.Route(metrics.RouteKey{Host: h.Name, Namespace: r.Ingress.Namespace, Ingress: r.Ingress.Name, Service: r.Service, Path: r.Path})
-}
-
-func (d *up) openSockets() (err error) {
+// openSockets comes first of all: a port that is taken is the most common
+// reason not to start, and nothing else should have happened by then.
+func (d *up) openSockets(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			d.closeSockets()
 		}
 	}()
-	if d.http, err = listen.Listen(listen.Config{Address: address(d.ListenAddress, d.HTTPPort), Flag: "--http-port"}); err != nil {
+	d.certs = listen.NewCertificates()
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), Logger: d.logger}
+	plain, secure := common, common
+	plain.Address, plain.Flag = address(d.ListenAddress, d.HTTPPort), "--http-port"
+	secure.Address, secure.Flag, secure.TLS = address(d.ListenAddress, d.HTTPSPort), "--https-port", d.certs
+	if d.http, err = listen.Listen(ctx, plain); err != nil {
 		return err
 	}
-	if d.https, err = listen.Listen(listen.Config{Address: address(d.ListenAddress, d.HTTPSPort), Flag: "--https-port"}); err != nil {
+	if d.https, err = listen.Listen(ctx, secure); err != nil {
 		return err
 	}
 	if d.admin, err = net.Listen("tcp", d.AdminAddress); err != nil {
