@@ -56,7 +56,7 @@ func (l *Listener) acceptLoop(ctx context.Context, h Handler) {
 		c, err := l.tcp.AcceptTCP()
 		if err == nil {
 			backoff = firstBackoff
-			l.start(ctx, h, c)
+			l.start(ctx, h, c, l.config.Limit.release)
 			continue
 		}
 		l.config.Limit.release()
@@ -123,8 +123,8 @@ func (l *Listener) shedIdle() bool { return l.config.ShedIdle != nil && l.config
 // connection.
 func (l *Listener) turnAway() {
 	l.rawAccept(func(fd int) bool {
+		l.refused.Add(1) // first: whoever sees the end finds it counted
 		unix.Close(fd)
-		l.refused.Add(1)
 		return false
 	})
 }
@@ -143,7 +143,8 @@ func (l *Listener) pause(d time.Duration) bool {
 
 // drainQueue serves what the kernel has completed before the socket closes:
 // those clients have been told that they are connected (H11.5). It never
-// waits for more.
+// waits for more. It may exceed the limit by as many as the queue held, which
+// the kernel bounds.
 func (l *Listener) drainQueue(ctx context.Context, h Handler) {
 	l.rawAccept(func(fd int) bool {
 		f := os.NewFile(uintptr(fd), "tcp")
@@ -153,12 +154,7 @@ func (l *Listener) drainQueue(ctx context.Context, h Handler) {
 			l.acceptErrors.Add(1)
 			return true
 		}
-		if !l.config.Limit.tryAcquire() {
-			c.Close()
-			l.refused.Add(1)
-			return true
-		}
-		l.start(ctx, h, c.(*net.TCPConn))
+		l.start(ctx, h, c.(*net.TCPConn), func() {})
 		return true
 	})
 }
@@ -185,17 +181,19 @@ func (l *Listener) rawAccept(more func(fd int) bool) {
 	})
 }
 
-// start runs the connection in its own goroutine.
-func (l *Listener) start(ctx context.Context, h Handler, c *net.TCPConn) {
+// start runs the connection in its own goroutine and releases its place after.
+func (l *Listener) start(ctx context.Context, h Handler, c *net.TCPConn, release func()) {
 	l.accepted.Add(1)
 	l.open.Add(1)
-	l.conns.Go(func() { l.serveConn(ctx, h, c) })
+	l.conns.Go(func() {
+		defer release()
+		defer l.open.Add(-1)
+		l.serveConn(ctx, h, c)
+	})
 }
 
 func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 	defer func() {
-		l.open.Add(-1)
-		l.config.Limit.release()
 		if p := recover(); p != nil {
 			c.Close()
 			l.panics.Add(1)
@@ -208,12 +206,11 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 		h.ServeConn(c, info)
 		return
 	}
-	t := l.handshake(ctx, c)
+	t, state := l.handshake(ctx, c)
 	if t == nil {
 		return
 	}
-	state := t.ConnectionState()
-	info.TLS = &state
+	info.TLS = state
 	l.handled.Add(1)
 	h.ServeConn(t, info)
 }

@@ -33,7 +33,7 @@ const (
 )
 
 // handshake ends TLS on c. It returns nil, with c closed, when that fails.
-func (l *Listener) handshake(ctx context.Context, c *net.TCPConn) *tls.Conn {
+func (l *Listener) handshake(ctx context.Context, c *net.TCPConn) (*tls.Conn, *tls.ConnectionState) {
 	// One absolute deadline for all of it (H6.4, H6.17).
 	c.SetDeadline(time.Now().Add(l.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { c.Close() })
@@ -50,14 +50,15 @@ func (l *Listener) handshake(ctx context.Context, c *net.TCPConn) *tls.Conn {
 			answerPlainHTTP(plain)
 		}
 		c.Close()
-		return nil
+		return nil, nil
 	}
 	c.SetDeadline(time.Time{})
 	l.handshakes.ok.Add(1)
-	if t.ConnectionState().DidResume {
+	state := t.ConnectionState()
+	if state.DidResume {
 		l.handshakes.resumed.Add(1)
 	}
-	return t
+	return t, &state
 }
 
 // plainHTTP reports whether a handshake failed because the client speaks HTTP

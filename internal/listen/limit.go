@@ -27,8 +27,12 @@ func DefaultMaxConnections() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
 		return minConnections
 	}
+	return maxConnections(r.Cur)
+}
+
+func maxConnections(openFiles uint64) int {
 	// "unlimited" is a huge number; nothing here needs more than this.
-	n := int(min(r.Cur, 4<<20))
+	n := int(min(openFiles, 4<<20))
 	if n < 2048 {
 		return max(n/4, minConnections)
 	}
