@@ -58,7 +58,9 @@ func (d *up) certificates() []metrics.Certificate {
 }
 
 // routeMetrics is the handle of a route's series.
-func (d *up) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route { return d.metrics.Route(routeKey(h, r)) }
+func (d *up) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	return d.metrics.Route(routeKey(h, r))
+}
 
 func routeKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
 	return metrics.RouteKey{Host: h.Name, Namespace: r.Ingress.Namespace, Ingress: r.Ingress.Name, Service: r.Service, Path: r.Path}
