@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"io"
 	"strings"
 	"testing"
 )
@@ -71,5 +72,52 @@ func BenchmarkResponseParse(b *testing.B) {
 		if n, err := r.Parse(in, &lim, false); n != len(in) || err != nil {
 			b.Fatal(n, err)
 		}
+	}
+}
+
+func BenchmarkChunkedBody(b *testing.B) {
+	for name, size := range map[string]int{"100": 100, "4096": 4096, "65536": 65536} {
+		b.Run(name, func(b *testing.B) {
+			var wire []byte
+			for range max(1, 64<<10/size) {
+				wire = AppendChunkEnd(append(AppendChunkHeader(wire, size), make([]byte, size)...))
+			}
+			wire = AppendLastChunk(wire, nil)
+			lim, p := RequestLimits(), make([]byte, 32<<10)
+			var conn pieces
+			var rd Reader
+			var body BodyReader
+			b.SetBytes(int64(len(wire)))
+			b.ReportAllocs()
+			for b.Loop() {
+				conn = pieces{octets: wire, err: io.EOF}
+				rd.Reset(&conn)
+				body.Reset(&rd, BodyChunked, 0, &lim)
+				for !body.Done() {
+					if _, err := body.Read(p); err != nil && err != io.EOF {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkBuildHead(b *testing.B) {
+	lim := RequestLimits()
+	var r Request
+	if _, err := r.Parse([]byte(browserGET), &lim); err != nil {
+		b.Fatal(err)
+	}
+	dst := make([]byte, 0, 4096)
+	b.ReportAllocs()
+	for b.Loop() {
+		dst = AppendRequestLine(dst[:0], r.Method, r.Target, 1)
+		for i := range r.Fields {
+			if f := &r.Fields[i]; !f.Hop {
+				dst = AppendField(dst, f.Name, f.Value)
+			}
+		}
+		dst = AppendHeadEnd(dst)
 	}
 }

@@ -160,31 +160,20 @@ func (b *BodyReader) early(err error) error {
 // readChunked decodes what is buffered until p is full, and reads from the
 // connection only when nothing was given out yet.
 func (b *BodyReader) readChunked(p []byte) (n int, err error) {
-	for {
+	for b.err == nil {
 		if b.part == partData {
 			if n == len(p) {
 				return n, nil
 			}
-			var m int
-			m, err = b.readData(p[n:])
-			n += m
-			if err != nil {
-				return n, err
-			}
-			if m > 0 {
+			m := b.readData(p[n:])
+			if n += m; m > 0 {
 				continue
 			}
 		} else if reason := b.step(); reason != reasonIncomplete {
 			if reason != reasonNone {
 				b.err = b.refuse(reason)
 			}
-			if b.err == nil {
-				continue
-			}
-			if n > 0 && b.err == io.EOF {
-				return n, nil
-			}
-			return n, b.err
+			continue
 		}
 		if n > 0 {
 			return n, nil
@@ -193,17 +182,21 @@ func (b *BodyReader) readChunked(p []byte) (n int, err error) {
 			return m, err
 		}
 	}
+	if n > 0 && b.err == io.EOF {
+		return n, nil
+	}
+	return n, b.err
 }
 
 // readData gives out buffered data of the current chunk, 0 when there is none.
-func (b *BodyReader) readData(p []byte) (int, error) {
+func (b *BodyReader) readData(p []byte) int {
 	if int64(len(p)) > b.left {
 		p = p[:b.left]
 	}
 	n := copy(p, b.rd.Buffered())
 	b.rd.Discard(n)
 	b.tookData(n)
-	return n, nil
+	return n
 }
 
 func (b *BodyReader) tookData(n int) {

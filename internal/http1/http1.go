@@ -5,16 +5,14 @@
 // A server reads a request like this:
 //
 //	rd.Reset(conn)
-//	if err := rd.Wait(); err != nil { … }          // idle: holds no buffer
-//	n, err := req.Parse(rd.Buffered(), &limits)
-//	for err == http1.ErrIncomplete {
-//		if _, ferr := rd.Fill(); ferr != nil { … }
-//		n, err = req.Parse(rd.Buffered(), &limits)
+//	for {
+//		if err := rd.Wait(); err != nil { … }       // idle: holds no buffer
+//		n, err := req.Read(&rd, &limits)            // *Error: answer its Status, close
+//		rd.Hold(n)                                  // req stays valid …
+//		body.Reset(&rd, req.Body, req.ContentLength, &limits)
+//		…
+//		rd.Unhold()                                 // … until here
 //	}
-//	rd.Hold(n)                                     // req stays valid …
-//	body.Reset(&rd, req.Body, req.ContentLength, &limits)
-//	…
-//	rd.Unhold()                                    // … until here
 //
 // It knows nothing of routing, policies, upstreams or logs. Parsing works in
 // place: a parsed head is a set of views into the buffer it was parsed from
@@ -139,8 +137,9 @@ type Request struct {
 	ExpectContinue bool
 	// Upgrade is the value of the Upgrade field when it is one protocol other
 	// than h2c, Connection lists it, the version is 1.1 and there is no body
-	// (H4.4); nil otherwise. What the client asked in any case is
-	// Get(FieldUpgrade).
+	// (H4.4); nil otherwise. Whether it is one that may pass ("websocket", or
+	// what a route lists) is for the caller to compare, without regard to case.
+	// What the client asked in any case is Get(FieldUpgrade).
 	Upgrade []byte
 
 	parser section

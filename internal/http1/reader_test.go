@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -59,6 +60,9 @@ func TestReaderReleases(t *testing.T) {
 	if rd.Release(); rd.buf == nil {
 		t.Error("Release dropped held octets")
 	}
+	if err := rd.Wait(); err != io.EOF || rd.buf == nil {
+		t.Error("Wait with held octets:", err)
+	}
 	rd.Unhold()
 	if rd.Release(); rd.buf != nil {
 		t.Error("Release kept an empty buffer")
@@ -87,13 +91,7 @@ func TestReaderHold(t *testing.T) {
 		var rd Reader
 		rd.Reset(&pieces{octets: append([]byte(head+string(body)), head...), sizes: []int{1700}, err: io.EOF})
 		var r Request
-		n, err := r.Parse(nil, &lim)
-		for err == ErrIncomplete {
-			if _, err := rd.Fill(); err != nil {
-				t.Fatal(err)
-			}
-			n, err = r.Parse(rd.Buffered(), &lim)
-		}
+		n, err := r.Read(&rd, &lim)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,16 +106,78 @@ func TestReaderHold(t *testing.T) {
 			t.Fatalf("pad %d: before %s\nafter %s", pad, clip(before), clip(after))
 		}
 		rd.Unhold()
-		r.Reset()
-		for n, err = r.Parse(rd.Buffered(), &lim); err == ErrIncomplete; n, err = r.Parse(rd.Buffered(), &lim) {
-			if _, err := rd.Fill(); err != nil {
-				t.Fatal(err)
-			}
-		}
+		n, err = r.Read(&rd, &lim)
 		if err != nil || requestOutcome(&r, n, nil) != before {
 			t.Fatalf("pad %d: the next message: %v", pad, err)
 		}
 		rd.Reset(nil)
+	}
+}
+
+// TestReadHead checks Read of both messages: stale state of a head that was
+// never finished is not gone on with, and the end of the connection is told
+// apart before and in a head.
+func TestReadHead(t *testing.T) {
+	t.Parallel()
+	lim := RequestLimits()
+	var rd Reader
+	var r Request
+	var resp Response
+	half := []byte("GET /half HTTP/1.1\r\nHost: a\r\n")
+	for _, c := range []struct {
+		in   string
+		want error
+	}{
+		{string(half), io.ErrUnexpectedEOF},
+		{smallGET, nil},
+		{"", io.EOF},
+		{"GET  / HTTP/1.1\r\n", &requestErrors[ReasonRequestLine]},
+		{string(half), io.ErrUnexpectedEOF},
+		{browserGET, nil},
+	} {
+		rd.Reset(&pieces{octets: []byte(c.in), sizes: []int{len(half)}, err: io.EOF})
+		if n, err := r.Read(&rd, &lim); err != c.want || err == nil && n != len(c.in) {
+			t.Errorf("%q: got %d, %v, want %v", clip(c.in), n, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		in   string
+		want error
+	}{
+		{"HTTP/1.1 200 OK\r\n", io.ErrUnexpectedEOF},
+		{plainResponse, nil},
+		{"", io.EOF},
+		{"HTTP/1.1 200 OK\n", &responseErrors[ReasonBareLF]},
+	} {
+		rd.Reset(&pieces{octets: []byte(c.in), sizes: []int{3}, err: io.EOF})
+		if n, err := resp.Read(&rd, &lim, false); err != c.want || err == nil && n != len(c.in) {
+			t.Errorf("%q: got %d, %v, want %v", clip(c.in), n, err, c.want)
+		}
+	}
+}
+
+// TestWaitAllocations holds the loop of a keep-alive connection to none.
+func TestWaitAllocations(t *testing.T) {
+	client, server := socketPair(t)
+	var rd Reader
+	rd.Reset(server)
+	var r Request
+	lim, in := RequestLimits(), []byte(smallGET)
+	if n := testing.AllocsPerRun(100, func() {
+		if _, err := client.Write(in); err != nil {
+			t.Error(err)
+		}
+		if err := rd.Wait(); err != nil {
+			t.Error(err)
+		}
+		n, err := r.Read(&rd, &lim)
+		if err != nil {
+			t.Error(err)
+		}
+		rd.Hold(n)
+		rd.Unhold()
+	}); n != 0 {
+		t.Errorf("%v allocations per request", n)
 	}
 }
 
@@ -181,11 +241,13 @@ func TestWait(t *testing.T) {
 				rd.Discard(len(text))
 			}
 
-			if err := server.SetReadDeadline(time.Unix(1, 0)); err != nil {
-				t.Fatal(err)
-			}
-			if err := rd.Wait(); !errors.Is(err, os.ErrDeadlineExceeded) || rd.buf != nil {
-				t.Errorf("%v, buffer %v", err, rd.buf != nil)
+			for _, deadline := range []time.Time{time.Unix(1, 0), time.Now().Add(5 * time.Millisecond)} {
+				if err := server.SetReadDeadline(deadline); err != nil {
+					t.Fatal(err)
+				}
+				if err := rd.Wait(); !errors.Is(err, os.ErrDeadlineExceeded) || rd.buf != nil {
+					t.Errorf("%v, buffer %v", err, rd.buf != nil)
+				}
 			}
 			if err := server.SetReadDeadline(time.Time{}); err != nil {
 				t.Fatal(err)
@@ -199,6 +261,21 @@ func TestWait(t *testing.T) {
 				t.Errorf("%v, buffer %v", err, rd.buf != nil)
 			}
 		})
+	}
+}
+
+// TestWaitReset checks that a reset of the connection is passed on.
+func TestWaitReset(t *testing.T) {
+	t.Parallel()
+	client, server := socketPair(t)
+	if err := client.(*net.TCPConn).SetLinger(0); err != nil {
+		t.Fatal(err)
+	}
+	client.Close()
+	var rd Reader
+	rd.Reset(server)
+	if err := rd.Wait(); !errors.Is(err, syscall.ECONNRESET) || rd.buf != nil {
+		t.Errorf("%v, buffer %v", err, rd.buf != nil)
 	}
 }
 

@@ -6,45 +6,45 @@ type Reason uint8
 
 // The reasons, in the order of docs/hardening.md.
 const (
-	reasonNone Reason = iota
-	ReasonBareLF
-	ReasonBareCR
-	ReasonRequestLine
-	ReasonEmptyLines
-	ReasonMethod
-	ReasonVersion
-	ReasonVersionSyntax
-	ReasonFieldName
-	ReasonFolding
-	ReasonFieldValue
-	ReasonUnderscore
-	ReasonTarget
-	ReasonTargetForm
-	ReasonConnect
-	ReasonTrace
-	ReasonTEAndCL
-	ReasonTEInHTTP10
-	ReasonTE
-	ReasonTEUnknown
-	ReasonContentLength
-	ReasonDuplicateCL
-	ReasonChunkSize
-	ReasonChunkExtension
-	ReasonChunkLine
-	ReasonChunkOverhead
-	ReasonChunkEnd
-	ReasonTrailer
-	ReasonExpect
-	ReasonStatusLine
-	ReasonNoHost
-	ReasonDuplicateHost
-	ReasonHost
-	ReasonHostMismatch
-	ReasonConnection
-	ReasonRequestLineLong
-	ReasonFieldLineLong
-	ReasonHeadLong
-	ReasonFields
+	reasonNone            Reason = iota
+	ReasonBareLF                 // an LF without its CR
+	ReasonBareCR                 // a CR without its LF
+	ReasonRequestLine            // not "method SP target SP version"
+	ReasonEmptyLines             // more than one empty line in front
+	ReasonMethod                 // no token, or more than 64 octets
+	ReasonVersion                // neither HTTP/1.0 nor 1.x
+	ReasonVersionSyntax          // no version at all (HTTP/0.9)
+	ReasonFieldName              // no token directly followed by a colon
+	ReasonFolding                // a line that begins with a blank
+	ReasonFieldValue             // a control octet in a value
+	ReasonUnderscore             // a name with an underscore, where set to reject
+	ReasonTarget                 // an octet that no target may hold
+	ReasonTargetForm             // not a form that the method allows, or userinfo
+	ReasonConnect                // CONNECT
+	ReasonTrace                  // TRACE or TRACK
+	ReasonTEAndCL                // Transfer-Encoding with Content-Length
+	ReasonTEInHTTP10             // Transfer-Encoding in HTTP/1.0
+	ReasonTE                     // not one "chunked" at the end
+	ReasonTEUnknown              // another coding before "chunked"
+	ReasonContentLength          // not 1–19 digits, or too large
+	ReasonDuplicateCL            // a second Content-Length, even if equal
+	ReasonChunkSize              // not 1–16 hex digits, or too large
+	ReasonChunkExtension         // an extension against the grammar
+	ReasonChunkLine              // a size line longer than Limits.Chunk
+	ReasonChunkOverhead          // too many octets in size lines
+	ReasonChunkEnd               // no CRLF behind the data
+	ReasonTrailer                // a trailer section over its limits
+	ReasonExpect                 // an expectation other than 100-continue
+	ReasonStatusLine             // not "version SP 3DIGIT [SP phrase]"
+	ReasonNoHost                 // HTTP/1.1 without Host
+	ReasonDuplicateHost          // a second Host
+	ReasonHost                   // not host[:port]
+	ReasonHostMismatch           // Host differs from the target's authority
+	ReasonConnection             // Connection names too many fields
+	ReasonRequestLineLong        // over Limits.RequestLine
+	ReasonFieldLineLong          // over Limits.FieldLine
+	ReasonHeadLong               // over Limits.Head
+	ReasonFields                 // over Limits.Fields
 	reasonCount
 )
 
