@@ -22,7 +22,7 @@ type registered[V comparable] struct {
 }
 
 func newRegistry[K cmp.Ordered, V comparable]() registry[K, V] {
-	return registry[K, V]{entries: map[K]*registered[V]{}}
+	return registry[K, V]{entries: map[K]*registered[V]{}, dirty: true}
 }
 
 func (r *registry[K, V]) retain(id K, value func() V) {

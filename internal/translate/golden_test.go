@@ -237,4 +237,3 @@ func withUID[T store.Object](o T, uid string) T {
 	o.SetUID(types.UID(uid))
 	return o
 }
-

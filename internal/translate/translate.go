@@ -154,7 +154,7 @@ func (t *Translator) compileAll(v *store.View) {
 			}
 		}
 	}
-	moved := false
+	moved := t.generation == 1
 	t.otherClass = 0
 	for name, object := range v.Ingresses {
 		in := t.ingresses[name]
