@@ -104,6 +104,7 @@ func (b *BodyReader) Advance(n int64) {
 
 // Trailers returns the trailer fields that may be sent on (H2.8): none of
 // framing, routing, authentication, forwarding, caching or content description.
+// Whether the route declares the rest safe is for the caller to know.
 // They are views into the Reader's buffer, valid after Read returned io.EOF and
 // until the Reader is used again.
 func (b *BodyReader) Trailers() []Field {
