@@ -160,8 +160,10 @@ func (r *reader) item(it item) {
 	}
 	if it.node.Kind != yaml.MappingNode {
 		r.unknown = true
-		r.problem(it.doc, it.node, ir.Problem{Code: CodeNotAnObject, Severity: ir.SeverityWarning, Field: it.path,
-			Message: "not a Kubernetes object (no apiVersion and kind), found " + describe(it.node) + ": left out"})
+		r.problem(it.doc, it.node, ir.Problem{
+			Code: CodeNotAnObject, Severity: ir.SeverityWarning, Field: it.path,
+			Message: "not a Kubernetes object (no apiVersion and kind), found " + describe(it.node) + ": left out",
+		})
 		return
 	}
 	version, name := scalarAt(it.node, "apiVersion"), scalarAt(it.node, "kind")
@@ -305,6 +307,8 @@ func (r *reader) object(it item, k kind, version string) {
 	for _, f := range c.notices {
 		r.problem(it.doc, f.node, ir.Problem{Code: f.code, Severity: ir.SeverityNotice, Object: it.ref, Field: f.field, Message: f.message})
 	}
-	r.objects = append(r.objects, &object{key: key, obj: o, doc: it.doc, item: it.path,
-		at: Position{r.path, it.doc.line + it.node.Line - 1, it.node.Column}})
+	r.objects = append(r.objects, &object{
+		key: key, obj: o, doc: it.doc, item: it.path,
+		at: Position{r.path, it.doc.line + it.node.Line - 1, it.node.Column},
+	})
 }

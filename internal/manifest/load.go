@@ -270,8 +270,10 @@ func (l *Loader) collect() []ir.Problem {
 	for key, claims := range l.claims {
 		for i := 1; i < len(claims); i++ {
 			p, first := claims[i].at, claims[0].at
-			all = append(all, ir.Problem{Code: CodeDuplicateObject, Severity: ir.SeverityError, Object: ir.Ref(key), File: p.File, Line: p.Line, Column: p.Column,
-				Message: fmt.Sprintf("is already defined at %s:%d, which is used: remove one or give it another name", first.File, first.Line)})
+			all = append(all, ir.Problem{
+				Code: CodeDuplicateObject, Severity: ir.SeverityError, Object: ir.Ref(key), File: p.File, Line: p.Line, Column: p.Column,
+				Message: fmt.Sprintf("is already defined at %s:%d, which is used: remove one or give it another name", first.File, first.Line),
+			})
 		}
 	}
 	if len(unused) > 0 {

@@ -9,8 +9,10 @@ import (
 // maxPath bounds the path of an Ingress (H9.3, H6.21).
 const maxPath = 1024
 
-var dnsName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-var addressLike = regexp.MustCompile(`^[0-9]+(\.[0-9]+){3}$`)
+var (
+	dnsName     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	addressLike = regexp.MustCompile(`^[0-9]+(\.[0-9]+){3}$`)
+)
 
 // hostName returns the canonical form of the host of a rule (H3.5): lower
 // case, without trailing dot; ok is false when it is no DNS name, optionally
