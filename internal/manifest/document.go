@@ -22,6 +22,8 @@ type document struct {
 	raw []byte
 	// line is the 1-based line of the file where raw begins.
 	line int
+	// json says that raw is a valid JSON object.
+	json bool
 }
 
 // split cuts a file into its documents. It works on lines, so that a broken
@@ -71,7 +73,7 @@ func appendDocuments(docs []document, raw []byte, line int) []document {
 		return docs
 	}
 	if bytes.TrimSpace(rest)[0] != '{' || len(rest) > maxDocument {
-		return append(docs, document{raw, line})
+		return append(docs, document{raw: raw, line: line})
 	}
 	line += bytes.Count(raw[:len(raw)-len(rest)], []byte("\n"))
 	decoder, from := json.NewDecoder(bytes.NewReader(rest)), int64(0)
@@ -81,11 +83,11 @@ func appendDocuments(docs []document, raw []byte, line int) []document {
 		if decoder.Decode(&value) != nil {
 			// Not JSON: a YAML flow mapping, or an error that the YAML
 			// parser will name.
-			return append(docs, document{rest, line})
+			return append(docs, document{raw: rest, line: line})
 		}
 		to := decoder.InputOffset()
 		begin := from + int64(bytes.IndexByte(rest[from:to], value[0]))
-		values = append(values, document{rest[begin:to], line + bytes.Count(rest[:begin], []byte("\n"))})
+		values = append(values, document{rest[begin:to], line + bytes.Count(rest[:begin], []byte("\n")), true})
 		from = to
 	}
 	return append(docs, values...)
@@ -102,7 +104,9 @@ var surrogates = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F
 // document's begin.
 func (d document) parse() (*yaml.Node, error) {
 	raw := d.raw
-	if raw[0] == '{' && surrogates.Match(raw) {
+	if d.json {
+		// A tab is white space everywhere in JSON: strings hold none.
+		raw = bytes.ReplaceAll(raw, []byte("\t"), []byte(" "))
 		raw = surrogates.ReplaceAllFunc(raw, func(m []byte) []byte {
 			var s string
 			if json.Unmarshal([]byte(`"`+string(m)+`"`), &s) != nil {
