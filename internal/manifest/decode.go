@@ -231,6 +231,7 @@ func (d *decoder) mergeInto(m *yaml.Node, seen map[string]int, f func(key, value
 	if !ok {
 		return
 	}
+	d.budget -= len(m.Content)
 	switch m.Kind {
 	case yaml.SequenceNode:
 		d.push("<<")

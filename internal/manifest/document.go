@@ -96,9 +96,17 @@ func appendDocuments(docs []document, raw []byte, line int) []document {
 // templateMark finds what only a Helm template holds.
 var templateMark = regexp.MustCompile(`\{\{-?\s*(\.(Values|Release|Chart|Capabilities|Files)\b|\$|(include|if|else|with|range|template|define|end|toYaml)\b)`)
 
-// surrogates finds JSON's spelling of characters above U+FFFF, which YAML does
-// not know.
-var surrogates = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+// jsonEscapes finds the escapes of JSON. Two of them YAML does not know: the
+// slash and characters above U+FFFF as two surrogates.
+var jsonEscapes = regexp.MustCompile(`\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|.)`)
+
+func yamlEscape(m []byte) []byte {
+	var s string
+	if len(m) == 2 && m[1] != '/' || json.Unmarshal([]byte(`"`+string(m)+`"`), &s) != nil {
+		return m
+	}
+	return []byte(s)
+}
 
 // parse returns the content node of a document. Its lines count from the
 // document's begin.
@@ -107,13 +115,7 @@ func (d document) parse() (*yaml.Node, error) {
 	if d.json {
 		// A tab is white space everywhere in JSON: strings hold none.
 		raw = bytes.ReplaceAll(raw, []byte("\t"), []byte(" "))
-		raw = surrogates.ReplaceAllFunc(raw, func(m []byte) []byte {
-			var s string
-			if json.Unmarshal([]byte(`"`+string(m)+`"`), &s) != nil {
-				return m
-			}
-			return []byte(s)
-		})
+		raw = jsonEscapes.ReplaceAllFunc(raw, yamlEscape)
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(raw, &root); err != nil {
@@ -139,7 +141,7 @@ func (d document) syntaxError(err error) (line int, message string) {
 	lines := strings.Split(string(d.raw), "\n")
 	// The parser names the line before for what it notices at the next token.
 	for _, at := range []int{n, n + 1, n - 1} {
-		if at >= 1 && at <= len(lines) && tabIndented(lines[at-1]) {
+		if !d.json && at >= 1 && at <= len(lines) && tabIndented(lines[at-1]) {
 			return d.line + at - 1, "a tab indents this line: YAML wants spaces"
 		}
 	}

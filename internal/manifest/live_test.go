@@ -119,10 +119,10 @@ func TestWatch(t *testing.T) {
 			write(t, filepath.Join(dir, "d.json"), `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d"},"data":{"v":"1"}}`)
 		}, mirror{"a": "1", "b": "1", "d": "1"}, ""},
 		"broken object": {func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, "a.yaml"), configMap("a", "2")+strings.Replace(configMap("b", "2"), "data", "dta", 1))
+			write(t, filepath.Join(dir, "a.yaml"), configMap("a", "2")+strings.Replace(configMap("b", "2"), "\ndata", "\ndta", 1))
 		}, mirror{"a": "2", "b": "1"}, "the last good version stays"},
 		"broken object, others removed": {func(t *testing.T, dir string) {
-			write(t, filepath.Join(dir, "a.yaml"), strings.Replace(configMap("b", "2"), "data", "dta", 1))
+			write(t, filepath.Join(dir, "a.yaml"), strings.Replace(configMap("b", "2"), "\ndata", "\ndta", 1))
 		}, mirror{"b": "1"}, "DMN0104"},
 		"broken document": {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "a.yaml"), configMap("b", "2")+"a: [") }, mirror{"a": "1", "b": "2"}, "DMN0102"},
 		"became a folder": {func(t *testing.T, dir string) {
