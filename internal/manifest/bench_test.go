@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,4 +131,33 @@ func FuzzLoad(f *testing.F) {
 		}
 		l.Problems()
 	})
+}
+
+// BenchmarkWatch measures from the end of writing one of 10,000 files to the
+// callback with its Change.
+func BenchmarkWatch(b *testing.B) {
+	dir := benchFolder(b)
+	l := New([]string{dir}, nil)
+	if _, err := l.Load(); err != nil {
+		b.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	changes, done := make(chan Change, 10), make(chan error)
+	go func() { done <- l.Watch(ctx, func(c Change) { changes <- c }) }()
+	<-changes // the files were fresh at Load: they are read a second time
+	path := filepath.Join(dir, "00042.yaml")
+	for port := 1000; b.Loop(); port++ {
+		if err := os.WriteFile(path, []byte(ingressText(42, port%60000+1)), 0o644); err != nil {
+			b.Fatal(err)
+		}
+		for c := range changes {
+			if len(c.Put) == 1 {
+				break
+			}
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
 }
