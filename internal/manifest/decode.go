@@ -231,6 +231,7 @@ func (d *decoder) mergeInto(m *yaml.Node, seen map[string]int, f func(key, value
 	if !ok {
 		return
 	}
+	d.budget -= len(m.Content)
 	switch m.Kind {
 	case yaml.SequenceNode:
 		d.push("<<")
@@ -293,7 +294,7 @@ func (d *decoder) binary(n *yaml.Node, v reflect.Value) {
 	}
 	b, err := base64.StdEncoding.DecodeString(strings.TrimSpace(n.Value))
 	if err != nil {
-		d.fault(n, CodeInvalidValue, "is not base64 (%s): encode the value, or write it plainly below stringData if this is a Secret", strings.TrimPrefix(err.Error(), "illegal "))
+		d.fault(n, CodeInvalidValue, "is not base64 (%v): encode the value, or write it plainly below stringData if this is a Secret", err)
 	}
 	v.SetBytes(b)
 }
@@ -378,11 +379,11 @@ func (d *decoder) plain(n *yaml.Node) any {
 		return m
 	case yaml.SequenceNode:
 		s := []any{}
-		d.push("[]")
-		for _, e := range n.Content {
+		for i, e := range n.Content {
+			d.push("[" + strconv.Itoa(i) + "]")
 			s = append(s, d.plain(e))
+			d.pop()
 		}
-		d.pop()
 		return s
 	}
 	if b, ok := boolean(n); ok {

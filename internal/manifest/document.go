@@ -22,6 +22,8 @@ type document struct {
 	raw []byte
 	// line is the 1-based line of the file where raw begins.
 	line int
+	// json says that raw is a valid JSON object.
+	json bool
 }
 
 // split cuts a file into its documents. It works on lines, so that a broken
@@ -71,7 +73,7 @@ func appendDocuments(docs []document, raw []byte, line int) []document {
 		return docs
 	}
 	if bytes.TrimSpace(rest)[0] != '{' || len(rest) > maxDocument {
-		return append(docs, document{raw, line})
+		return append(docs, document{raw: raw, line: line})
 	}
 	line += bytes.Count(raw[:len(raw)-len(rest)], []byte("\n"))
 	decoder, from := json.NewDecoder(bytes.NewReader(rest)), int64(0)
@@ -81,11 +83,11 @@ func appendDocuments(docs []document, raw []byte, line int) []document {
 		if decoder.Decode(&value) != nil {
 			// Not JSON: a YAML flow mapping, or an error that the YAML
 			// parser will name.
-			return append(docs, document{rest, line})
+			return append(docs, document{raw: rest, line: line})
 		}
 		to := decoder.InputOffset()
 		begin := from + int64(bytes.IndexByte(rest[from:to], value[0]))
-		values = append(values, document{rest[begin:to], line + bytes.Count(rest[:begin], []byte("\n"))})
+		values = append(values, document{rest[begin:to], line + bytes.Count(rest[:begin], []byte("\n")), true})
 		from = to
 	}
 	return append(docs, values...)
@@ -94,22 +96,26 @@ func appendDocuments(docs []document, raw []byte, line int) []document {
 // templateMark finds what only a Helm template holds.
 var templateMark = regexp.MustCompile(`\{\{-?\s*(\.(Values|Release|Chart|Capabilities|Files)\b|\$|(include|if|else|with|range|template|define|end|toYaml)\b)`)
 
-// surrogates finds JSON's spelling of characters above U+FFFF, which YAML does
-// not know.
-var surrogates = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)
+// jsonEscapes finds the escapes of JSON. Two of them YAML does not know: the
+// slash and characters above U+FFFF as two surrogates.
+var jsonEscapes = regexp.MustCompile(`\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|.)`)
+
+func yamlEscape(m []byte) []byte {
+	var s string
+	if len(m) == 2 && m[1] != '/' || json.Unmarshal([]byte(`"`+string(m)+`"`), &s) != nil {
+		return m
+	}
+	return []byte(s)
+}
 
 // parse returns the content node of a document. Its lines count from the
 // document's begin.
 func (d document) parse() (*yaml.Node, error) {
 	raw := d.raw
-	if raw[0] == '{' && surrogates.Match(raw) {
-		raw = surrogates.ReplaceAllFunc(raw, func(m []byte) []byte {
-			var s string
-			if json.Unmarshal([]byte(`"`+string(m)+`"`), &s) != nil {
-				return m
-			}
-			return []byte(s)
-		})
+	if d.json {
+		// A tab is white space everywhere in JSON: strings hold none.
+		raw = bytes.ReplaceAll(raw, []byte("\t"), []byte(" "))
+		raw = jsonEscapes.ReplaceAllFunc(raw, yamlEscape)
 	}
 	var root yaml.Node
 	if err := yaml.Unmarshal(raw, &root); err != nil {
@@ -135,7 +141,7 @@ func (d document) syntaxError(err error) (line int, message string) {
 	lines := strings.Split(string(d.raw), "\n")
 	// The parser names the line before for what it notices at the next token.
 	for _, at := range []int{n, n + 1, n - 1} {
-		if at >= 1 && at <= len(lines) && tabIndented(lines[at-1]) {
+		if !d.json && at >= 1 && at <= len(lines) && tabIndented(lines[at-1]) {
 			return d.line + at - 1, "a tab indents this line: YAML wants spaces"
 		}
 	}

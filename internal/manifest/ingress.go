@@ -93,7 +93,8 @@ func (b backendForm) convert() networkingv1.IngressBackend {
 }
 
 func finishIngress(c *checker, o *networkingv1.Ingress) {
-	if c.oldIngress(o); len(c.faults) > 0 {
+	before := len(c.faults)
+	if c.oldIngress(o); len(c.faults) > before {
 		return
 	}
 	if name := o.Spec.IngressClassName; name != nil && *name != "" {

@@ -97,6 +97,9 @@ type reader struct {
 	// document could not be read as far as its key.
 	broken  map[store.Key]bool
 	unknown bool
+	// budget is how many list entries the document may still have: one per
+	// byte is plenty for honest ones, and ends lists that hold themselves.
+	budget int
 }
 
 // item is one object under way, possibly inside a List.
@@ -139,6 +142,7 @@ func (r *reader) document(doc document) {
 		return
 	}
 	before := len(r.problems)
+	r.budget = len(doc.raw)
 	r.item(item{doc: &doc, node: root})
 	if !templateMark.Match(doc.raw) {
 		return
@@ -197,6 +201,9 @@ func (r *reader) list(it item, version, name string) bool {
 		return true
 	}
 	for i, n := range items.Content {
+		if r.budget--; r.budget < 0 {
+			break
+		}
 		if n.Kind == yaml.AliasNode {
 			n = n.Alias
 		}

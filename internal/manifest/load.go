@@ -78,6 +78,9 @@ func (f *file) changed(info os.FileInfo) bool {
 	if f.info == nil || info == nil {
 		return f.info != info
 	}
+	if info.Mode()&os.ModeNamedPipe != 0 { // such as <(…): can be read once only
+		return false
+	}
 	return f.racy || f.info.Size() != info.Size() || !f.info.ModTime().Equal(info.ModTime()) || f.info.Mode() != info.Mode() || !os.SameFile(f.info, info)
 }
 

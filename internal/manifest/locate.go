@@ -89,7 +89,7 @@ func child(n *yaml.Node, step string) *yaml.Node {
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
-		return childOfMapping(n, step, 0)
+		return childOfMapping(n, step, new(int))
 	case yaml.SequenceNode:
 		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.Content) {
 			return n.Content[i]
@@ -98,22 +98,25 @@ func child(n *yaml.Node, step string) *yaml.Node {
 	return nil
 }
 
-func childOfMapping(n *yaml.Node, step string, depth int) *yaml.Node {
+// childOfMapping looks into merged mappings too; merges counts them, since
+// aliases may lead in circles.
+func childOfMapping(n *yaml.Node, step string, merges *int) *yaml.Node {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == step && n.Content[i].Kind == yaml.ScalarNode {
 			return n.Content[i+1]
 		}
 	}
-	for i := 0; i+1 < len(n.Content) && depth < 10; i += 2 {
+	for i := 0; i+1 < len(n.Content) && *merges < maxDepth; i += 2 {
 		if n.Content[i].Tag != "!!merge" {
 			continue
 		}
+		*merges++
 		m := n.Content[i+1]
 		if m.Kind == yaml.AliasNode {
 			m = m.Alias
 		}
 		if m.Kind == yaml.MappingNode {
-			if found := childOfMapping(m, step, depth+1); found != nil {
+			if found := childOfMapping(m, step, merges); found != nil {
 				return found
 			}
 		}

@@ -128,7 +128,7 @@ func (s *scan) entry(path string, e os.DirEntry) {
 		}
 	case info.IsDir() && !s.wasFile(path):
 		s.folder(path, info)
-	case wanted:
+	case wanted && info.Mode()&fs.ModeNamedPipe == 0: // opening a pipe would wait
 		s.files[path] = info
 	}
 }

@@ -138,6 +138,11 @@ func (w *watcher) load(changed func(Change)) {
 		c, news, ok = w.loader.loadFiles(w.pending)
 	}
 	if !ok {
+		for path := range w.pending { // whatever their times say
+			if f := w.loader.files[path]; f != nil {
+				f.racy = true
+			}
+		}
 		c, news, _ = w.loader.load() // no error after the first Load
 	}
 	w.loader.mu.Unlock()
