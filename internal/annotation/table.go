@@ -296,7 +296,7 @@ var rows = []Row{
 		Doc: "Order of cipher suites."},
 	{Name: "proxy-ssl-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
 		Doc: "Secret with client certificate and CA for HTTPS backends."},
-	{Name: "proxy-ssl-verify", Scope: PerRoute, Default: "off", Support: Later, Guard: true, Off: []string{"off"},
+	{Name: "proxy-ssl-verify", Scope: PerRoute, Default: "off", Support: Later, Off: []string{"off"},
 		Doc: "Verifies the certificate of HTTPS backends."},
 	{Name: "proxy-ssl-verify-depth", Scope: PerRoute, Default: "1", Support: Later,
 		Doc: "Longest chain of the certificate of a backend."},
