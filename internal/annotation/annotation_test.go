@@ -214,6 +214,29 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestGuardsFailClosed uses every annotation that is not supported yet.
+func TestGuardsFailClosed(t *testing.T) {
+	t.Parallel()
+	for _, r := range All() {
+		for _, name := range append(r.Aliases, r.Name) {
+			got := parse(name, "something")
+			switch {
+			case r.Support == Refused && !got.Rejected:
+				t.Errorf("%s: not rejected", name)
+			case r.Support == Later && r.Guard && !got.Denied:
+				t.Errorf("%s: not denied", name)
+			case r.Support == Later && len(got.Problems) != 1:
+				t.Errorf("%s: problems %v, want one", name, got.Problems)
+			}
+			for _, off := range r.Off {
+				if got := parse(name, off); len(got.Problems) != 0 || got.Denied {
+					t.Errorf("%s=%s asks for nothing, but %v", name, off, got.Problems)
+				}
+			}
+		}
+	}
+}
+
 // TestDefaultsOfTheTable parses the documented default of every row: it must
 // be what Defaults has.
 func TestDefaultsOfTheTable(t *testing.T) {

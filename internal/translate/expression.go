@@ -157,8 +157,12 @@ func classEnd(expr string, i int) int {
 
 // guardPattern returns an expression that matches at least what expr would, so
 // that a route whose expression cannot be executed is denied instead of letting
-// its requests fall to another route: the plain text at its beginning.
+// its requests fall to another route. It is expr without what is foreign, or
+// the plain text at its beginning.
 func guardPattern(expr string) string {
+	if relaxed, ok := relax(expr); ok {
+		return "^" + relaxed
+	}
 	if strings.ContainsRune(expr, '|') {
 		return "^/" // an alternative may begin with anything
 	}
@@ -170,4 +174,62 @@ func guardPattern(expr string) string {
 		n-- // the last character may be absent
 	}
 	return "^" + regexp.QuoteMeta(expr[:n])
+}
+
+// relax widens an expression until it holds no foreign construct: conditions
+// go, atomic groups become ordinary ones, possessive quantifiers greedy ones,
+// and back-references anything.
+func relax(expr string) (string, bool) {
+	for name, at := foreignConstruct(expr); name != ""; name, at = foreignConstruct(expr) {
+		rest := expr[at:]
+		switch {
+		case strings.HasPrefix(rest, "(?=") || strings.HasPrefix(rest, "(?!") || strings.HasPrefix(rest, "(?<"):
+			end := groupEnd(expr, at)
+			if end < 0 {
+				return "", false
+			}
+			if end+1 < len(expr) && strings.IndexByte("*+?{", expr[end+1]) >= 0 {
+				return "", false // the quantifier would reach what is before
+			}
+			expr = expr[:at] + expr[end+1:]
+		case strings.HasPrefix(rest, "(?>"):
+			expr = expr[:at] + "(?:" + rest[3:]
+		case strings.HasPrefix(rest, `\K`), strings.HasPrefix(rest, `\G`):
+			if len(rest) > 2 && strings.IndexByte("*+?{", rest[2]) >= 0 {
+				return "", false
+			}
+			expr = expr[:at] + rest[2:]
+		case len(rest) > 1 && rest[0] == '\\' && rest[1] >= '1' && rest[1] <= '9':
+			expr = expr[:at] + ".*" + strings.TrimLeft(rest[2:], "0123456789")
+		case strings.Contains(name, "possessive"):
+			expr = expr[:at+1] + rest[2:]
+		default:
+			return "", false
+		}
+	}
+	return expr, checkExpression(expr) == ""
+}
+
+// groupEnd returns the index of the parenthesis that closes the group opened at
+// i, or -1.
+func groupEnd(expr string, i int) int {
+	depth := 0
+	for ; i < len(expr); i++ {
+		switch expr[i] {
+		case '\\':
+			if i+1 < len(expr) && expr[i+1] == 'Q' {
+				return -1 // quoted text may hold parentheses
+			}
+			i++
+		case '[':
+			i = classEnd(expr, i)
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return -1
 }

@@ -86,3 +86,23 @@ func TestHostNames(t *testing.T) {
 		}
 	}
 }
+
+func TestGuardPattern(t *testing.T) {
+	t.Parallel()
+	for expr, want := range map[string]string{
+		`/(v1|v2)/(?!admin)(.*)`: `^/(v1|v2)/(.*)`,
+		`/(?>foo)/x++`:           `^/(?:foo)/x+`,
+		`/(a)/\1`:                `^/(a)/.*`,
+		`/a\Kb`:                  `^/ab`,
+		`/(?!(a|[)])b)c`:         `^/c`,
+		`/ab(?(1)c)`:             `^/ab`,
+		`/ab*(?(1)c)`:            `^/a`,
+		`/a|(?(1)c)`:             `^/`,
+		`/a(?=b)*`:               `^/a`,
+		`/a[`:                    `^/a`,
+	} {
+		if got := guardPattern(expr); got != want {
+			t.Errorf("%s: %s, want %s", expr, got, want)
+		}
+	}
+}

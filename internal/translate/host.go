@@ -134,14 +134,15 @@ func (h *host) collect(standard ir.Backend) []location {
 			case locations[i].implicit:
 				locations[i] = l
 			default:
-				h.report(CodeDuplicate, p.ingress, candidate.field+".path", h.lost(&candidate, &locations[i]))
+				h.report(CodeDuplicate, p.ingress, candidate.field+".path", h.duplicate(&candidate, &locations[i]))
 			}
 		}
 	}
 	return locations
 }
 
-func (h *host) lost(loser *path, winner *location) string {
+// duplicate says who has the path of a loser.
+func (h *host) duplicate(loser *path, winner *location) string {
 	kind := "Prefix"
 	if loser.exact {
 		kind = "Exact"

@@ -3,6 +3,7 @@ package translate
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -118,6 +119,12 @@ type compilation struct {
 // compile returns what object means. prev is the previous result for the same
 // name, or nil.
 func (t *Translator) compile(v *store.View, object *networkingv1.Ingress, prev *ingress) *ingress {
+	in := t.compileUnsorted(v, object, prev)
+	slices.SortFunc(in.problems, ir.Problem.Compare)
+	return in
+}
+
+func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress, prev *ingress) *ingress {
 	in := &ingress{seen: object, name: store.NameOf(object), ref: refOf(object)}
 	in.key = object.Namespace + "/" + object.Name
 	in.ours = t.classes.ours(object, &t.options)
@@ -293,7 +300,7 @@ func (c *compilation) destination(field string, b *networkingv1.IngressBackend) 
 			"there is no Service %q in namespace %q; requests get 503 until it exists", to.service, c.name.Namespace)
 	case !ok:
 		c.report(CodeNoPort, ir.SeverityError, portField,
-			"Service %q has no TCP port %s (it has %s); requests get 503", to.service, to.port, portList(object))
+			"Service %q has no TCP port %q (it has %s); requests get 503", to.service, to.port, portList(object))
 	default:
 		port = strconv.Itoa(int(sp.Port))
 		if object.Spec.Type == corev1.ServiceTypeExternalName {
@@ -326,7 +333,7 @@ func (c *compilation) compileTLS() {
 		for j, h := range entry.hosts {
 			if c.hasHost(h) && !covers(entry.certificate.Names, h) {
 				c.report(CodeNotCovered, ir.SeverityWarning, fmt.Sprintf("spec.tls[%d].hosts[%d]", i, j),
-					"the certificate in Secret %q is for %s, not for %s; the default certificate is served instead",
+					"the certificate in Secret %q is for %q, not for %s; the default certificate is served instead",
 					written.SecretName, strings.Join(entry.certificate.Names, ", "), h)
 			}
 		}

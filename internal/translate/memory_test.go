@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
+	"daemun/internal/ir"
 	"daemun/internal/store"
 
 	"github.com/google/go-cmp/cmp"
@@ -260,7 +262,11 @@ func TestMemoryEqualsFresh(t *testing.T) {
 				}
 			})
 			v := s.View()
-			got, want := asJSON(rt, tr.Translate(v)), asJSON(rt, New(DefaultOptions()).Translate(v))
+			r := tr.Translate(v)
+			if !slices.IsSortedFunc(r.Problems, ir.Problem.Compare) {
+				rt.Fatal("problems are not sorted")
+			}
+			got, want := asJSON(rt, r), asJSON(rt, New(DefaultOptions()).Translate(v))
 			if got != want {
 				rt.Fatalf("-fresh +memory:\n%s", cmp.Diff(want, got))
 			}
@@ -324,5 +330,28 @@ func BenchmarkTranslate(b *testing.B) {
 				tr.Translate(s.View())
 			}
 		})
+	}
+}
+
+// BenchmarkTranslateWithProblems has one problem per Ingress and a wildcard
+// host with TLS, so that nothing is skipped for lack of it.
+func BenchmarkTranslateWithProblems(b *testing.B) {
+	const n = 10000
+	s := store.New()
+	parent := web("parent", "*.example.com", nil, "/")
+	parent.Spec.TLS = []networkingv1.IngressTLS{{}}
+	s.Update(func(tx *store.Tx) {
+		tx.Put(parent)
+		for i := range n {
+			tx.Put(bigIngress(i, "gone"))
+		}
+	})
+	tr := New(DefaultOptions())
+	tr.Translate(s.View())
+	for b.Loop() {
+		b.StopTimer()
+		s.Update(func(tx *store.Tx) { tx.Put(bigIngress(n/2, "gone")) })
+		b.StartTimer()
+		tr.Translate(s.View())
 	}
 }

@@ -63,16 +63,27 @@ const (
 	CodeDefaultCertificate = "DMN0406"
 )
 
-// sortProblems sorts by ir.Problem.Compare, comparing no more fields than
-// needed: there may be tens of thousands.
-func sortProblems(problems []ir.Problem) {
-	slices.SortFunc(problems, func(a, b ir.Problem) int {
-		if a.Object.Kind == b.Object.Kind && a.Object.Namespace == b.Object.Namespace && a.Object.Name != b.Object.Name {
-			if a.Object.Name < b.Object.Name {
-				return -1
+// mergeProblems adds the problems of the Ingresses, which are sorted already,
+// to all others. Sorting everything would be most of the cost of a translation
+// when there are many.
+func (t *Translator) mergeProblems(others []ir.Problem) []ir.Problem {
+	slices.SortFunc(others, ir.Problem.Compare)
+	total := len(others)
+	for _, in := range t.byName {
+		total += len(in.problems)
+	}
+	if total == 0 {
+		return nil
+	}
+	merged := make([]ir.Problem, 0, total)
+	for _, in := range t.byName {
+		for _, p := range in.problems {
+			for len(others) > 0 && others[0].Compare(p) < 0 {
+				merged = append(merged, others[0])
+				others = others[1:]
 			}
-			return 1
+			merged = append(merged, p)
 		}
-		return a.Compare(b)
-	})
+	}
+	return append(merged, others...)
 }

@@ -140,7 +140,8 @@ func Endpoints(v *store.View, b *ir.Backend) ir.EndpointSet {
 		set.Endpoints = appendReady(set.Endpoints, slice, &port)
 	}
 	slices.SortFunc(set.Endpoints, func(a, b ir.Endpoint) int {
-		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(a.Pod, b.Pod))
+		// A known Pod first, so that it survives the next step.
+		return cmp.Or(a.Addr.Compare(b.Addr), cmp.Compare(b.Pod, a.Pod))
 	})
 	set.Endpoints = slices.CompactFunc(set.Endpoints, func(a, b ir.Endpoint) bool { return a.Addr == b.Addr })
 	return set

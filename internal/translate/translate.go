@@ -84,6 +84,7 @@ type Translator struct {
 	classes classes
 
 	ingresses    map[store.Name]*ingress
+	byName       []*ingress // all
 	order        []*ingress // of our class, oldest first
 	certificates map[store.Name]*certificate
 
@@ -126,15 +127,11 @@ func (t *Translator) Translate(v *store.View) Result {
 		}
 	}
 	cfg := t.assemble(t.across(&problems), defaultCertificate)
-	for _, in := range t.ingresses {
-		problems = append(problems, in.problems...)
-	}
 	for _, h := range t.sorted {
 		problems = append(problems, h.problems...)
 	}
-	sortProblems(problems)
 	t.view = v
-	return Result{Config: cfg, Problems: problems, Accepted: t.accepted, OtherClass: t.otherClass}
+	return Result{Config: cfg, Problems: t.mergeProblems(problems), Accepted: t.accepted, OtherClass: t.otherClass}
 }
 
 // compileAll brings t.ingresses and t.order up to date.
@@ -190,29 +187,30 @@ func sameMap[K comparable, V any](a, b map[K]V) bool {
 // first, and namespace/name descending among equals (ingress-nginx §2.1).
 func (t *Translator) reorder(moved bool) {
 	if !moved {
+		for i, in := range t.byName {
+			t.byName[i] = t.ingresses[in.name]
+		}
 		for i, in := range t.order {
 			t.order[i] = t.ingresses[in.name]
 		}
 		return
 	}
-	order := make([]*ingress, 0, len(t.ingresses))
+	t.byName, t.order, t.accepted = t.byName[:0], t.order[:0], nil
 	for _, in := range t.ingresses {
+		t.byName = append(t.byName, in)
+	}
+	slices.SortFunc(t.byName, func(a, b *ingress) int {
+		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
+	})
+	for _, in := range t.byName {
 		if in.ours {
-			order = append(order, in)
+			t.order = append(t.order, in)
+			t.accepted = append(t.accepted, in.name)
 		}
 	}
-	slices.SortFunc(order, func(a, b *ingress) int {
+	slices.SortFunc(t.order, func(a, b *ingress) int {
 		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(b.key, a.key))
 	})
-	t.order = order
-	accepted := make([]store.Name, len(order))
-	for i, in := range order {
-		accepted[i] = in.name
-	}
-	slices.SortFunc(accepted, func(a, b store.Name) int {
-		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
-	})
-	t.accepted = accepted
 }
 
 // group hands the parts of all Ingresses to their hosts and marks the hosts
