@@ -450,12 +450,17 @@ func TestExecOfEndedContainer(t *testing.T) {
 // kill -9 of Daemun itself leaves nothing behind.
 func TestCrashLeavesNoOrphans(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []string{"", "1"} {
-		t.Run("no namespaces="+mode, func(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
 			t.Parallel()
+			if rt, err := mode.runtime(); err != nil {
+				t.Skip(err)
+			} else if err := rt.Close(); err != nil {
+				t.Fatal(err)
+			}
 			m := marker(t)
 			cmd := exec.Command(testBinary(t))
-			cmd.Env = []string{helperVariable + "=daemun", "MARKER=" + m, "NO_NAMESPACES=" + mode}
+			cmd.Env = []string{helperVariable + "=daemun", "MARKER=" + m, "MODE=" + mode.name}
 			out, err := cmd.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -525,7 +530,10 @@ func TestFiftyAtOnce(t *testing.T) {
 // Not parallel: it counts the descriptors of the whole process.
 func TestNoDescriptorsLeak(t *testing.T) {
 	for _, m := range modes {
-		rt := NewRuntime(m.cfg)
+		rt, err := m.runtime()
+		if err != nil {
+			continue
+		}
 		use := func() {
 			run(t, rt, "echo x; exit 1")
 			if _, err := rt.Start(Spec{ID: "x", Argv: []string{"/no/such"}}); err == nil {
@@ -575,9 +583,11 @@ func openDescriptors(t *testing.T) map[string]int {
 func BenchmarkStart(b *testing.B) {
 	for _, m := range modes {
 		b.Run(m.name, func(b *testing.B) {
-			rt := NewRuntime(m.cfg)
+			rt, err := m.runtime()
+			if err != nil {
+				b.Skip(err)
+			}
 			defer rt.Close()
-			rt.Mounts()
 			for b.Loop() {
 				p, err := rt.Start(Spec{ID: "b", Argv: []string{"/bin/true"}})
 				if err != nil {

@@ -3,9 +3,11 @@ package process
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -57,10 +59,11 @@ var errClosed = errors.New("the process runtime is closed")
 func (r *Runtime) Close() error {
 	r.mu.Lock()
 	r.closed = true
-	for p := range r.running {
+	running := slices.Collect(maps.Keys(r.running))
+	r.mu.Unlock()
+	for _, p := range running {
 		p.Kill()
 	}
-	r.mu.Unlock()
 	r.active.Wait()
 	r.mu.Lock()
 	if r.spawns != nil {
@@ -118,10 +121,11 @@ func (r *Runtime) Start(spec Spec) (*Process, error) {
 	}
 	r.mu.Lock()
 	r.running[p] = true
-	if r.closed {
+	late := r.closed
+	r.mu.Unlock()
+	if late {
 		p.Kill()
 	}
-	r.mu.Unlock()
 	go func() {
 		defer r.active.Done()
 		p.serve()
