@@ -102,6 +102,17 @@ func (c *Conn) Reset() {
 // gets an error and still has to discard it.
 func (c *Conn) Abort() { c.tcp.Close() }
 
+// AbortReset is Abort with a reset, so that the endpoint cannot take what it
+// got for complete (H2.10).
+func (c *Conn) AbortReset() {
+	_ = c.tcp.SetLinger(0)
+	c.tcp.Close()
+}
+
+// ForgetDeadlines must be called by the owner after deadlines were set past
+// ArmRead and ArmWrite.
+func (c *Conn) ForgetDeadlines() { c.readBy, c.writeBy = time.Time{}, time.Time{} }
+
 func (c *Conn) close() {
 	// A TLS connection would wait up to five seconds to send its goodbye; with
 	// a deadline in the near past it does not.
@@ -118,11 +129,11 @@ const goodbye = 100 * time.Millisecond
 // A deadline is moved only when it is off by more than this: moving it with
 // every read would cost more than the read of a small response.
 const (
-	tick     = 2 * time.Second
-	tickLeft = time.Second
+	tick     = time.Second
+	tickLeft = tick / 2
 )
 
-// ArmRead makes reads return within two seconds, and not after limit. The
+// ArmRead makes reads return within a second, and not after limit. The
 // caller checks what happened meanwhile and arms again.
 func (c *Conn) ArmRead(now, limit time.Time) {
 	by := now.Add(tick)
@@ -136,8 +147,8 @@ func (c *Conn) ArmRead(now, limit time.Time) {
 	_ = c.Conn.SetReadDeadline(by)
 }
 
-// ArmWrite makes a write fail that the peer does not take within idle (up to
-// tick more).
+// ArmWrite makes a write fail that the peer does not take within idle (up to a
+// second more).
 func (c *Conn) ArmWrite(now time.Time, idle time.Duration) {
 	if left := c.writeBy.Sub(now); left >= idle && left <= idle+tick {
 		return
