@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -342,6 +341,7 @@ func TestShimKilled(t *testing.T) {
 // A shim that is stopped does not answer; Kill must end it all the same.
 func TestKillOfStoppedShim(t *testing.T) {
 	inModes(t, func(t *testing.T, rt *Runtime) {
+		rt.forceAfter = 50 * time.Millisecond
 		m := marker(t)
 		p, err := rt.Start(Spec{ID: "t/p/c", Argv: []string{"sleep", m}, Env: []string{testPath}})
 		if err != nil {
@@ -408,14 +408,15 @@ func TestExecEndsWithContext(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		answered := make(chan error, 1)
 		go func() {
-			for marked("sleep\x00"+m) == 0 && ctx.Err() == nil {
-				runtime.Gosched()
-			}
-			cancel()
+			_, _, err := p.Exec(ctx, []string{"sh", "-c", "sleep " + m + "; :"}, 10)
+			answered <- err
 		}()
-		_, _, err = p.Exec(ctx, []string{"sh", "-c", "sleep " + m + "; :"}, 10)
-		if !errors.Is(err, context.Canceled) {
+		eventually(t, "the command runs", func() bool { return marked("sleep\x00"+m) == 1 })
+		cancel()
+		if err := <-answered; !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		eventually(t, "the command is killed", func() bool { return marked(m) == 0 })
@@ -431,9 +432,9 @@ func TestExecOfEndedContainer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		answered := make(chan error)
+		answered := make(chan error, 1)
 		go func() {
-			_, _, err := p.Exec(t.Context(), []string{"sh", "-c", "kill -9 $PPID; echo $PPID; sleep 1000"}, 10)
+			_, _, err := p.Exec(t.Context(), []string{"sh", "-c", "sleep 1000"}, 10)
 			answered <- err
 		}()
 		p.Kill()
