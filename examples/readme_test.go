@@ -112,7 +112,7 @@ func (s *session) check(t *testing.T, st step) {
 		out, err := cmd.CombinedOutput()
 		got := s.translate(string(out), func(documented, bound string) (string, string) { return bound, documented })
 		if !pattern.MatchString(strings.TrimRight(got, "\n")) {
-			return fmt.Errorf("exit: %v\ngot:\n%s\nwant:\n%s", err, got, st.want)
+			return fmt.Errorf("exit: %w\ngot:\n%s\nwant:\n%s", err, got, st.want)
 		}
 		return nil
 	})

@@ -287,8 +287,10 @@ func FuzzLine(f *testing.F) {
 	f.Add([]byte(""), []byte("\\\"\n"), []byte("\xff"), bytes.Repeat([]byte("\n"), 300), []byte("-"), 200)
 	l := New(Config{Location: time.UTC})
 	f.Fuzz(func(t *testing.T, method, target, proto, agent, id []byte, attempts int) {
-		e := &Entry{Time: noon, Method: method, Target: target, Proto: proto, UserAgent: agent, Referer: target, RequestID: id,
-			RemoteUser: agent, UpstreamName: string(id), AlternativeName: string(agent)}
+		e := &Entry{
+			Time: noon, Method: method, Target: target, Proto: proto, UserAgent: agent, Referer: target, RequestID: id,
+			RemoteUser: agent, UpstreamName: string(id), AlternativeName: string(agent),
+		}
 		for range min(max(attempts, 0), 300) {
 			e.Attempts = append(e.Attempts, Attempt{Addr: string(id), Status: attempts})
 		}

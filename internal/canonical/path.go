@@ -80,7 +80,8 @@ func read(dst, raw []byte, r reading) ([]byte, bool) {
 	if raw[0] != '/' {
 		return nil, false
 	}
-	seg, cut, ok := 1, false, true
+	seg, cut := 1, false
+	var ok bool
 	for i := 1; i < len(raw); i++ {
 		c, encoded := raw[i], false
 		switch c {

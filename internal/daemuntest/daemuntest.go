@@ -91,8 +91,10 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	if len(o.Paths) == 0 {
 		o.Paths = []string{"manifests"}
 	}
-	args := append([]string{"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
-		"--ready-file", filepath.Join(o.Dir, "ready.json"), "--state-dir", filepath.Join(o.Dir, "state")}, o.Args...)
+	args := append([]string{
+		"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
+		"--ready-file", filepath.Join(o.Dir, "ready.json"), "--state-dir", filepath.Join(o.Dir, "state"),
+	}, o.Args...)
 	cmd := exec.Command(filepath.Join(o.Bin, "daemun"), append(args, o.Paths...)...)
 	cmd.Dir = o.Dir
 	cmd.Env = append(append(os.Environ(), "NO_COLOR=1"), o.Env...)

@@ -116,11 +116,15 @@ func TestH3_1_HostCount(t *testing.T) {
 
 func TestH3_2_HostSyntax(t *testing.T) {
 	t.Parallel()
-	good := []string{"a", "A.Example.COM", "a.", "a-b_c~d", "a:0", "a:80", "a:65535", "1.2.3.4:8080", "[::1]", "[2001:DB8::1]:443",
-		"[::ffff:1.2.3.4]", "xn--bcher-kva.example", strings.Repeat("a", 255)}
-	bad := []string{"a:", "a:65536", "a:99999", "a:080000", "a:-1", "a:+1", "a:http", "a:80:80", ":80", "u@a", "a/b", "a b", "a,b", "a%2eb", "a?b", "a\\b",
+	good := []string{
+		"a", "A.Example.COM", "a.", "a-b_c~d", "a:0", "a:80", "a:65535", "1.2.3.4:8080", "[::1]", "[2001:DB8::1]:443",
+		"[::ffff:1.2.3.4]", "xn--bcher-kva.example", strings.Repeat("a", 255),
+	}
+	bad := []string{
+		"a:", "a:65536", "a:99999", "a:080000", "a:-1", "a:+1", "a:http", "a:80:80", ":80", "u@a", "a/b", "a b", "a,b", "a%2eb", "a?b", "a\\b",
 		"a;b", "a'b", "a..b", "..", ".", ".a", "[::1", "::1", "[::1]x", "[::1]:", "[fe80::1%25eth0]", "[1.2.3.4]", "[]", "[a]", "a[b]", "b\xc3\xbccher", "a\"b",
-		"a\tb", "http://a", strings.Repeat("a", 256), "*", "*.a"}
+		"a\tb", "http://a", strings.Repeat("a", 256), "*", "*.a",
+	}
 	for _, h := range good {
 		testRequestsWith(t, RequestLimits(), []requestCase{{"GET / HTTP/1.1^Host: " + h + "^^", reasonNone, fmt.Sprintf("authority=%q", h)}})
 	}
@@ -142,11 +146,15 @@ func TestH3_3_AbsoluteForm(t *testing.T) {
 
 func TestH4_1_HopByHop(t *testing.T) {
 	testRequests(t, []requestCase{
-		{field("Connection: close^Keep-Alive: 5^Proxy-Connection: x^TE: trailers^Trailer: T^Proxy-Authorization: b^HTTP2-Settings: s"), reasonNone,
+		{
+			field("Connection: close^Keep-Alive: 5^Proxy-Connection: x^TE: trailers^Trailer: T^Proxy-Authorization: b^HTTP2-Settings: s"), reasonNone,
 			"Connection(connection)=\"close\" hop\nKeep-Alive(keep-alive)=\"5\" hop\nProxy-Connection(proxy-connection)=\"x\" hop\nTE(te)=\"trailers\" hop\n" +
-				"Trailer(trailer)=\"T\" hop\nProxy-Authorization(proxy-authorization)=\"b\" hop\nHTTP2-Settings(http2-settings)=\"s\" hop"},
-		{field("X-A: 1^Connection: x-a, close, ,B^b: 2^C: 3"), reasonNone,
-			"X-A()=\"1\" hop\nConnection(connection)=\"x-a, close, ,B\" hop\nb()=\"2\" hop\nC()=\"3\""},
+				"Trailer(trailer)=\"T\" hop\nProxy-Authorization(proxy-authorization)=\"b\" hop\nHTTP2-Settings(http2-settings)=\"s\" hop",
+		},
+		{
+			field("X-A: 1^Connection: x-a, close, ,B^b: 2^C: 3"), reasonNone,
+			"X-A()=\"1\" hop\nConnection(connection)=\"x-a, close, ,B\" hop\nb()=\"2\" hop\nC()=\"3\"",
+		},
 		{field("X-A: 1^Connection: X-B^Connection: keep-alive, X-A"), reasonNone, "X-A()=\"1\" hop"},
 		{field("Connection: " + strings.Repeat("a,", 32)), reasonNone, ""},
 		{field("Connection: " + strings.Repeat("a,", 33)), ReasonConnection, ""},
@@ -156,10 +164,12 @@ func TestH4_1_HopByHop(t *testing.T) {
 
 func TestH4_2_ProtectedFields(t *testing.T) {
 	testRequests(t, []requestCase{
-		{field("Connection: host, cookie, authorization, x-forwarded-for, x-real-ip, x-forwarded-user, content-length, x-request-id^" +
-			"Cookie: c^Authorization: a^X-Forwarded-For: 1^X-Real-IP: 2^X-Forwarded-User: u^X-Request-ID: r"), reasonNone,
+		{
+			field("Connection: host, cookie, authorization, x-forwarded-for, x-real-ip, x-forwarded-user, content-length, x-request-id^" +
+				"Cookie: c^Authorization: a^X-Forwarded-For: 1^X-Real-IP: 2^X-Forwarded-User: u^X-Request-ID: r"), reasonNone,
 			"Cookie(cookie)=\"c\"\nAuthorization(authorization)=\"a\"\nX-Forwarded-For(x-forwarded-for)=\"1\"\nX-Real-IP(x-real-ip)=\"2\"\n" +
-				"X-Forwarded-User()=\"u\"\nX-Request-ID(x-request-id)=\"r\""},
+				"X-Forwarded-User()=\"u\"\nX-Request-ID(x-request-id)=\"r\"",
+		},
 	})
 }
 

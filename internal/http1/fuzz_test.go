@@ -100,8 +100,10 @@ func ours(in string) reading {
 	if err != nil {
 		return reading{headErr: err}
 	}
-	got := reading{Start: string(r.Method) + " " + string(r.Target), Minor: r.Minor, Host: strings.ToLower(string(r.Authority)),
-		Fields: fieldLines(r.Fields), Close: !r.KeepAlive}
+	got := reading{
+		Start: string(r.Method) + " " + string(r.Target), Minor: r.Minor, Host: strings.ToLower(string(r.Authority)),
+		Fields: fieldLines(r.Fields), Close: !r.KeepAlive,
+	}
 	got.body(in[n:], r.Body, r.ContentLength, &lim)
 	return got
 }
@@ -161,8 +163,10 @@ func std(in string) reading {
 	if err != nil {
 		return reading{headErr: err}
 	}
-	got := reading{Start: req.Method + " " + req.RequestURI, Minor: min(req.ProtoMinor, 1), Host: strings.ToLower(req.Host),
-		Fields: headerLines(req.Header), Close: req.Close}
+	got := reading{
+		Start: req.Method + " " + req.RequestURI, Minor: min(req.ProtoMinor, 1), Host: strings.ToLower(req.Host),
+		Fields: headerLines(req.Header), Close: req.Close,
+	}
 	payload, err := io.ReadAll(req.Body)
 	got.Payload, got.bodyErr = string(payload), err
 	rest, _ := io.ReadAll(br)

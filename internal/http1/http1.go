@@ -61,8 +61,10 @@ func RequestLimits() Limits {
 // ResponseLimits are the limits for heads that come from a backend (H6.3).
 // Names with underscores pass: a backend may send what it likes to clients.
 func ResponseLimits() Limits {
-	return Limits{RequestLine: 8 << 10, FieldLine: 64 << 10, Head: 64 << 10, Fields: 200, Chunk: 256, Trailer: 8 << 10, Trailers: 32,
-		Underscores: UnderscoresKeep, FromBackend: true}
+	return Limits{
+		RequestLine: 8 << 10, FieldLine: 64 << 10, Head: 64 << 10, Fields: 200, Chunk: 256, Trailer: 8 << 10, Trailers: 32,
+		Underscores: UnderscoresKeep, FromBackend: true,
+	}
 }
 
 // ErrIncomplete is returned by Parse when the buffer ends before the head

@@ -299,10 +299,18 @@ func TestH6_1_Limits(t *testing.T) {
 	}
 	requestLine := func(n int) string { return line(pad("GET /", n-len(" HTTP/1.1")) + " HTTP/1.1") }
 	testRequestsWith(t, lim, []requestCase{
-		{requestLine(99), reasonNone, ""}, {requestLine(100), reasonNone, ""}, {requestLine(101), ReasonRequestLineLong, ""},
-		{field(pad("A: ", 119)), reasonNone, ""}, {field(pad("A: ", 120)), reasonNone, ""}, {field(pad("A: ", 121)), ReasonFieldLineLong, ""},
-		{head(379), reasonNone, "n=379"}, {head(380), reasonNone, "n=380"}, {head(381), ReasonHeadLong, ""},
-		{fields(4), reasonNone, ""}, {fields(5), reasonNone, ""}, {fields(6), ReasonFields, ""},
+		{requestLine(99), reasonNone, ""},
+		{requestLine(100), reasonNone, ""},
+		{requestLine(101), ReasonRequestLineLong, ""},
+		{field(pad("A: ", 119)), reasonNone, ""},
+		{field(pad("A: ", 120)), reasonNone, ""},
+		{field(pad("A: ", 121)), ReasonFieldLineLong, ""},
+		{head(379), reasonNone, "n=379"},
+		{head(380), reasonNone, "n=380"},
+		{head(381), ReasonHeadLong, ""},
+		{fields(4), reasonNone, ""},
+		{fields(5), reasonNone, ""},
+		{fields(6), ReasonFields, ""},
 		// Dropped lines count too, and a long line is refused as long whatever it holds.
 		{"GET / HTTP/1.1^Host: a^" + strings.Repeat("A_: b^", 5) + "^", ReasonFields, ""},
 		{pad("GET / H\rTTP", 200), ReasonRequestLineLong, ""},

@@ -10,7 +10,7 @@ func StatusText(status int) string {
 }
 
 var statusTexts = [500]string{
-	100 - 100: "Continue", 101 - 100: "Switching Protocols", 102 - 100: "Processing", 103 - 100: "Early Hints",
+	0: "Continue", 101 - 100: "Switching Protocols", 102 - 100: "Processing", 103 - 100: "Early Hints",
 
 	200 - 100: "OK", 201 - 100: "Created", 202 - 100: "Accepted", 203 - 100: "Non-Authoritative Information",
 	204 - 100: "No Content", 205 - 100: "Reset Content", 206 - 100: "Partial Content", 207 - 100: "Multi-Status",

@@ -58,8 +58,10 @@ func TestH4_10_CheckedValues(t *testing.T) {
 			t.Errorf("%q: %q: got %q %v", c.name, c.value, got, ok)
 		}
 	}
-	for target, want := range map[string]bool{"/": true, "/a?b=c%20d": true, "/\xe9": true, "": false, "a": false, "/a b": false,
-		"/a\r\nb": false, "/a#b": false, "/\x00": false, "http://a/": false} {
+	for target, want := range map[string]bool{
+		"/": true, "/a?b=c%20d": true, "/\xe9": true, "": false, "a": false, "/a b": false,
+		"/a\r\nb": false, "/a#b": false, "/\x00": false, "http://a/": false,
+	} {
 		if ValidTarget(target) != want {
 			t.Errorf("ValidTarget(%q) is not %v", target, want)
 		}
