@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -59,6 +60,13 @@ func eventually(t *testing.T, what string, f func() bool) {
 	}
 }
 
+// ownNetwork keeps test runs that happen at the same time apart: the programs
+// listen on real addresses.
+func ownNetwork() netip.Prefix {
+	pid := os.Getpid()
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, byte(100 + (pid>>8)%100), byte(pid), 0}), 24)
+}
+
 func TestRealProcesses(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -75,7 +83,7 @@ func TestRealProcesses(t *testing.T) {
 		HTTPGet: &corev1.HTTPGetAction{Path: "/ready", Port: intstr.FromInt32(8080)},
 	}}
 	st := store.New()
-	cl := New(Config{Store: st, Runtime: rt, StateDir: dir + "/state", Images: map[string]string{"helper": self}})
+	cl := New(Config{PodNetwork: ownNetwork(), Store: st, Runtime: rt, StateDir: dir + "/state", Images: map[string]string{"helper": self}})
 	cl.Apply(manifest.Change{Put: []store.Object{deployment("web", 2, c), service("web")}})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
