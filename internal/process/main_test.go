@@ -41,7 +41,11 @@ var helpers = map[string]func() int{
 // helperDaemun starts containers whose trees carry a marker, says so, and
 // waits to be killed.
 func helperDaemun() int {
-	rt := NewRuntime(Config{NoNamespaces: os.Getenv("NO_NAMESPACES") != ""})
+	rt, err := modeNamed(os.Getenv("MODE")).runtime()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
 	for i := range 3 {
 		_, err := rt.Start(Spec{ID: fmt.Sprintf("t/%d", i), Argv: []string{"/bin/sh", "-c", treeScript(os.Getenv("MARKER"))}, Env: []string{"PATH=/usr/bin:/bin"}})
 		if err != nil {
@@ -129,14 +133,44 @@ func eventually(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-// mode is one way to run a test: with what the machine permits, and as on a
-// machine that refuses namespaces.
+// mode is one way to run a test: as the machine permits, and as on machines
+// that permit less.
 type mode struct {
-	name string
-	cfg  Config
+	name   string
+	cfg    Config
+	adjust func(*isolation) // of what was found, if that has mounts
 }
 
-var modes = []mode{{"namespaces", Config{}}, {"fallback", Config{NoNamespaces: true}}}
+var modes = []mode{
+	{"namespaces", Config{}, nil},
+	{"no PID namespace", Config{}, func(i *isolation) { i.pid = false }},
+	{"user namespace", Config{}, func(i *isolation) { i.user = true }},
+	{"fallback", Config{NoNamespaces: true}, nil},
+}
+
+func modeNamed(name string) mode {
+	for _, m := range modes {
+		if m.name == name {
+			return m
+		}
+	}
+	panic("no mode " + name)
+}
+
+// runtime returns a Runtime in this mode, or an error where the machine
+// permits less than the mode needs.
+func (m mode) runtime() (*Runtime, error) {
+	rt := NewRuntime(m.cfg)
+	ok, reason := rt.Mounts()
+	if m.adjust == nil {
+		return rt, nil
+	}
+	if !ok {
+		return nil, errors.Join(errors.New(reason), rt.Close())
+	}
+	m.adjust(&rt.isolation)
+	return rt, nil
+}
 
 // inModes runs a test in all modes, in parallel, each with a Runtime.
 func inModes(t *testing.T, test func(t *testing.T, rt *Runtime)) {
@@ -145,9 +179,32 @@ func inModes(t *testing.T, test func(t *testing.T, rt *Runtime)) {
 	for _, m := range modes {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newTestRuntime(t, m.cfg))
+			rt, err := m.runtime()
+			if err != nil {
+				t.Skip(err)
+			}
+			t.Cleanup(func() {
+				if err := rt.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+			test(t, rt)
 		})
 	}
+}
+
+// inMountModes runs a test in the modes that have private mounts.
+func inMountModes(t *testing.T, test func(t *testing.T, rt *Runtime)) {
+	t.Helper()
+	inModes(t, func(t *testing.T, rt *Runtime) {
+		ok, reason := rt.Mounts()
+		if !ok && !rt.cfg.NoNamespaces {
+			t.Skipf("this machine has no private mounts: %s", reason)
+		}
+		if ok {
+			test(t, rt)
+		}
+	})
 }
 
 func newTestRuntime(t *testing.T, cfg Config) *Runtime {
@@ -200,15 +257,6 @@ func run(t *testing.T, rt *Runtime, script string, mounts ...Mount) (Exit, []str
 		t.Fatal(err)
 	}
 	return p.Exit(), c.get()
-}
-
-// needMounts fails where mounts must work: a machine that refuses them runs
-// the fallback tests only, and says so.
-func needMounts(t *testing.T, rt *Runtime) {
-	t.Helper()
-	if ok, reason := rt.Mounts(); !ok {
-		t.Skipf("this machine has no private mounts: %s", reason)
-	}
 }
 
 func readFirstLine(t *testing.T, r *bufio.Reader) string {

@@ -1,9 +1,11 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // Mounts reports whether private mount namespaces work on this machine, and
@@ -53,7 +55,13 @@ func (r *Runtime) try(iso isolation) error {
 	}
 	defer r.active.Done()
 	s, err := r.launch("probe", iso)
-	if err != nil {
+	var refused *os.PathError
+	switch {
+	case errors.Is(err, syscall.ENOSPC): // "no space left on device" would mislead
+		return errors.New("no more namespaces may be created")
+	case errors.As(err, &refused):
+		return refused.Err
+	case err != nil:
 		return err
 	}
 	defer s.discard()
@@ -61,8 +69,9 @@ func (r *Runtime) try(iso isolation) error {
 		isolation: iso, probe: true,
 		mounts: []Mount{{Source: "/", Target: "/daemun-probe/root", ReadOnly: true}},
 	})
-	if failed, ok := err.(*StartError); ok {
-		return fmt.Errorf("%s", failed.Text)
+	var failed *StartError
+	if errors.As(err, &failed) {
+		return errors.New(failed.Text)
 	}
 	return err
 }

@@ -3,9 +3,11 @@ package process
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +29,8 @@ type Config struct {
 // Runtime starts processes. It is safe for concurrent use; Close it to end
 // what still runs.
 type Runtime struct {
-	cfg Config
+	cfg        Config
+	forceAfter time.Duration // forceAfter outside tests
 
 	probe     sync.Once // guards the two fields below
 	isolation isolation
@@ -46,7 +49,7 @@ func NewRuntime(cfg Config) *Runtime {
 	if cfg.Exe == "" {
 		cfg.Exe = "/proc/self/exe"
 	}
-	return &Runtime{cfg: cfg, running: map[*Process]bool{}}
+	return &Runtime{cfg: cfg, forceAfter: forceAfter, running: map[*Process]bool{}}
 }
 
 // errClosed is what Start returns after Close.
@@ -57,10 +60,11 @@ var errClosed = errors.New("the process runtime is closed")
 func (r *Runtime) Close() error {
 	r.mu.Lock()
 	r.closed = true
-	for p := range r.running {
+	running := slices.Collect(maps.Keys(r.running))
+	r.mu.Unlock()
+	for _, p := range running {
 		p.Kill()
 	}
-	r.mu.Unlock()
 	r.active.Wait()
 	r.mu.Lock()
 	if r.spawns != nil {
@@ -118,10 +122,11 @@ func (r *Runtime) Start(spec Spec) (*Process, error) {
 	}
 	r.mu.Lock()
 	r.running[p] = true
-	if r.closed {
+	late := r.closed
+	r.mu.Unlock()
+	if late {
 		p.Kill()
 	}
-	r.mu.Unlock()
 	go func() {
 		defer r.active.Done()
 		p.serve()
@@ -180,7 +185,9 @@ func (r *Runtime) start(spec Spec) (*Process, error) {
 		isolation: r.isolation, argv: spec.Argv, env: spec.Env, dir: spec.WorkingDir, mounts: spec.Mounts,
 	})
 	if err == nil {
-		return newProcess(spec.ID, s, out, pid), nil
+		p := newProcess(spec.ID, s, out, pid)
+		p.forceAfter = r.forceAfter
+		return p, nil
 	}
 	s.discard()
 	_ = out.close() // nothing was written

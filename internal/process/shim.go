@@ -37,7 +37,9 @@ func ShimMain() bool {
 	// One thread does all forks: capabilities belong to threads, and a program's
 	// parent-death signal follows the thread that started it.
 	runtime.LockOSThread()
-	os.Exit(runShim())
+	// Not os.Exit: nothing of the program's own exit work is the shim's (a race
+	// detector's, for one, waits a second).
+	unix.Exit(runShim())
 	return true
 }
 

@@ -65,11 +65,13 @@ func descendants(all []procStat, root int) []int {
 		children[s.parent] = append(children[s.parent], s.pid)
 	}
 	var found []int
-	for next := []int{root}; len(next) > 0; {
-		below := children[next[0]]
-		delete(children, next[0]) // a PID is visited once, whatever /proc says
-		next = append(next[1:], below...)
-		found = append(found, below...)
+	for next := []int{root}; len(next) > 0; next = next[1:] {
+		for _, pid := range children[next[0]] {
+			if pid != root {
+				next, found = append(next, pid), append(found, pid)
+			}
+		}
+		delete(children, next[0]) // visited once, even if PIDs were reused while /proc was read
 	}
 	return found
 }
