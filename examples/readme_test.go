@@ -1,9 +1,7 @@
 package examples
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -11,9 +9,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"daemun/internal/daemuntest"
 )
 
 // TestReadmes runs the commands of every example's README against a running
@@ -21,7 +20,7 @@ import (
 // output "…" stands for any text.
 func TestReadmes(t *testing.T) {
 	t.Parallel()
-	bin := buildDaemun(t)
+	bin := daemuntest.Build(t)
 	readmes, err := filepath.Glob("*/README.md")
 	if err != nil || len(readmes) == 0 {
 		t.Fatalf("no examples found: %v", err)
@@ -34,22 +33,12 @@ func TestReadmes(t *testing.T) {
 	}
 }
 
-// buildDaemun builds the program once for all examples and returns its folder.
-func buildDaemun(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return dir
-}
-
 // session is one running example.
 type session struct {
-	dir   string // a copy of the example
-	env   []string
-	ports map[string]string // documented port → bound port
+	bin, dir string // of the program; of a copy of the example
+	daemun   *daemuntest.Instance
+	// ports maps documented ports to bound ones.
+	ports map[string]string
 }
 
 func runReadme(t *testing.T, bin, name string) {
@@ -61,12 +50,11 @@ func runReadme(t *testing.T, bin, name string) {
 	if len(steps) == 0 {
 		t.Fatalf("%s/README.md has no console block", name)
 	}
-	s := &session{dir: t.TempDir(), ports: map[string]string{}}
-	copyExample(t, name, filepath.Join(s.dir, "examples", name))
-	s.env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "NO_COLOR=1")
+	s := &session{bin: bin, dir: t.TempDir(), ports: map[string]string{"9000": freePort(t), "3001": freePort(t)}}
+	s.copyExample(t, name)
 	for _, step := range steps {
-		if strings.HasPrefix(step.command, "daemun up ") {
-			s.up(t, strings.Fields(step.command)[2:])
+		if args, ok := strings.CutPrefix(step.command, "daemun up "); ok {
+			s.up(t, strings.Fields(args))
 			continue
 		}
 		s.check(t, step)
@@ -94,68 +82,51 @@ func parseConsole(text string) []step {
 }
 
 // up starts `daemun up` on free ports and waits until it is ready.
-func (s *session) up(t *testing.T, args []string) {
+func (s *session) up(t *testing.T, paths []string) {
 	t.Helper()
-	ready := filepath.Join(t.TempDir(), "ready.json")
-	var stderr bytes.Buffer
-	cmd := exec.Command("daemun", append([]string{"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
-		"--ready-file", ready, "--state-dir", filepath.Join(s.dir, "state")}, args...)...)
-	cmd.Path = lookIn(s.env, "daemun")
-	cmd.Dir, cmd.Env = s.dir, s.env
-	cmd.Stderr = &stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("daemun up: %v\n%s", err, &stderr)
-		} else if t.Failed() {
-			t.Logf("daemun up printed:\n%s", &stderr)
-		}
-	})
-	var bound struct{ HTTP, HTTPS, Admin string }
-	within(t, 60*time.Second, "the ready file", func() error {
-		b, err := os.ReadFile(ready)
-		if err != nil {
-			return err
-		}
-		return json.Unmarshal(b, &bound)
-	})
-	for documented, addr := range map[string]string{"8080": bound.HTTP, "8443": bound.HTTPS, "10254": bound.Admin} {
+	s.daemun = daemuntest.Up(t, daemuntest.Options{Bin: s.bin, Dir: s.dir, Paths: paths}, nil)
+	for documented, addr := range map[string]string{"8080": s.daemun.HTTP, "8443": s.daemun.HTTPS, "10254": s.daemun.Admin} {
 		_, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			t.Fatal(err)
 		}
 		s.ports[documented] = port
 	}
-	s.env = append(s.env, "DAEMUN_ADMIN_ADDRESS="+bound.Admin)
 }
 
 // check runs a command until it prints what the README says: an example may
 // show a state that is still to come, as a reader would try again.
 func (s *session) check(t *testing.T, st step) {
 	t.Helper()
-	command := st.command
-	for documented, bound := range s.ports {
-		command = strings.ReplaceAll(command, ":"+documented, ":"+bound)
+	command := s.translate(st.command, func(documented, bound string) (string, string) { return documented, bound })
+	env := append(os.Environ(), "PATH="+s.bin+":"+os.Getenv("PATH"), "NO_COLOR=1")
+	if s.daemun != nil {
+		env = append(env, "DAEMUN_ADMIN_ADDRESS="+s.daemun.Admin)
 	}
 	pattern := wantPattern(st.want)
-	within(t, 30*time.Second, "$ "+st.command, func() error {
+	daemuntest.Eventually(t, 30*time.Second, "$ "+st.command, func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "sh", "-c", command)
-		cmd.Dir, cmd.Env = s.dir, s.env
+		cmd.Dir, cmd.Env = s.dir, env
 		out, err := cmd.CombinedOutput()
-		got := string(out)
-		for documented, bound := range s.ports {
-			got = strings.ReplaceAll(got, ":"+bound, ":"+documented)
-		}
+		got := s.translate(string(out), func(documented, bound string) (string, string) { return bound, documented })
 		if !pattern.MatchString(strings.TrimRight(got, "\n")) {
-			return fmt.Errorf("exit: %v\ngot:\n%s\nwant:\n%s", err, got, st.want)
+			return fmt.Errorf("exit: %w\ngot:\n%s\nwant:\n%s", err, got, st.want)
 		}
 		return nil
 	})
+}
+
+// translate replaces documented ports by bound ones, or the other way.
+func (s *session) translate(text string, pair func(documented, bound string) (from, to string)) string {
+	for documented, bound := range s.ports {
+		from, to := pair(documented, bound)
+		for _, before := range []string{":", "=", ": "} {
+			text = strings.ReplaceAll(text, before+from, before+to)
+		}
+	}
+	return text
 }
 
 // wantPattern turns expected output into an expression: "…" is any text, runs
@@ -166,36 +137,40 @@ func wantPattern(want string) *regexp.Regexp {
 	return regexp.MustCompile(`(?s)^` + strings.ReplaceAll(quoted, "…", ".*") + `$`)
 }
 
-// within tries f until it succeeds or the time is over.
-func within(t *testing.T, d time.Duration, what string, f func() error) {
+// copyExample copies an example so that its files may be changed, with
+// documented ports of the machine replaced by free ones.
+func (s *session) copyExample(t *testing.T, name string) {
 	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(d)
-	for {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %v", what, err)
-		}
-		<-tick.C
-	}
-}
-
-func lookIn(env []string, name string) string {
-	for i := len(env) - 1; i >= 0; i-- {
-		if list, ok := strings.CutPrefix(env[i], "PATH="); ok {
-			return filepath.Join(filepath.SplitList(list)[0], name)
-		}
-	}
-	return name
-}
-
-func copyExample(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+	to := filepath.Join(s.dir, "examples", name)
+	if err := os.CopyFS(to, os.DirFS(name)); err != nil {
 		t.Fatal(err)
 	}
+	files, err := filepath.Glob(filepath.Join(to, "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.ReplaceAll(string(b), ": 9000", ": "+s.ports["9000"])
+		if err := os.WriteFile(f, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

@@ -4,10 +4,14 @@
 // Lines are formatted by the goroutine of the request into a pooled buffer and
 // written by one writer goroutine through a bounded queue: a slow or full
 // destination drops lines and counts them, it never delays a request (H6.23).
+// It knows nothing of where the figures come from.
 package accesslog
 
 import (
+	"io"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,8 +19,8 @@ import (
 type Attempt struct {
 	Addr           string // "10.0.0.1:8080"
 	ResponseLength int64
-	ResponseTime   time.Duration
-	Status         int // 0: none
+	ResponseTime   time.Duration // negative: none
+	Status         int           // 0: none
 }
 
 // Entry is one request. Byte slices are only read during Log.
@@ -37,8 +41,83 @@ type Entry struct {
 	RequestID             []byte
 }
 
-// Log is safe for concurrent use. A nil *Log drops everything.
-type Log struct{}
+const (
+	defaultQueue = 4 << 20
+	// maxPooled bounds the line buffers that go back to the pool; a line of
+	// the default format with every field at its bound is below it.
+	maxPooled = 16 << 10
+)
 
-// Log formats and queues one entry.
-func (l *Log) Log(e *Entry) { panic("unimplemented") }
+// Config says where lines go.
+type Config struct {
+	// Writer receives whole lines, many in one Write; only Run writes to it.
+	Writer io.Writer
+	// QueueBytes bounds the lines that wait for Writer, those being written
+	// included; 0 is 4 MiB.
+	QueueBytes int
+	// Location is the time zone of the lines; nil is the local one.
+	Location *time.Location
+}
+
+// Log is safe for concurrent use. A nil *Log drops everything.
+type Log struct {
+	template template
+	clock    clock
+	queue    *queue
+	lines    sync.Pool // *[]byte
+	written  atomic.Uint64
+	dropped  atomic.Uint64
+}
+
+// New returns a log; its lines wait until Run is called.
+func New(c Config) *Log {
+	if c.QueueBytes <= 0 {
+		c.QueueBytes = defaultQueue
+	}
+	if c.Location == nil {
+		c.Location = time.Local
+	}
+	t, err := compile(DefaultFormat)
+	if err != nil {
+		panic(err) // a constant
+	}
+	return &Log{template: t, clock: clock{location: c.Location}, queue: newQueue(c.Writer, c.QueueBytes)}
+}
+
+// Log formats and queues one entry. It never blocks on the destination: when
+// the queue is full the line is dropped and counted.
+func (l *Log) Log(e *Entry) {
+	if l == nil {
+		return
+	}
+	buf, _ := l.lines.Get().(*[]byte)
+	if buf == nil {
+		b := make([]byte, 0, 512)
+		buf = &b
+	}
+	line := l.template.appendLine((*buf)[:0], e, &l.clock)
+	if !l.queue.put(line) {
+		l.dropped.Add(1)
+	}
+	if cap(line) <= maxPooled {
+		*buf = line
+		l.lines.Put(buf)
+	}
+}
+
+// Dropped returns how many lines were lost, because the queue was full or
+// because writing failed.
+func (l *Log) Dropped() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.dropped.Load()
+}
+
+// Written returns how many lines have reached the Writer.
+func (l *Log) Written() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.written.Load()
+}

@@ -2,6 +2,358 @@
 // aliases, scope, parser to a typed value, default, documentation line, and
 // what happens to a bad value.
 //
+//	r := annotation.Parse("nginx.ingress.kubernetes.io", ref, ing.Annotations)
+//	if r.Rejected { … keep the last good version … }
+//
 // It turns the annotations of one Ingress into typed values plus problems. It
-// knows nothing of hosts, routes or objects other than the Ingress.
+// knows nothing of hosts, routes or objects other than the Ingress. Everything
+// in it is pure and safe for concurrent use.
 package annotation
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"daemun/internal/ir"
+)
+
+// The problem codes of this package.
+const (
+	// CodeDefault: a bad value was ignored, the default applies.
+	CodeDefault = "DMN0301"
+	// CodeRejected: a bad value keeps the whole Ingress from being loaded.
+	CodeRejected = "DMN0302"
+	// CodeDenied: a bad value makes the routes of the Ingress answer 503.
+	CodeDenied = "DMN0303"
+	// CodeLater: a known annotation that is not supported yet was ignored.
+	CodeLater = "DMN0304"
+	// CodeLaterGuard: a known annotation that guards something is not
+	// supported yet, so the routes of the Ingress answer 503.
+	CodeLaterGuard = "DMN0305"
+	// CodeUnknown: no annotation has this name.
+	CodeUnknown = "DMN0306"
+	// CodeSnippet: configuration text is never accepted (H9.1).
+	CodeSnippet = "DMN0307"
+	// CodeObsolete: an annotation that ingress-nginx itself ignores by now.
+	CodeObsolete = "DMN0308"
+	// CodeNoEffect: a good value that has no effect beside the others.
+	CodeNoEffect = "DMN0309"
+	// CodeLeftOut: the Ingress is left out because what it is for is not
+	// supported yet (canary).
+	CodeLeftOut = "DMN0310"
+)
+
+// Scope says what an annotation acts on.
+type Scope string
+
+// The scopes: every route of the Ingress; the host block, where the first
+// Ingress by age wins; the backend, shared by all who use the same Service
+// port; the Ingress as a whole.
+const (
+	PerRoute   Scope = "route"
+	PerHost    Scope = "host"
+	PerBackend Scope = "backend"
+	PerIngress Scope = "ingress"
+)
+
+// Risk is the class that annotations-risk-level compares.
+type Risk uint8
+
+// The risks, in rising order.
+const (
+	Low Risk = iota
+	Medium
+	High
+	Critical
+)
+
+// String returns the name as annotations-risk-level spells it.
+func (r Risk) String() string { return [...]string{"Low", "Medium", "High", "Critical"}[r] }
+
+// Outcome is what happens to a bad value (ingress-nginx §0).
+type Outcome uint8
+
+// The outcomes.
+const (
+	// UseDefault ignores the value.
+	UseDefault Outcome = iota
+	// Reject does not load the Ingress; one that is loaded already keeps its
+	// last good version.
+	Reject
+	// Deny makes every route of the Ingress answer 503.
+	Deny
+)
+
+// String returns the words of the generated documentation.
+func (o Outcome) String() string { return [...]string{"default", "reject", "503"}[o] }
+
+// Support says what Daemun makes of an annotation.
+type Support uint8
+
+// The kinds of support.
+const (
+	// Supported annotations have a parser.
+	Supported Support = iota
+	// Later annotations are known but not supported yet: ignored with a
+	// warning, or answered with 503 when they guard something.
+	Later
+	// Refused annotations are never supported: the Ingress is rejected.
+	Refused
+	// Obsolete annotations are ignored by ingress-nginx, too.
+	Obsolete
+)
+
+// String returns the words of the generated documentation.
+func (s Support) String() string { return [...]string{"yes", "later", "refused", "obsolete"}[s] }
+
+// Row is one annotation. Rows are never written.
+type Row struct {
+	// Name and Aliases are without prefix. The name wins over its aliases.
+	Name    string
+	Aliases []string
+	Scope   Scope
+	Risk    Risk
+	// Default is the effective value without the annotation, as text.
+	Default string
+	// Bad is what happens to a value that does not parse.
+	Bad Outcome
+	// Support is Supported exactly if the row has a parser.
+	Support Support
+	// Guard marks what protects something: it must not be ignored.
+	Guard bool
+	// Off lists values that ask for what happens without the annotation
+	// anyway, so that they are no problem while the row is Later.
+	Off []string
+	// Doc is one line for people.
+	Doc string
+
+	// parse writes the value of a supported annotation to its place.
+	parse func(value string, v *Values) error
+}
+
+// Values are the typed annotations of one Ingress. Policies hold what goes to
+// every route unchanged; the rest needs knowledge of hosts and paths.
+type Values struct {
+	ir.Policies
+
+	RewriteTarget string
+	// ForwardedPrefix is only sent together with a rewrite.
+	ForwardedPrefix string
+	UseRegex        bool
+	AppRoot         string
+	FromToWWW       bool
+	// ServerAlias is sorted and without duplicates; entries are as written
+	// and may begin with "~".
+	ServerAlias []string
+	// DefaultBackend is a Service name in the namespace of the Ingress.
+	DefaultBackend string
+
+	permanent, temporal         string
+	permanentCode, temporalCode int
+}
+
+// Defaults are the values of an Ingress without annotations, from the defaults
+// of the ConfigMap (ingress-nginx §8).
+func Defaults() Values {
+	return Values{
+		Policies: ir.Policies{
+			SSLRedirect:    true,
+			Protocol:       ir.ProtocolHTTP,
+			MaxBody:        1 << 20,
+			ConnectTimeout: ir.Duration(5 * time.Second),
+			SendTimeout:    ir.Duration(60 * time.Second),
+			ReadTimeout:    ir.Duration(60 * time.Second),
+			Retry:          ir.Retry{On: ir.RetryError | ir.RetryTimeout, Tries: 3},
+			AccessLog:      true,
+		},
+		permanentCode: 301,
+		temporalCode:  302,
+	}
+}
+
+// Result is what Parse found.
+type Result struct {
+	Values Values
+	// Rejected: the Ingress must not be loaded in this version.
+	Rejected bool
+	// LeftOut: the Ingress must not be loaded, in no version.
+	LeftOut bool
+	// Denied: every route of the Ingress answers 503.
+	Denied bool
+	// Problems are in the order of the table.
+	Problems []ir.Problem
+}
+
+// Parse reads the annotations of one Ingress that begin with prefix and "/".
+// All others are not touched. object is put into the problems.
+func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
+	p := parsing{prefix: prefix + "/", object: object}
+	p.Values = Defaults()
+	found, unknown := p.find(annotations)
+	for _, f := range found {
+		p.use(&rows[f.row], f.key, f.value)
+	}
+	p.settleRedirect()
+	slices.Sort(unknown)
+	for _, key := range unknown {
+		p.unknown(key)
+	}
+	return p.Result
+}
+
+// parsing is one run of Parse.
+type parsing struct {
+	Result
+	prefix string
+	object ir.Ref
+}
+
+// finding is an annotation with a value, and the row that it belongs to.
+type finding struct {
+	row        int
+	key, value string
+	alias      bool
+}
+
+// find looks the annotations up in the table, in table order. An empty value
+// counts as unset, so that aliases are then tried.
+func (p *parsing) find(annotations map[string]string) (found []finding, unknown []string) {
+	for key, value := range annotations {
+		name, ours := strings.CutPrefix(key, p.prefix)
+		if !ours {
+			continue
+		}
+		i, known := byName[name]
+		switch {
+		case !known:
+			unknown = append(unknown, key)
+		case strings.TrimSpace(value) != "":
+			found = append(found, finding{row: i, key: key, value: value, alias: name != rows[i].Name})
+		}
+	}
+	slices.SortFunc(found, func(a, b finding) int {
+		return cmp.Or(cmp.Compare(a.row, b.row), compareBool(a.alias, b.alias), cmp.Compare(a.key, b.key))
+	})
+	found = slices.CompactFunc(found, func(a, b finding) bool { return a.row == b.row })
+	return found, unknown
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// use applies one annotation.
+func (p *parsing) use(r *Row, key, value string) {
+	switch r.Support {
+	case Supported:
+		if err := r.parse(value, &p.Values); err != nil {
+			p.bad(r, key, value, err)
+		}
+	case Later:
+		p.later(r, key, value)
+	case Refused:
+		p.Rejected = true
+		p.report(CodeSnippet, ir.SeverityError, key, "snippets are never accepted, because text of an Ingress must not become configuration; "+
+			"the Ingress is not loaded: remove the annotation and say the same with typed annotations")
+	case Obsolete:
+		p.report(CodeObsolete, ir.SeverityNotice, key, r.Doc+"; it has no effect and can be removed")
+	}
+}
+
+func (p *parsing) bad(r *Row, key, value string, err error) {
+	msg := fmt.Sprintf("value %s %v", quote(value), err)
+	switch outcome := outcomeOf(err, r.Bad); outcome {
+	case Reject:
+		p.Rejected = true
+		p.report(CodeRejected, ir.SeverityError, key, msg+"; the Ingress is not loaded in this version")
+	case Deny:
+		p.Denied = true
+		p.report(CodeDenied, ir.SeverityError, key, msg+"; all routes of the Ingress answer 503")
+	default:
+		use := "it is ignored"
+		if r.Default != "" {
+			use = "the default " + r.Default + " applies"
+		}
+		p.report(CodeDefault, ir.SeverityWarning, key, msg+"; "+use)
+	}
+}
+
+func (p *parsing) later(r *Row, key, value string) {
+	value = strings.TrimSpace(value)
+	if slices.ContainsFunc(r.Off, func(off string) bool { return strings.EqualFold(off, value) }) {
+		return
+	}
+	switch {
+	case r.Name == "canary":
+		// As an ordinary Ingress it would take over or add paths.
+		p.LeftOut = true
+		p.report(CodeLeftOut, ir.SeverityError, key, "canary Ingresses are not supported yet; the Ingress is left out and all requests go to the main one")
+	case r.Guard:
+		p.Denied = true
+		p.report(CodeLaterGuard, ir.SeverityError, key, "not supported yet; because it guards access, all routes of the Ingress answer 503 until it is removed")
+	default:
+		p.report(CodeLater, ir.SeverityWarning, key, "not supported yet; ignored")
+	}
+}
+
+func (p *parsing) unknown(key string) {
+	msg := "there is no annotation of this name; ignored"
+	if near := nearest(strings.TrimPrefix(key, p.prefix)); near != "" {
+		msg += "; did you mean " + p.prefix + near + "?"
+	}
+	p.report(CodeUnknown, ir.SeverityWarning, key, msg)
+}
+
+func (p *parsing) report(code string, severity ir.Severity, key, message string) {
+	p.Problems = append(p.Problems, ir.Problem{
+		Code: code, Severity: severity, Object: p.object, Field: Field(key), Message: message,
+	})
+}
+
+// Field returns the problem field of an annotation given by its full name.
+func Field(key string) string { return "metadata.annotations[" + key + "]" }
+
+// settleRedirect makes one redirect of the group: temporal beats permanent,
+// and a temporal one with another scheme than http(s) takes the whole group
+// with it (ingress-nginx §1.1, outcome S).
+func (p *parsing) settleRedirect() {
+	v := &p.Values
+	if v.temporal != "" && !strings.HasPrefix(v.temporal, "http://") && !strings.HasPrefix(v.temporal, "https://") {
+		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"temporal-redirect",
+			fmt.Sprintf("value %s is no http or https URL; this and the other redirect annotations of the Ingress are ignored", quote(v.temporal)))
+		v.temporal, v.permanent, v.FromToWWW = "", "", false
+	}
+	switch {
+	case v.temporal != "":
+		v.Redirect = &ir.Redirect{Code: v.temporalCode, Location: v.temporal}
+		if v.permanent != "" {
+			p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"permanent-redirect", "temporal-redirect is set too and wins; remove one of them")
+		}
+	case v.permanent != "":
+		v.Redirect = &ir.Redirect{Code: v.permanentCode, Location: v.permanent}
+	}
+	if v.ForwardedPrefix != "" && v.RewriteTarget == "" {
+		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"x-forwarded-prefix", "only has an effect together with rewrite-target")
+	}
+}
+
+// quote prints a value for a message: on one line and not too long.
+func quote(s string) string {
+	const limit = 80
+	if len(s) > limit {
+		s = strings.ToValidUTF8(s[:limit], "") + "…"
+	}
+	return fmt.Sprintf("%q", s)
+}
+
+// All returns the table in the order of the documentation.
+func All() []Row { return slices.Clone(rows) }

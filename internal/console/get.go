@@ -290,8 +290,24 @@ func orStar(s string) string {
 }
 
 var certificates = view[listen.CertificateInfo]{
-	id:      func(listen.CertificateInfo) (string, string) { return "", "" },
-	columns: func(time.Time) []column[listen.CertificateInfo] { return nil },
+	id: func(c listen.CertificateInfo) (string, string) {
+		namespace, name, _ := strings.Cut(string(c.ID), "/")
+		return namespace, name
+	},
+	columns: func(now time.Time) []column[listen.CertificateInfo] {
+		return []column[listen.CertificateInfo]{
+			{header: "SECRET", cell: func(c listen.CertificateInfo) string { return string(c.ID) }},
+			{header: "NAMES", cell: func(c listen.CertificateInfo) string { return strings.Join(c.Names, ",") }},
+			{header: "EXPIRES", cell: func(c listen.CertificateInfo) string {
+				if left := c.NotAfter.Sub(now); left > 0 {
+					return "in " + Age(left)
+				}
+				return "expired"
+			}},
+			{header: "HOSTS", cell: func(c listen.CertificateInfo) string { return strings.Join(c.Hosts, ",") }},
+			{header: "FINGERPRINT", wide: true, cell: func(c listen.CertificateInfo) string { return c.Fingerprint }},
+		}
+	},
 }
 
 var problems = view[ir.Problem]{

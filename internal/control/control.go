@@ -54,8 +54,9 @@ type State struct {
 	// Built is when the table went live, Took how long it took to make.
 	Built time.Time
 	Took  time.Duration
-	// Tables counts the tables published so far.
-	Tables uint64
+	// Tables counts the tables published so far, Failures the builds that
+	// panicked since the last one that did not.
+	Tables, Failures uint64
 }
 
 // Loop turns store changes into tables. Build and Run must not be called at
@@ -82,6 +83,9 @@ func (l *Loop) Build() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("build table: %v\n%s", r, debug.Stack())
+			failed := *l.state.Load()
+			failed.Failures++
+			l.state.Store(&failed)
 		}
 	}()
 	start := time.Now()

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"slices"
+
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -22,34 +24,20 @@ func builtinClasses() []*networkingv1.IngressClass {
 	return []*networkingv1.IngressClass{class("daemun", "daemun.dev/ingress"), class("nginx", "k8s.io/ingress-nginx")}
 }
 
-// withClasses adds the built-in classes to a change so that manifests win: a
-// class the change puts is left alone, one it deletes comes back.
+// withClasses adds the built-in classes to a change so that manifests win: at
+// first those that no manifest defines, later those whose manifest went away.
 func withClasses(ch manifest.Change, first bool) manifest.Change {
-	defined, deleted := map[string]bool{}, map[string]bool{}
-	for _, o := range ch.Put {
-		if c, ok := o.(*networkingv1.IngressClass); ok {
-			defined[c.Name] = true
-		}
-	}
-	kept := ch.Delete[:0:0]
-	for _, k := range ch.Delete {
-		if k.Kind == "IngressClass" {
-			deleted[k.Name] = true
-		}
-		kept = append(kept, k)
-	}
 	for _, c := range builtinClasses() {
-		if defined[c.Name] || (!first && !deleted[c.Name]) {
+		isClass := func(k store.Key) bool { return k.Kind == "IngressClass" && k.Name == c.Name }
+		defined := slices.ContainsFunc(ch.Put, func(o store.Object) bool {
+			put, ok := o.(*networkingv1.IngressClass)
+			return ok && put.Name == c.Name
+		})
+		if defined || (!first && !slices.ContainsFunc(ch.Delete, isClass)) {
 			continue
 		}
-		ch.Put = append(ch.Put, store.Object(c))
-		for i, k := range kept {
-			if k.Kind == "IngressClass" && k.Name == c.Name {
-				kept = append(kept[:i], kept[i+1:]...)
-				break
-			}
-		}
+		ch.Put = append(slices.Clip(ch.Put), c)
+		ch.Delete = slices.DeleteFunc(slices.Clone(ch.Delete), isClass)
 	}
-	ch.Delete = kept
 	return ch
 }

@@ -24,6 +24,8 @@ type Inspection struct {
 	// Objects counts the objects that were read.
 	Objects int
 
+	view     *store.View
+	prefix   string
 	table    *table.Table
 	backends *upstream.Registry
 }
@@ -45,7 +47,10 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 	})
 	view := s.View()
 	res := translate.New(o).Translate(view)
-	in := &Inspection{Config: res.Config, Objects: len(first.Put), backends: upstream.NewRegistry(upstream.Config{})}
+	in := &Inspection{
+		Config: res.Config, Objects: len(first.Put), view: view, prefix: o.AnnotationsPrefix,
+		backends: upstream.NewRegistry(upstream.Config{}),
+	}
 	for _, p := range slices.Concat(loader.Problems(), planned, res.Problems) {
 		in.Problems = append(in.Problems, Located(p, loader.Locate))
 	}
@@ -63,8 +68,18 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 
 // Explain answers for one request as these manifests would serve it.
 func (in *Inspection) Explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, in.table, in.Problems)
+	return explain.Explain(r, explain.Source{Table: in.table, Problems: in.Problems, Prefix: in.prefix, Annotations: annotationsOf(in.view)})
 }
 
 // Close releases what the inspection holds.
 func (in *Inspection) Close() { in.backends.Close() }
+
+// annotationsOf looks up the annotations of an Ingress in a view.
+func annotationsOf(v *store.View) func(ir.Ref) map[string]string {
+	return func(r ir.Ref) map[string]string {
+		if ing := v.Ingresses[store.Name{Namespace: r.Namespace, Name: r.Name}]; ing != nil {
+			return ing.Annotations
+		}
+		return nil
+	}
+}

@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"daemun/internal/accesslog"
 	"daemun/internal/admin"
 	"daemun/internal/console"
@@ -77,7 +79,7 @@ type UpConfig struct {
 // every process it started; kill cuts that short. The error is one clear line
 // when it cannot start.
 func Up(ctx context.Context, c UpConfig, kill <-chan struct{}) error {
-	d, err := newUp(c)
+	d, err := newUp(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -105,20 +107,21 @@ type up struct {
 
 	http, https *listen.Listener
 	admin       net.Listener
+	started     time.Time
 	ready       atomic.Bool
 	draining    atomic.Bool
 }
 
 // newUp builds all parts and opens the sockets; nothing runs yet.
-func newUp(c UpConfig) (*up, error) {
-	d := &up{UpConfig: c, store: store.New(), loader: manifest.New(c.Paths, c.Stdin)}
+func newUp(ctx context.Context, c UpConfig) (*up, error) {
+	d := &up{UpConfig: c, started: time.Now(), store: store.New(), loader: manifest.New(c.Paths, c.Stdin)}
 	d.console = console.NewUp(c.Stderr, c.Quiet)
 	d.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
 	first, err := d.loader.Load()
 	if err != nil {
 		return nil, err
 	}
-	if err := d.openSockets(); err != nil {
+	if err := d.openSockets(ctx); err != nil {
 		return nil, err
 	}
 	if err := d.newCluster(); err != nil {
@@ -164,9 +167,8 @@ func (d *up) newCluster() error {
 }
 
 func (d *up) newDataSide() {
-	d.certs = listen.NewCertificates()
 	d.log = accesslog.New(accesslog.Config{Writer: d.Stdout})
-	d.metrics = metrics.New(metrics.Config{})
+	d.metrics = metrics.New(d.metricsConfig())
 	d.upstreams = upstream.NewRegistry(upstream.Config{})
 	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger})
 	d.loop = control.New(control.Config{
@@ -174,24 +176,30 @@ func (d *up) newDataSide() {
 		Handles: table.Handles{Backend: d.upstreams.Backend, Route: d.routeMetrics},
 		Table:   &d.table, Logger: d.logger,
 		Certificates: d.certs.Update,
-		Published:    func(control.State) { d.problems.refresh() },
+		Published: func(s control.State) {
+			d.retainMetrics(s.Config)
+			d.problems.refresh()
+		},
 	})
 }
 
-func (d *up) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
-	return d.metrics.Route(metrics.RouteKey{Host: h.Name, Namespace: r.Ingress.Namespace, Ingress: r.Ingress.Name, Service: r.Service, Path: r.Path})
-}
-
-func (d *up) openSockets() (err error) {
+// openSockets comes first of all: a port that is taken is the most common
+// reason not to start, and nothing else should have happened by then.
+func (d *up) openSockets(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			d.closeSockets()
 		}
 	}()
-	if d.http, err = listen.Listen(listen.Config{Address: address(d.ListenAddress, d.HTTPPort), Flag: "--http-port"}); err != nil {
+	d.certs = listen.NewCertificates()
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), Logger: d.logger}
+	plain, secure := common, common
+	plain.Address, plain.Flag = address(d.ListenAddress, d.HTTPPort), "--http-port"
+	secure.Address, secure.Flag, secure.TLS = address(d.ListenAddress, d.HTTPSPort), "--https-port", d.certs
+	if d.http, err = listen.Listen(ctx, plain); err != nil {
 		return err
 	}
-	if d.https, err = listen.Listen(listen.Config{Address: address(d.ListenAddress, d.HTTPSPort), Flag: "--https-port"}); err != nil {
+	if d.https, err = listen.Listen(ctx, secure); err != nil {
 		return err
 	}
 	if d.admin, err = net.Listen("tcp", d.AdminAddress); err != nil {
@@ -324,8 +332,14 @@ func (d *up) adminConfig() admin.Config {
 		Problems: d.problems.list, Backend: d.upstreams.Backend, Ready: d.readiness,
 		Metrics: d.metrics.Handler(), Certificates: d.certs.Info, Address: d.ListenAddress,
 		LogPath: d.cluster.LogPath,
-		Explain: func(r explain.Request) (*explain.Answer, error) { return nil, errors.New("not yet") },
+		Explain: d.explain,
 	}
+}
+
+func (d *up) explain(r explain.Request) (*explain.Answer, error) {
+	return explain.Explain(r, explain.Source{
+		Table: d.table.Load(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Annotations: annotationsOf(d.store.View()),
+	})
 }
 
 func (d *up) readiness() error {
@@ -350,7 +364,7 @@ type addresses struct {
 func (d *up) announce() error {
 	d.ready.Store(true)
 	a := addresses{HTTP: d.http.Addr().String(), HTTPS: d.https.Addr().String(), Admin: d.admin.Addr().String()}
-	d.console.URLs(console.URLs{Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, Admin: a.Admin})
+	d.console.URLs(console.URLs{Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, Admin: a.Admin, Pods: d.podsLine()})
 	if d.ReadyFile == "" {
 		return nil
 	}
@@ -362,6 +376,24 @@ func (d *up) announce() error {
 		return fmt.Errorf("ready file: %w", err)
 	}
 	return nil
+}
+
+// podsLine counts the Pods for the first screen: "3 Pods ready in 0.4s".
+func (d *up) podsLine() string {
+	pods := d.store.View().Pods
+	ready := 0
+	for _, p := range pods {
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				ready++
+			}
+		}
+	}
+	took := time.Since(d.started).Round(10 * time.Millisecond)
+	if ready == len(pods) {
+		return fmt.Sprintf("%d Pods ready in %s", ready, took)
+	}
+	return fmt.Sprintf("%d of %d Pods ready after %s", ready, len(pods), took)
 }
 
 // writeAtomic makes a file appear with all of its contents at once.

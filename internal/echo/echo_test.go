@@ -274,8 +274,10 @@ func TestTLS(t *testing.T) {
 		}
 	}
 	foreign := newAuthority(t)
-	conn := tls.Client(dial(t, r.find("https")), &tls.Config{RootCAs: a.pool, ServerName: "echo.test", Certificates: []tls.Certificate{foreign.client},
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &foreign.client, nil }})
+	conn := tls.Client(dial(t, r.find("https")), &tls.Config{
+		RootCAs: a.pool, ServerName: "echo.test", Certificates: []tls.Certificate{foreign.client},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &foreign.client, nil },
+	})
 	if _, err := fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); err == nil {
 		if _, err = conn.Read(make([]byte, 1)); err == nil {
 			t.Error("a client certificate of another authority was accepted")

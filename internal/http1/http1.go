@@ -2,64 +2,87 @@
 // and bodies and back, strictly after RFC 9112 and the rules H1.* and H2.* of
 // docs/hardening.md.
 //
+// A server reads a request like this:
+//
+//	rd.Reset(conn)
+//	for {
+//		if err := rd.Wait(); err != nil { … }       // idle: holds no buffer
+//		n, err := req.Read(&rd, &limits)            // *Error: answer its Status, close
+//		rd.Hold(n)                                  // req stays valid …
+//		body.Reset(&rd, req.Body, req.ContentLength, &limits)
+//		…
+//		rd.Unhold()                                 // … until here
+//	}
+//
 // It knows nothing of routing, policies, upstreams or logs. Parsing works in
 // place: a parsed head is a set of views into the buffer it was parsed from
-// and is valid only as long as that buffer is not refilled. Nothing on the
-// path of a plain request allocates. No type here is safe for concurrent use;
-// each belongs to the goroutine of its connection.
+// and is valid only as long as that buffer is not refilled (see Reader.Hold).
+// Nothing on the path of a plain request allocates. No type here is safe for
+// concurrent use; each belongs to the goroutine of its connection.
 package http1
 
-import "net"
+import "errors"
 
-// Limits bound what is read before a message is refused (H6.1, H6.3).
+// Limits bound what is read before a message is refused (H6.1, H6.3), and hold
+// the two settings of the grammar that an operator may choose.
 type Limits struct {
-	RequestLine int // octets of the request line (method, target, version); more is 414
-	FieldLine   int // octets of one field line; more is 431
-	Head        int // octets of the whole head; more is 431
-	Fields      int // number of fields; more is 431
-	Chunk       int // octets of one chunk-size line
-	Trailer     int // octets of the trailer section
-	Trailers    int // number of trailer fields
+	RequestLine int // octets of the request or status line without its CRLF; more is 414
+	FieldLine   int // octets of one field line without its CRLF; more is 431
+	Head        int // octets of the whole head with all line ends; more is 431
+	Fields      int // number of field lines, dropped ones too; more is 431
+	Chunk       int // octets of one chunk-size line without its CRLF
+	Trailer     int // octets of the trailer section with all line ends
+	Trailers    int // number of trailer field lines, dropped ones too
+
+	// Underscores is what happens to names with an underscore (H1.10).
+	Underscores Underscores
+	// HighTarget lets octets from 0x80 pass in a request target (H1.11).
+	HighTarget bool
+	// FromBackend makes every refusal of a body a 502 (H2.14).
+	FromBackend bool
 }
 
-// RequestLimits and ResponseLimits return the defaults of H6.1, H2.6, H2.8 and
-// H6.3.
+// Underscores is the treatment of field names with an underscore (H1.10).
+type Underscores uint8
+
+// The treatments of field names with an underscore.
+const (
+	UnderscoresDrop   Underscores = iota // the field is left out of Fields
+	UnderscoresReject                    // the message is refused
+	UnderscoresKeep                      // the field is like any other
+)
+
+// RequestLimits are the limits for heads that come from a client: the defaults
+// of H6.1, H2.6 and H2.8.
 func RequestLimits() Limits {
 	return Limits{RequestLine: 8 << 10, FieldLine: 16 << 10, Head: 32 << 10, Fields: 100, Chunk: 256, Trailer: 8 << 10, Trailers: 32}
 }
 
-// ResponseLimits are the limits for heads that come from a backend.
+// ResponseLimits are the limits for heads that come from a backend (H6.3).
+// Names with underscores pass: a backend may send what it likes to clients.
 func ResponseLimits() Limits {
-	return Limits{RequestLine: 8 << 10, FieldLine: 64 << 10, Head: 64 << 10, Fields: 200, Chunk: 256, Trailer: 8 << 10, Trailers: 32}
-}
-
-// Reason says which rule refused a message, for counters and tests. Its String
-// is stable: "bare-lf", "te-and-cl", …
-type Reason uint8
-
-// Error refuses a message. Status is what the client gets (400, 408, 413, 414,
-// 417, 431, 501, 505); for a response it is always 502. Rule is the number in
-// docs/hardening.md ("H2.4").
-type Error struct {
-	Status int
-	Reason Reason
-	Rule   string
+	return Limits{
+		RequestLine: 8 << 10, FieldLine: 64 << 10, Head: 64 << 10, Fields: 200, Chunk: 256, Trailer: 8 << 10, Trailers: 32,
+		Underscores: UnderscoresKeep, FromBackend: true,
+	}
 }
 
 // ErrIncomplete is returned by Parse when the buffer ends before the head
-// does. Parsing starts anew with a longer buffer; Parse remembers how far it
-// has scanned, so byte-wise delivery costs linear time.
-var ErrIncomplete error
-
-// FieldID names the fields that Daemun handles itself; they are recognised
-// while parsing, without regard to case. FieldOther is everything else.
-type FieldID uint8
+// does and no rule is broken so far. Call Parse again with a buffer that holds
+// the same octets and more; Parse remembers how far it has scanned, so
+// byte-wise delivery costs linear time.
+var ErrIncomplete = errors.New("http1: the head is not complete")
 
 // Field is one field line. Name keeps the sender's case; Value has no blanks
-// around it.
+// around it and may be empty.
 type Field struct {
 	Name, Value []byte
 	ID          FieldID
+	// Hop is set for fields that end at this hop (H4.1): Connection,
+	// Keep-Alive, Proxy-Connection, TE, Trailer, Transfer-Encoding, Upgrade,
+	// Proxy-Authenticate, Proxy-Authorization, HTTP2-Settings, and those that
+	// Connection names, except the ones of H4.2.
+	Hop bool
 }
 
 // BodyKind is how the end of a body is found.
@@ -68,7 +91,7 @@ type BodyKind uint8
 // The kinds of body.
 const (
 	BodyNone    BodyKind = iota // no octets follow the head
-	BodyLength                  // Content-Length octets follow
+	BodyLength                  // Content-Length octets follow, at least one
 	BodyChunked                 // chunks follow
 	BodyClose                   // all octets until close (responses only)
 )
@@ -80,60 +103,67 @@ type TargetForm uint8
 const (
 	FormOrigin TargetForm = iota
 	FormAbsolute
-	FormAsterisk
-	FormAuthority
+	FormAsterisk  // only with OPTIONS
+	FormAuthority // only with CONNECT, which is always refused (H1.13)
 )
 
 // Request is a parsed request head. The zero value is ready for Parse; a
-// Request is reused for every message of a connection.
+// Request is reused for every message of a connection. After Parse refused a
+// message, Method and Target hold what was read of them, for the log.
 type Request struct {
 	Method []byte
 	Target []byte // as received
 	Form   TargetForm
 	// Path and Query split an origin- or absolute-form target at the first
-	// "?"; Query has no "?" and HasQuery tells an empty one from none.
+	// "?"; Query has no "?" and HasQuery tells an empty one from none. Path is
+	// never empty: "/" for an absolute-form target without one.
 	Path, Query []byte
 	HasQuery    bool
 	// Authority is the Host field or the authority of an absolute-form
 	// target, checked against H3.1–H3.3 and not yet canonical; empty only for
 	// HTTP/1.0 without Host.
 	Authority []byte
-	// Scheme is set for absolute-form targets ("http" or "https").
+	// Scheme is set for absolute-form targets ("http" or "https", lower case).
 	Scheme []byte
 	Minor  int // 0 or 1
 	Fields []Field
 
-	Body          BodyKind
-	ContentLength int64 // for BodyLength
+	Body BodyKind
+	// ContentLength is the value of Content-Length, -1 without one. A length
+	// of 0 goes with BodyNone.
+	ContentLength int64
 	// KeepAlive is what the client wants after this message.
 	KeepAlive bool
-	// ExpectContinue: the client waits for 100 (never set for HTTP/1.0).
+	// ExpectContinue: the client waits for 100 before it sends the body
+	// (never set for HTTP/1.0 or without a body).
 	ExpectContinue bool
-	// Upgrade is the value of the Upgrade field when Connection lists it and
-	// the rules of H4.4 that concern the head hold; nil otherwise.
+	// Upgrade is the value of the Upgrade field when it is one protocol other
+	// than h2c, Connection lists it, the version is 1.1 and there is no body
+	// (H4.4); nil otherwise. Whether it is one that may pass ("websocket", or
+	// what a route lists) is for the caller to compare, without regard to case.
+	// What the client asked in any case is Get(FieldUpgrade).
 	Upgrade []byte
+
+	parser section
 }
 
-// Response is a parsed response head.
+// Response is a parsed response head. The zero value is ready for Parse.
 type Response struct {
 	Minor  int
-	Status int
+	Status int // 100–999
 	Phrase []byte
 	Fields []Field
 
-	Body          BodyKind
+	Body BodyKind
+	// ContentLength is the value of Content-Length, -1 without one. It is
+	// also set when there is no body because of the method or status.
 	ContentLength int64
 	// KeepAlive reports whether the connection may carry another message
 	// after this one ended at its framing.
 	KeepAlive bool
-	Upgrade   []byte
-}
+	// Upgrade is the value of the Upgrade field of a 101 whose Connection
+	// lists it; nil otherwise.
+	Upgrade []byte
 
-// Reader is a buffered reader over a connection whose buffer is taken from a
-// pool at the first Fill and given back by Release, so that idle connections
-// hold none.
-type Reader struct {
-	conn net.Conn
-	buf  []byte
-	r, w int
+	parser section
 }

@@ -2,11 +2,46 @@
 // typed Kubernetes objects, each with the place it came from, and follows
 // changes of the files.
 //
-// It knows the schema (strict decoding, validation of values) but not what
-// objects mean together: references between objects are translation's matter.
+//	l := manifest.New([]string{"./manifests", "-"}, os.Stdin)
+//	first, err := l.Load()                 // everything
+//	err = l.Watch(ctx, func(c manifest.Change) { ... }) // every difference
+//
+// It knows the schema (strict decoding, validation of values, the defaults of
+// the API server) but not what objects mean together: references between
+// objects are translation's matter. It starts no goroutine; Watch runs on its
+// caller's.
+//
+// # What is read
+//
+// In folders, recursively: *.yaml, *.yml and *.json; hidden files and folders
+// (a leading dot) are skipped. A file that is named directly is read whatever
+// its name. "-" is standard input and is read once.
+//
+// # Which object wins
+//
+// When two places define the same kind, namespace and name, the first in the
+// order of file names wins and the other one becomes a problem; when the first
+// goes away the second takes over.
+//
+// # What a broken file keeps
+//
+// An object that is wrong is left out alone; the rest of its file counts. If
+// the file had good objects before,
+//
+//   - a broken object whose kind and name can be read keeps its last good version;
+//   - a document that cannot be read so far (syntax error, no name) may stand
+//     for any object: all last good objects of the file stay that the file does
+//     not define anew;
+//   - a file that cannot be read at all, or is too large, keeps all of them.
+//
+// A file that is deleted, or made empty, keeps nothing.
 package manifest
 
 import (
+	"io"
+	"slices"
+	"sync"
+
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -30,17 +65,34 @@ type Position struct {
 
 // Loader reads PATHS and remembers what it found, so that a broken file keeps
 // its last good objects. It is safe for concurrent use.
-type Loader struct{}
+type Loader struct {
+	paths []string
 
-// Load reads everything again and returns the difference. Only a path that the
-// user named and that does not exist at the first Load is an error; all else
-// becomes problems.
-func (l *Loader) Load() (Change, error) { panic("unimplemented") }
+	mu     sync.Mutex // guards all below
+	stdin  io.Reader  // nil once it was read
+	loaded bool
+	schema types
+	files  map[string]*file
+	// claims holds the objects that define a key, in the order of their
+	// files; the first one wins.
+	claims map[store.Key][]*object
+	// handed holds what was handed out last.
+	handed map[store.Key]store.Object
+	// scanProblems are what the last scan of the folders could not read.
+	scanProblems []ir.Problem
+	// folders are all folders whose changes matter: what Watch watches.
+	folders map[string]bool
+	// problems is the last answer of Problems; nil when out of date.
+	problems []ir.Problem
+	// tree is the document Locate parsed last.
+	tree located
+}
 
-// Problems returns the problems of the last Load, sorted.
-func (l *Loader) Problems() []ir.Problem { panic("unimplemented") }
-
-// Locate finds where a field of an object was written, or the nearest parent
-// that was; ok is false for objects that no file holds. field is a path as in
-// ir.Problem.
-func (l *Loader) Locate(k store.Key, field string) (p Position, ok bool) { panic("unimplemented") }
+// New returns a Loader of files, folders and, for "-", of stdin. It reads
+// nothing yet. stdin may be nil if no path is "-".
+func New(paths []string, stdin io.Reader) *Loader {
+	return &Loader{
+		paths: slices.Clone(paths), stdin: stdin, schema: types{},
+		files: map[string]*file{}, claims: map[store.Key][]*object{}, handed: map[store.Key]store.Object{}, folders: map[string]bool{},
+	}
+}

@@ -1,6 +1,12 @@
 // Package table turns the IR into the executable routing table: a host map
 // with wildcards, and per host an index of paths.
 //
+//	t := table.Compile(prev, revision, cfg, handles)
+//	var m table.Match // one per connection, reused
+//	switch t.Resolve(host, rawPath, &m) {
+//	case table.Found: // m.Host, m.Route, m.Path
+//	}
+//
 // It knows nothing of sockets or messages. A Table is immutable once Compile
 // returned it and is read without locks by any number of goroutines. What must
 // outlive a table (backends with their pools, metric series) is found through
@@ -8,8 +14,13 @@
 package table
 
 import (
+	"bytes"
+	"iter"
+
+	"daemun/internal/canonical"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
+	"daemun/internal/table/pattern"
 	"daemun/internal/upstream"
 )
 
@@ -26,40 +37,71 @@ type Table struct {
 	Settings ir.Settings
 	// HSTS is the value of Strict-Transport-Security, empty when off.
 	HSTS string
-}
 
-// Compile builds the table of cfg. Hosts that are equal to those of prev (nil
-// at first) are taken over unchanged. Compile never fails: a route whose
-// expression does not compile answers 503 (translation reports it).
-func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table { panic("unimplemented") }
+	hosts []*Host // in the order of ir.Config.Hosts
+	names *names  // positions in hosts
+}
 
 // Host is a compiled host block.
 type Host struct {
+	// IR is the source; IR.RedirectTo is the other name of a host that has no
+	// routes.
 	IR *ir.Host
-	// OtherName is ir.Host.RedirectTo.
+
+	routes []*Route // in the order of IR.Routes
+	index  pathIndex
+	// nowhere answers what no route matches; translation never lets that
+	// happen, so it is nil as long as the host has a route for "/".
+	nowhere *Route
 }
+
+// Routes returns the routes in the order of ir.Host.Routes. The slice must not
+// be changed.
+func (h *Host) Routes() []*Route { return h.routes }
 
 // Route is a compiled route.
 type Route struct {
+	// IR is the source, except that with Err a Denied of 0 is 503.
 	IR       *ir.Route
 	Backend  *upstream.Backend // nil: the built-in 404 server
 	Fallback *upstream.Backend // nil: none
 	Metrics  *metrics.Route
+	// Err says why the expression or the rewrite does not compile, in words for
+	// the user; nil for a sound route.
+	Err error
+
+	matcher pathMatcher      // of a host in regex mode
+	rewrite *pattern.Pattern // of IR.Rewrite.Pattern
+	// effect is equal for routes of which it does not matter which one is
+	// chosen (H3.8).
+	effect int
 }
 
 // Match is the outcome of Resolve. It is reused from request to request; Path
-// and what Rewrite returned are overwritten by the next Resolve.
+// and what Rewrite returned are overwritten by the next Resolve. The zero
+// Match is ready for use; it serves one goroutine at a time.
 type Match struct {
 	Host  *Host
 	Route *Route
-	// Path is the normalised path that was matched.
+	// Path is the normalised path that was matched, nil after BadPath. It is
+	// the rawPath given to Resolve when that is normalised already.
 	Path []byte
+
+	scratch scratch
+	caps    pattern.Captures
+}
+
+// scratch are buffers that grow to the size of the odd paths of a connection.
+type scratch struct {
+	path  []byte // behind Match.Path
+	other []byte // the reading that Path is compared with
+	lower []byte // the path that is being matched, in lower case
 }
 
 // Outcome of Resolve.
 type Outcome uint8
 
-// The outcomes.
+// The outcomes. Match.Host is set with each of them.
 const (
 	// Found: Host and Route are set (Route is nil only for a host that is a
 	// redirect to another name).
@@ -70,16 +112,87 @@ const (
 	Ambiguous
 )
 
+// String names the outcome for people.
+func (o Outcome) String() string {
+	switch o {
+	case Found:
+		return "found"
+	case BadPath:
+		return "bad path"
+	case Ambiguous:
+		return "ambiguous path"
+	}
+	return "unknown"
+}
+
 // Resolve finds the host and the route of a request. host is canonical and may
 // be empty (catch-all); rawPath is the path as received, without query. It
-// does not allocate in steady state unless the host is in regex mode.
-func (t *Table) Resolve(host, rawPath []byte, m *Match) Outcome { panic("unimplemented") }
+// does not allocate in steady state unless the host is in regex mode and needs
+// an expression outside the common shapes.
+func (t *Table) Resolve(host, rawPath []byte, m *Match) Outcome {
+	at, _ := t.names.find(host)
+	h := t.hosts[at]
+	m.Host, m.Route, m.Path = h, nil, nil
+	if canonical.Plain(rawPath) {
+		m.Path = rawPath
+		m.Route = h.find(rawPath, &m.scratch)
+		return Found
+	}
+	path, ok := canonical.Path(m.scratch.path, rawPath)
+	if !ok {
+		return BadPath
+	}
+	m.scratch.path, m.Path = path, path
+	if h.IR.RedirectTo != "" {
+		return Found
+	}
+	r := h.find(path, &m.scratch)
+	if !h.agrees(r, canonical.StrictPath, rawPath, m) || !h.agrees(r, canonical.PermissivePath, rawPath, m) {
+		return Ambiguous
+	}
+	m.Route = r
+	return Found
+}
 
-// Rewrite appends the rewritten and re-escaped path to dst. It must only be
-// called when m.Route.IR.Rewrite is set. ok is false when the pattern does not
-// match or the result is a redirect (target starting with http:// or https://):
-// then redirect says which.
-func (m *Match) Rewrite(dst []byte) (out []byte, redirect bool) { panic("unimplemented") }
+// agrees reports whether another reading of rawPath selects a route with the
+// effect of r (H3.8). A reading that leads above the root agrees with nothing.
+func (h *Host) agrees(r *Route, read func(dst, raw []byte) ([]byte, bool), rawPath []byte, m *Match) bool {
+	other, ok := read(m.scratch.other, rawPath)
+	if !ok {
+		return false
+	}
+	m.scratch.other = other
+	if bytes.Equal(other, m.Path) {
+		return true
+	}
+	return h.find(other, &m.scratch).effect == r.effect
+}
 
-// ForwardedPrefix appends the expanded X-Forwarded-Prefix to dst.
-func (m *Match) ForwardedPrefix(dst []byte) []byte { panic("unimplemented") }
+// find returns the route of a normalised path; nil only without any route.
+func (h *Host) find(path []byte, s *scratch) *Route {
+	if h.index != nil {
+		if r := h.index.find(path, s); r != nil {
+			return r
+		}
+	}
+	return h.nowhere
+}
+
+// HostFor returns the host block of a canonical name by the rules of Resolve:
+// exact, wildcard, alias, catch-all (H3.5: TLS selection uses the same lookup).
+// It is never nil.
+func (t *Table) HostFor(name []byte) (*Host, HostRule) {
+	at, rule := t.names.find(name)
+	return t.hosts[at], rule
+}
+
+// Hosts yields all host blocks, in the order of ir.Config.Hosts.
+func (t *Table) Hosts() iter.Seq[*Host] {
+	return func(yield func(*Host) bool) {
+		for _, h := range t.hosts {
+			if !yield(h) {
+				return
+			}
+		}
+	}
+}

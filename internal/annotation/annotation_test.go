@@ -1,0 +1,301 @@
+package annotation
+
+import (
+	"flag"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"daemun/internal/ir"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const prefix = "nginx.ingress.kubernetes.io"
+
+var update = flag.Bool("update", false, "rewrite golden files")
+
+var ref = ir.Ref{Kind: "Ingress", Namespace: "shop", Name: "web"}
+
+func parse(kv ...string) Result {
+	m := map[string]string{}
+	for i := 0; i < len(kv); i += 2 {
+		m[prefix+"/"+kv[i]] = kv[i+1]
+	}
+	return Parse(prefix, ref, m)
+}
+
+func TestValues(t *testing.T) {
+	t.Parallel()
+	secs := func(n int) ir.Duration { return ir.Duration(time.Duration(n) * time.Second) }
+	tests := []struct {
+		name, value string
+		want        func(v *Values)
+		code        string // "" is a good value
+	}{
+		{"rewrite-target", "/$2", func(v *Values) { v.RewriteTarget = "/$2" }, ""},
+		{"rewrite-target", "https://a.test/$1", func(v *Values) { v.RewriteTarget = "https://a.test/$1" }, ""},
+		{"rewrite-target", "/a?b=c", nil, CodeDefault},
+		{"rewrite-target", "/a\n", nil, CodeDefault},
+		{"use-regex", "T", func(v *Values) { v.UseRegex = true }, ""},
+		{"use-regex", "yes", nil, CodeDefault},
+		{"use-regex", " true", nil, CodeDefault},
+		{"app-root", "/app1", func(v *Values) { v.AppRoot = "/app1" }, ""},
+		{"app-root", "app1", nil, CodeDefault},
+		{"app-root", "http://a.test/", nil, CodeDefault},
+		{"ssl-redirect", "False", func(v *Values) { v.SSLRedirect = false }, ""},
+		{"force-ssl-redirect", "1", func(v *Values) { v.ForceSSLRedirect = true }, ""},
+		{"preserve-trailing-slash", "true", func(v *Values) { v.PreserveTrailingSlash = true }, ""},
+		{"permanent-redirect", "https://a.test/x?y=1", func(v *Values) {
+			v.permanent, v.Redirect = "https://a.test/x?y=1", &ir.Redirect{Code: 301, Location: "https://a.test/x?y=1"}
+		}, ""},
+		{"permanent-redirect", "https://a.test$request_uri", nil, CodeRejected},
+		{"permanent-redirect-code", "307", func(v *Values) { v.permanentCode = 307 }, ""},
+		{"permanent-redirect-code", "200", nil, CodeDefault},
+		{"permanent-redirect-code", "moved", nil, CodeRejected},
+		{"temporal-redirect", "http://a.test/", func(v *Values) {
+			v.temporal, v.Redirect = "http://a.test/", &ir.Redirect{Code: 302, Location: "http://a.test/"}
+		}, ""},
+		{"temporal-redirect", "ftp://a.test/", nil, CodeNoEffect},
+		{"temporal-redirect-code", "308", nil, CodeDefault},
+		{"from-to-www-redirect", "true", func(v *Values) { v.FromToWWW = true }, ""},
+		{"from-to-www-redirect", "on", nil, CodeRejected},
+		{"server-alias", "b.test, a.test,,b.test", func(v *Values) { v.ServerAlias = []string{"a.test", "b.test"} }, ""},
+		{"server-alias", "a b", nil, CodeRejected},
+		{"backend-protocol", "https", func(v *Values) { v.Protocol = ir.ProtocolHTTPS }, ""},
+		{"backend-protocol", "auto_http", func(v *Values) { v.Protocol = ir.ProtocolAuto }, ""},
+		{"backend-protocol", "GRPC", nil, CodeDenied},
+		{"backend-protocol", "SPDY", nil, CodeDefault},
+		{"proxy-body-size", "0", func(v *Values) { v.MaxBody = 0 }, ""},
+		{"proxy-body-size", "8M", func(v *Values) { v.MaxBody = 8 << 20 }, ""},
+		{"proxy-body-size", "2g", func(v *Values) { v.MaxBody = 2 << 30 }, ""},
+		{"proxy-body-size", "100", func(v *Values) { v.MaxBody = 100 }, ""},
+		{"proxy-body-size", "100b", nil, CodeDefault},
+		{"proxy-body-size", "8 MB", nil, CodeDefault},
+		{"proxy-body-size", "9223372036854775807k", nil, CodeDefault},
+		{"proxy-connect-timeout", "7", func(v *Values) { v.ConnectTimeout = secs(7) }, ""},
+		{"proxy-send-timeout", "+8", func(v *Values) { v.SendTimeout = secs(8) }, ""},
+		{"proxy-read-timeout", "3600", func(v *Values) { v.ReadTimeout = secs(3600) }, ""},
+		{"proxy-read-timeout", "60s", nil, CodeDefault},
+		{"proxy-read-timeout", "0", nil, CodeDefault},
+		{"proxy-read-timeout", "9999999999999", nil, CodeDefault},
+		{"proxy-next-upstream", "error http_502 non_idempotent", func(v *Values) {
+			v.Retry.On = ir.RetryError | ir.RetryHTTP502 | ir.RetryNonIdempotent
+		}, ""},
+		{"proxy-next-upstream", "off", func(v *Values) { v.Retry.On = 0 }, ""},
+		{"proxy-next-upstream", "http_501", nil, CodeDefault},
+		{"proxy-next-upstream-tries", "1", func(v *Values) { v.Retry.Tries = 1 }, ""},
+		{"proxy-next-upstream-tries", "-1", nil, CodeDefault},
+		{"proxy-next-upstream-timeout", "9", func(v *Values) { v.Retry.Timeout = secs(9) }, ""},
+		{"upstream-vhost", "a.test:80", func(v *Values) { v.UpstreamVhost = "a.test:80" }, ""},
+		{"upstream-vhost", "a b", nil, CodeRejected},
+		{"upstream-vhost", "$service_name.test", nil, CodeDefault},
+		{"x-forwarded-prefix", "/p", func(v *Values) { v.ForwardedPrefix = "/p" }, CodeNoEffect},
+		{"x-forwarded-prefix", "/p q", nil, CodeRejected},
+		{"default-backend", "sorry", func(v *Values) { v.DefaultBackend = "sorry" }, ""},
+		{"default-backend", "Sorry", nil, CodeRejected},
+		{"enable-access-log", "false", func(v *Values) { v.AccessLog = false }, ""},
+		{"proxy-buffering", "off", nil, ""},
+		{"proxy-buffering", "on", nil, CodeLater},
+		{"auth-url", "http://auth.test/", nil, CodeLaterGuard},
+		{"whitelist-source-range", "10.0.0.0/8", nil, CodeLaterGuard},
+		{"limit-rps", "5", nil, CodeLaterGuard},
+		{"limit-rps", "0", nil, ""},
+		{"satisfy", "all", nil, ""},
+		{"enable-modsecurity", "true", nil, CodeLaterGuard},
+		{"configuration-snippet", "deny all;", nil, CodeSnippet},
+		{"canary", "true", nil, CodeLeftOut},
+		{"canary", "false", nil, ""},
+		{"secure-backends", "true", nil, CodeObsolete},
+		{"rewrite-taget", "/", nil, CodeUnknown},
+		{"rewrite-target", "", nil, ""},
+		{"permanent-redirect", " \n ", nil, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name+"="+tt.value, func(t *testing.T) {
+			t.Parallel()
+			got := parse(tt.name, tt.value)
+			want := Defaults()
+			if tt.want != nil {
+				tt.want(&want)
+			}
+			if d := cmp.Diff(want, got.Values, cmp.AllowUnexported(Values{})); d != "" {
+				t.Errorf("values (-want +got):\n%s", d)
+			}
+			code := ""
+			for _, p := range got.Problems {
+				code += p.Code
+			}
+			if code != tt.code {
+				t.Errorf("problems %v, want code %q", got.Problems, tt.code)
+			}
+			wantFlags := [3]bool{code == CodeRejected || code == CodeSnippet, code == CodeLeftOut, code == CodeDenied || code == CodeLaterGuard}
+			if flags := [3]bool{got.Rejected, got.LeftOut, got.Denied}; flags != wantFlags {
+				t.Errorf("rejected, left out, denied = %v, want %v", flags, wantFlags)
+			}
+		})
+	}
+}
+
+func TestRedirectGroup(t *testing.T) {
+	t.Parallel()
+	both := parse("permanent-redirect", "/a", "temporal-redirect", "http://b.test", "temporal-redirect-code", "307")
+	if d := cmp.Diff(&ir.Redirect{Code: 307, Location: "http://b.test"}, both.Values.Redirect); d != "" {
+		t.Errorf("temporal does not beat permanent (-want +got):\n%s", d)
+	}
+	group := parse("permanent-redirect", "/a", "temporal-redirect", "mailto:b", "from-to-www-redirect", "true")
+	if group.Values.Redirect != nil || group.Values.FromToWWW {
+		t.Errorf("a temporal redirect with another scheme leaves %+v", group.Values)
+	}
+}
+
+func TestCanonicalNameBeatsAlias(t *testing.T) {
+	t.Parallel()
+	got := parse("whitelist-source-range", "10.0.0.0/8", "allowlist-source-range", "10.1.0.0/16")
+	if len(got.Problems) != 1 || got.Problems[0].Field != Field(prefix+"/allowlist-source-range") {
+		t.Errorf("problems %v", got.Problems)
+	}
+	got = parse("whitelist-source-range", "10.0.0.0/8", "allowlist-source-range", "")
+	if len(got.Problems) != 1 || got.Problems[0].Field != Field(prefix+"/whitelist-source-range") {
+		t.Errorf("an empty name must let the alias count; problems %v", got.Problems)
+	}
+}
+
+func TestOtherPrefixesAreNotTouched(t *testing.T) {
+	t.Parallel()
+	got := Parse(prefix, ref, map[string]string{
+		"kubernetes.io/ingress.class": "x", "cert-manager.io/cluster-issuer": "y", "nginx.org/rewrite": "z", prefix: "w",
+	})
+	if len(got.Problems) != 0 {
+		t.Errorf("problems %v", got.Problems)
+	}
+	if got := Parse("my.test", ref, map[string]string{"my.test/use-regex": "true"}); !got.Values.UseRegex {
+		t.Error("another prefix is not read")
+	}
+}
+
+func TestNearestName(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		"rewrite-taget": "rewrite-target", "ssl-redirects": "ssl-redirect", "proxy-body-limit": "proxy-body-size", "zzzzzzzzzzzz": "",
+	} {
+		if got := nearest(in); got != want {
+			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+// TestTable checks what every row must obey.
+func TestTable(t *testing.T) {
+	t.Parallel()
+	var names []string
+	for _, r := range All() {
+		names = append(append(names, r.Name), r.Aliases...)
+		if (r.parse != nil) != (r.Support == Supported) {
+			t.Errorf("%s: a row is supported exactly if it has a parser", r.Name)
+		}
+		if r.Doc == "" || r.Scope == "" {
+			t.Errorf("%s: no doc line or scope", r.Name)
+		}
+		if strings.HasSuffix(r.Name, "-snippet") && (r.Support != Refused || r.Risk != Critical) {
+			t.Errorf("%s: snippets are refused", r.Name)
+		}
+		for _, guard := range []string{"auth-", "limit-", "allowlist", "denylist", "satisfy", "modsecurity"} {
+			if strings.Contains(r.Name, guard) && r.Support == Later && !r.Guard {
+				t.Errorf("%s: must not be ignored", r.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	if len(slices.Compact(slices.Clone(names))) != len(names) {
+		t.Error("a name occurs twice")
+	}
+}
+
+// TestGuardsFailClosed uses every annotation that is not supported yet.
+func TestGuardsFailClosed(t *testing.T) {
+	t.Parallel()
+	for _, r := range All() {
+		for _, name := range append(r.Aliases, r.Name) {
+			got := parse(name, "something")
+			switch {
+			case r.Support == Refused && !got.Rejected:
+				t.Errorf("%s: not rejected", name)
+			case r.Support == Later && r.Guard && !got.Denied:
+				t.Errorf("%s: not denied", name)
+			case r.Support == Later && len(got.Problems) != 1:
+				t.Errorf("%s: problems %v, want one", name, got.Problems)
+			}
+			for _, off := range r.Off {
+				if got := parse(name, off); len(got.Problems) != 0 || got.Denied {
+					t.Errorf("%s=%s asks for nothing, but %v", name, off, got.Problems)
+				}
+			}
+		}
+	}
+}
+
+// TestDefaultsOfTheTable parses the documented default of every row: it must
+// be what Defaults has.
+func TestDefaultsOfTheTable(t *testing.T) {
+	t.Parallel()
+	for _, r := range All() {
+		if r.Support != Supported || r.Default == "" {
+			continue
+		}
+		v := Defaults()
+		if err := r.parse(r.Default, &v); err != nil {
+			t.Errorf("%s: default %q: %v", r.Name, r.Default, err)
+		}
+		if d := cmp.Diff(Defaults(), v, cmp.AllowUnexported(Values{})); d != "" {
+			t.Errorf("%s: documented default %q differs (-Defaults +documented):\n%s", r.Name, r.Default, d)
+		}
+	}
+}
+
+func TestMarkdown(t *testing.T) {
+	t.Parallel()
+	const golden = "testdata/annotations.md"
+	if *update {
+		if err := os.WriteFile(golden, []byte(Markdown()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), Markdown()); d != "" {
+		t.Errorf("run with -update (-want +got):\n%s", d)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, r := range All() {
+		f.Add(r.Name, r.Default)
+	}
+	f.Add("proxy-body-size", "9223372036854775807g")
+	f.Add("temporal-redirect", "http://")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		got := parse(name, value)
+		v := got.Values
+		if v.ConnectTimeout <= 0 || v.SendTimeout <= 0 || v.ReadTimeout <= 0 || v.MaxBody < 0 || v.Retry.Tries < 0 || v.Retry.Timeout < 0 {
+			t.Errorf("out of range: %+v", v.Policies)
+		}
+		for _, s := range []string{v.RewriteTarget, v.AppRoot, v.UpstreamVhost, v.ForwardedPrefix, v.DefaultBackend} {
+			if strings.ContainsAny(s, "\r\n\x00") {
+				t.Errorf("control in %q", s)
+			}
+		}
+		if v.Redirect != nil && (v.Redirect.Code < 300 || v.Redirect.Code > 308 || strings.ContainsAny(v.Redirect.Location, "\r\n")) {
+			t.Errorf("redirect %+v", v.Redirect)
+		}
+		for _, p := range got.Problems {
+			if strings.ContainsAny(p.Message, "\r\n") || p.Object != ref {
+				t.Errorf("problem %+v", p)
+			}
+		}
+	})
+}

@@ -1,0 +1,672 @@
+package annotation
+
+import "daemun/internal/ir"
+
+// rows is the table. To support another annotation give its row a parser
+// instead of Support: Later, and a field of Values (or ir.Policies) that the
+// parser writes. It is never written.
+var rows = []Row{
+	// Rewrite and redirect.
+	{
+		Name: "rewrite-target", Scope: PerRoute, Risk: Medium,
+		parse: text(pathChars, "a path: it may hold letters, digits and -._~/:$ only", func(v *Values, s string) { v.RewriteTarget = s }),
+		Doc:   "Replaces the path that the Ingress path matches; $1 to $9 are its groups. Makes all paths of the host regular expressions.",
+	},
+	{
+		Name: "use-regex", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.UseRegex = b }),
+		Doc:   "Paths are regular expressions. Makes all paths of the host regular expressions.",
+	},
+	{
+		Name: "app-root", Scope: PerHost, Risk: Medium,
+		parse: parseAppRoot,
+		Doc:   "Redirects / of the host to this path with 302.",
+	},
+	{
+		Name: "ssl-redirect", Scope: PerRoute, Default: "true",
+		parse: boolean(func(v *Values, b bool) { v.SSLRedirect = b }),
+		Doc:   "Redirects http to https when the host has TLS.",
+	},
+	{
+		Name: "force-ssl-redirect", Scope: PerRoute, Risk: Medium, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.ForceSSLRedirect = b }),
+		Doc:   "Redirects http to https even when the host has no TLS.",
+	},
+	{
+		Name: "preserve-trailing-slash", Scope: PerRoute, Risk: Medium, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.PreserveTrailingSlash = b }),
+		Doc:   "Keeps a final slash in the https redirect.",
+	},
+	{
+		Name: "permanent-redirect", Scope: PerRoute, Risk: Medium, Bad: Reject,
+		parse: text(urlChars, "a URL or path of letters, digits and -._~/:?&= (variables are not accepted)", func(v *Values, s string) { v.permanent = s }),
+		Doc:   "Answers with 301 to this URL or path; the request path is not appended.",
+	},
+	{
+		Name: "permanent-redirect-code", Scope: PerRoute, Default: "301", Bad: Reject,
+		parse: statusCode(308, func(v *Values, code int) { v.permanentCode = code }),
+		Doc:   "Status of permanent-redirect, 300 to 308.",
+	},
+	{
+		Name: "temporal-redirect", Scope: PerRoute, Risk: Medium, Bad: Reject,
+		parse: text(urlChars, "a URL or path of letters, digits and -._~/:?&= (variables are not accepted)", func(v *Values, s string) { v.temporal = s }),
+		Doc:   "Answers with 302 to this URL; wins over permanent-redirect.",
+	},
+	{
+		Name: "temporal-redirect-code", Scope: PerRoute, Default: "302", Bad: Reject,
+		parse: statusCode(307, func(v *Values, code int) { v.temporalCode = code }),
+		Doc:   "Status of temporal-redirect, 300 to 307.",
+	},
+	{
+		Name: "from-to-www-redirect", Scope: PerHost, Default: "false", Bad: Reject,
+		parse: boolean(func(v *Values, b bool) { v.FromToWWW = b }),
+		Doc:   "Redirects the name with or without www. to the host of the Ingress.",
+	},
+	{
+		Name: "relative-redirects", Scope: PerRoute, Default: "false", Bad: Reject, Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Makes generated Locations relative.",
+	},
+	{
+		Name: "use-port-in-redirects", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Puts the port into generated Locations.",
+	},
+	{
+		Name: "proxy-redirect-from", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
+		Doc: "Prefix of Location and Refresh in responses that proxy-redirect-to replaces.",
+	},
+	{
+		Name: "proxy-redirect-to", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
+		Doc: "What replaces proxy-redirect-from.",
+	},
+
+	// Proxying.
+	{
+		Name: "backend-protocol", Scope: PerRoute, Default: "HTTP",
+		parse: parseProtocol,
+		Doc:   "HTTP, HTTPS, AUTO_HTTP (as the client), GRPC, GRPCS or FCGI.",
+	},
+	{
+		Name: "proxy-body-size", Scope: PerRoute, Risk: Medium, Default: "1m",
+		parse: parseSize,
+		Doc:   "Largest request body (413 above it); 0 is unlimited.",
+	},
+	{
+		Name: "proxy-connect-timeout", Scope: PerRoute, Default: "5",
+		parse: seconds(1, func(v *Values, d ir.Duration) { v.ConnectTimeout = d }),
+		Doc:   "Seconds to connect to an endpoint.",
+	},
+	{
+		Name: "proxy-send-timeout", Scope: PerRoute, Default: "60",
+		parse: seconds(1, func(v *Values, d ir.Duration) { v.SendTimeout = d }),
+		Doc:   "Seconds between two writes to the endpoint.",
+	},
+	{
+		Name: "proxy-read-timeout", Scope: PerRoute, Default: "60",
+		parse: seconds(1, func(v *Values, d ir.Duration) { v.ReadTimeout = d }),
+		Doc:   "Seconds between two reads from the endpoint; also the idle limit of upgraded connections.",
+	},
+	{
+		Name: "proxy-buffering", Scope: PerRoute, Default: "off", Support: Later, Off: []string{"off"},
+		Doc: "Buffers responses.",
+	},
+	{
+		Name: "proxy-buffers-number", Scope: PerRoute, Default: "4", Support: Later,
+		Doc: "Number of response buffers, with proxy-buffering.",
+	},
+	{
+		Name: "proxy-buffer-size", Scope: PerRoute, Default: "4k", Support: Later,
+		Doc: "Largest head of a response.",
+	},
+	{
+		Name: "proxy-busy-buffers-size", Scope: PerRoute, Support: Later,
+		Doc: "Tuning of response buffers.",
+	},
+	{
+		Name: "proxy-max-temp-file-size", Scope: PerRoute, Default: "1024m", Support: Later,
+		Doc: "Largest part of a response that is kept on disk.",
+	},
+	{
+		Name: "proxy-request-buffering", Scope: PerRoute, Default: "on", Support: Later, Off: []string{"on"},
+		Doc: "Reads the whole request body before an endpoint is contacted.",
+	},
+	{
+		Name: "client-body-buffer-size", Scope: PerRoute, Default: "8k", Bad: Reject, Support: Later,
+		Doc: "Memory for a request body before it goes to disk.",
+	},
+	{
+		Name: "proxy-http-version", Scope: PerRoute, Default: "1.1", Support: Later, Off: []string{"1.1"},
+		Doc: "HTTP version towards endpoints.",
+	},
+	{
+		Name: "proxy-next-upstream", Scope: PerRoute, Risk: Medium, Default: "error timeout",
+		parse: parseRetryOn,
+		Doc:   "When another endpoint is tried.",
+	},
+	{
+		Name: "proxy-next-upstream-timeout", Scope: PerRoute, Default: "0",
+		parse: seconds(0, func(v *Values, d ir.Duration) { v.Retry.Timeout = d }),
+		Doc:   "Seconds in which attempts may start in total; 0 is no limit.",
+	},
+	{
+		Name: "proxy-next-upstream-tries", Scope: PerRoute, Default: "3",
+		parse: parseTries,
+		Doc:   "Attempts in total; 0 is no limit.",
+	},
+	{
+		Name: "proxy-cookie-domain", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
+		Doc: "Rewrites Domain of cookies of the backend.",
+	},
+	{
+		Name: "proxy-cookie-path", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
+		Doc: "Rewrites Path of cookies of the backend.",
+	},
+	{
+		Name: "upstream-vhost", Scope: PerRoute, Bad: Reject,
+		parse: parseVhost,
+		Doc:   "Host field sent to the backend.",
+	},
+	{
+		Name: "connection-proxy-header", Scope: PerRoute, Bad: Reject, Support: Later,
+		Doc: "Connection field sent to the backend, close or keep-alive.",
+	},
+	{
+		Name: "x-forwarded-prefix", Scope: PerRoute, Risk: Medium, Bad: Reject,
+		parse: text(pathChars, "a path: it may hold letters, digits and -._~/:$ only", func(v *Values, s string) { v.ForwardedPrefix = s }),
+		Doc:   "X-Forwarded-Prefix sent to the backend; only together with rewrite-target.",
+	},
+	{
+		Name: "service-upstream", Scope: PerBackend, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Uses the cluster IP of the Service as the only endpoint.",
+	},
+	{
+		Name: "custom-headers", Scope: PerRoute, Risk: Medium, Support: Later,
+		Doc: "ConfigMap with response fields.",
+	},
+	{
+		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Bad: Reject, Support: Obsolete,
+		Doc: "HTTP/2 push from Link fields, which browsers have dropped",
+	},
+	{
+		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
+		Doc: "Index file of FCGI backends.",
+	},
+	{
+		Name: "fastcgi-params-configmap", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
+		Doc: "ConfigMap with FCGI parameters.",
+	},
+	{
+		Name: "enable-access-log", Scope: PerRoute, Default: "true",
+		parse: boolean(func(v *Values, b bool) { v.AccessLog = b }),
+		Doc:   "Writes access log lines.",
+	},
+	{
+		Name: "enable-rewrite-log", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Logs rewrites.",
+	},
+
+	// Balancing, affinity, canary.
+	{
+		Name: "load-balance", Scope: PerBackend, Default: "round_robin", Bad: Reject, Support: Later, Off: []string{"round_robin"},
+		Doc: "round_robin or ewma.",
+	},
+	{
+		Name: "upstream-hash-by", Scope: PerBackend, Risk: High, Bad: Reject, Support: Later,
+		Doc: "Chooses the endpoint by a hash of variables.",
+	},
+	{
+		Name: "upstream-hash-by-subset", Scope: PerBackend, Default: "false", Bad: Reject, Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Hashes to a subset of the endpoints.",
+	},
+	{
+		Name: "upstream-hash-by-subset-size", Scope: PerBackend, Default: "3", Bad: Reject, Support: Later,
+		Doc: "Size of such a subset.",
+	},
+	{
+		Name: "affinity", Scope: PerBackend, Support: Later,
+		Doc: "cookie keeps a client at one endpoint.",
+	},
+	{
+		Name: "affinity-mode", Scope: PerBackend, Risk: Medium, Default: "balanced", Support: Later,
+		Doc: "balanced or persistent.",
+	},
+	{
+		Name: "affinity-canary-behavior", Scope: PerBackend, Default: "sticky", Support: Later,
+		Doc: "sticky or legacy.",
+	},
+	{
+		Name: "session-cookie-name", Scope: PerBackend, Risk: Medium, Default: "INGRESSCOOKIE", Support: Later,
+		Doc: "Name of the affinity cookie.",
+	},
+	{
+		Name: "session-cookie-path", Scope: PerBackend, Risk: Medium, Support: Later,
+		Doc: "Path of the affinity cookie; the Ingress path by default.",
+	},
+	{
+		Name: "session-cookie-domain", Scope: PerBackend, Risk: Medium, Support: Later,
+		Doc: "Domain of the affinity cookie.",
+	},
+	{
+		Name: "session-cookie-max-age", Scope: PerBackend, Risk: Medium, Support: Later,
+		Doc: "Max-Age of the affinity cookie in seconds.",
+	},
+	{
+		Name: "session-cookie-expires", Scope: PerBackend, Risk: Medium, Support: Later,
+		Doc: "Expires of the affinity cookie in seconds from now.",
+	},
+	{
+		Name: "session-cookie-samesite", Scope: PerBackend, Support: Later,
+		Doc: "SameSite of the affinity cookie.",
+	},
+	{
+		Name: "session-cookie-conditional-samesite-none", Scope: PerBackend, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Drops SameSite=None for clients that cannot read it.",
+	},
+	{
+		Name: "session-cookie-secure", Scope: PerBackend, Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Marks the affinity cookie Secure on plain http too.",
+	},
+	{
+		Name: "session-cookie-change-on-failure", Scope: PerBackend, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "A failed endpoint changes the affinity.",
+	},
+	{
+		Name: "canary", Scope: PerIngress, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "The Ingress takes a share of the requests of another one.",
+	},
+	{
+		Name: "canary-weight", Scope: PerIngress, Default: "0", Support: Later,
+		Doc: "Share of requests.",
+	},
+	{
+		Name: "canary-weight-total", Scope: PerIngress, Default: "100", Support: Later,
+		Doc: "What canary-weight is a share of.",
+	},
+	{
+		Name: "canary-by-header", Scope: PerIngress, Risk: Medium, Support: Later,
+		Doc: "Request field that decides.",
+	},
+	{
+		Name: "canary-by-header-value", Scope: PerIngress, Risk: Medium, Support: Later,
+		Doc: "Its value for the canary.",
+	},
+	{
+		Name: "canary-by-header-pattern", Scope: PerIngress, Risk: Medium, Support: Later,
+		Doc: "Its values for the canary, as an expression.",
+	},
+	{
+		Name: "canary-by-cookie", Scope: PerIngress, Risk: Medium, Support: Later,
+		Doc: "Cookie that decides.",
+	},
+
+	// Authentication and access.
+	{
+		Name: "auth-type", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
+		Doc: "basic or digest.",
+	},
+	{
+		Name: "auth-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Secret with users.",
+	},
+	{
+		Name: "auth-secret-type", Scope: PerRoute, Default: "auth-file", Bad: Reject, Support: Later, Guard: true,
+		Doc: "auth-file or auth-map.",
+	},
+	{
+		Name: "auth-realm", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later, Guard: true,
+		Doc: "Realm of basic authentication.",
+	},
+	{
+		Name: "auth-url", Scope: PerRoute, Risk: High, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Service that decides about each request.",
+	},
+	{
+		Name: "auth-method", Scope: PerRoute, Default: "GET", Bad: Deny, Support: Later, Guard: true,
+		Doc: "Method of the request to auth-url.",
+	},
+	{
+		Name: "auth-signin", Scope: PerRoute, Risk: High, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Where a client without credentials is redirected to.",
+	},
+	{
+		Name: "auth-signin-redirect-param", Scope: PerRoute, Risk: Medium, Default: "rd", Support: Later, Guard: true,
+		Doc: "Query parameter with the original URL.",
+	},
+	{
+		Name: "auth-response-headers", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Fields copied from the auth response to the backend.",
+	},
+	{
+		Name: "auth-proxy-set-headers", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "ConfigMap with fields for the auth service.",
+	},
+	{
+		Name: "auth-request-redirect", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Value of X-Auth-Request-Redirect.",
+	},
+	{
+		Name: "auth-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
+		Doc: "Configuration text.",
+	},
+	{
+		Name: "auth-cache-key", Scope: PerRoute, Risk: Medium, Support: Later, Guard: true,
+		Doc: "Key of the cache of auth answers.",
+	},
+	{
+		Name: "auth-cache-duration", Scope: PerRoute, Risk: Medium, Default: "200 202 401 5m", Bad: Deny, Support: Later, Guard: true,
+		Doc: "Time auth answers are cached.",
+	},
+	{
+		Name: "auth-always-set-cookie", Scope: PerRoute, Default: "false", Bad: Deny, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
+		Doc: "Passes cookies of the auth service on at any status.",
+	},
+	{
+		Name: "auth-keepalive", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
+		Doc: "Idle connections to the auth service.",
+	},
+	{
+		Name: "auth-keepalive-share-vars", Scope: PerRoute, Default: "false", Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
+		Doc: "Shares variables with the auth request.",
+	},
+	{
+		Name: "auth-keepalive-requests", Scope: PerRoute, Default: "1000", Support: Later, Guard: true,
+		Doc: "Requests per connection to the auth service.",
+	},
+	{
+		Name: "auth-keepalive-timeout", Scope: PerRoute, Default: "60", Support: Later, Guard: true,
+		Doc: "Idle time of connections to the auth service.",
+	},
+	{
+		Name: "enable-global-auth", Scope: PerRoute, Default: "true", Support: Later, Off: []string{"1", "t", "T", "true", "0", "f", "F", "false"},
+		Doc: "false opts out of the global auth-url.",
+	},
+	{
+		Name: "auth-tls-secret", Scope: PerHost, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Secret with the CA of client certificates.",
+	},
+	{
+		Name: "auth-tls-verify-client", Scope: PerHost, Risk: Medium, Default: "on", Support: Later, Guard: true, Off: []string{"off"},
+		Doc: "on, off, optional or optional_no_ca.",
+	},
+	{
+		Name: "auth-tls-verify-depth", Scope: PerHost, Default: "1", Support: Later, Guard: true,
+		Doc: "Longest chain of client certificates.",
+	},
+	{
+		Name: "auth-tls-error-page", Scope: PerHost, Risk: High, Bad: Reject, Support: Later, Guard: true,
+		Doc: "Where clients without a good certificate are redirected to.",
+	},
+	{
+		Name: "auth-tls-pass-certificate-to-upstream", Scope: PerHost, Default: "false", Bad: Reject, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
+		Doc: "Sends the client certificate to the backend.",
+	},
+	{
+		Name: "auth-tls-match-cn", Scope: PerHost, Risk: High, Bad: Reject, Support: Later, Guard: true,
+		Doc: "Expression that the subject of the client certificate must match.",
+	},
+	{
+		Name: "allowlist-source-range", Aliases: []string{"whitelist-source-range"}, Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Networks that have access; all others get 403.",
+	},
+	{
+		Name: "denylist-source-range", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Networks that get 403.",
+	},
+	{
+		Name: "satisfy", Scope: PerRoute, Default: "all", Support: Later, Guard: true, Off: []string{"all"},
+		Doc: "any: one of network, basic or external authentication suffices.",
+	},
+	{
+		Name: "limit-rps", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
+		Doc: "Requests per second of one client.",
+	},
+	{
+		Name: "limit-rpm", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
+		Doc: "Requests per minute of one client.",
+	},
+	{
+		Name: "limit-connections", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
+		Doc: "Concurrent requests of one client.",
+	},
+	{
+		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5", Support: Later, Guard: true, Off: []string{"5"},
+		Doc: "Burst over the limit.",
+	},
+	{
+		Name: "limit-rate", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
+		Doc: "Response bandwidth in kB/s.",
+	},
+	{
+		Name: "limit-rate-after", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
+		Doc: "Kilobytes before limit-rate begins.",
+	},
+	{
+		Name: "limit-allowlist", Aliases: []string{"limit-whitelist"}, Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
+		Doc: "Networks without limits.",
+	},
+
+	// Cross-origin requests.
+	{
+		Name: "enable-cors", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Answers preflight requests and adds the CORS fields.",
+	},
+	{
+		Name: "cors-allow-origin", Scope: PerRoute, Risk: Medium, Default: "*", Support: Later,
+		Doc: "Origins.",
+	},
+	{
+		Name: "cors-allow-methods", Scope: PerRoute, Risk: Medium, Default: "GET, PUT, POST, DELETE, PATCH, OPTIONS", Support: Later,
+		Doc: "Methods.",
+	},
+	{
+		Name: "cors-allow-headers", Scope: PerRoute, Risk: Medium, Default: "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization", Support: Later,
+		Doc: "Request fields.",
+	},
+	{
+		Name: "cors-expose-headers", Scope: PerRoute, Risk: Medium, Support: Later,
+		Doc: "Response fields.",
+	},
+	{
+		Name: "cors-allow-credentials", Scope: PerRoute, Default: "true", Support: Later,
+		Doc: "Credentials.",
+	},
+	{
+		Name: "cors-max-age", Scope: PerRoute, Default: "1728000", Support: Later,
+		Doc: "Seconds a preflight answer is valid.",
+	},
+
+	// Errors, default backend, mirror, WAF, tracing, TLS.
+	{
+		Name: "custom-http-errors", Scope: PerRoute, Bad: Reject, Support: Later,
+		Doc: "Statuses whose responses come from the default backend.",
+	},
+	{
+		Name: "default-backend", Scope: PerRoute, Bad: Reject,
+		parse: text(dnsLabel, "a Service name: write the name of a Service in the namespace of the Ingress", func(v *Values, s string) { v.DefaultBackend = s }),
+		Doc:   "Service that takes over while the backend has no ready endpoint.",
+	},
+	{
+		Name: "disable-proxy-intercept-errors", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Passes error responses of the backend.",
+	},
+	{
+		Name: "server-alias", Scope: PerHost, Risk: High, Bad: Reject,
+		parse: parseAliases,
+		Doc:   "More names of the host, with commas between them; ~ begins an expression.",
+	},
+	{
+		Name: "mirror-target", Scope: PerRoute, Risk: High, Support: Later,
+		Doc: "URL that gets a copy of each request.",
+	},
+	{
+		Name: "mirror-request-body", Scope: PerRoute, Default: "on", Support: Later,
+		Doc: "Copies bodies too.",
+	},
+	{
+		Name: "mirror-host", Scope: PerRoute, Risk: High, Support: Later,
+		Doc: "Host field of the copies.",
+	},
+	{
+		Name: "enable-modsecurity", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
+		Doc: "Web application firewall.",
+	},
+	{
+		Name: "enable-owasp-core-rules", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
+		Doc: "Web application firewall.",
+	},
+	{
+		Name: "modsecurity-transaction-id", Scope: PerRoute, Risk: High, Support: Later, Guard: true,
+		Doc: "Web application firewall.",
+	},
+	{
+		Name: "modsecurity-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
+		Doc: "Configuration text.",
+	},
+	{
+		Name: "enable-opentelemetry", Scope: PerRoute, Support: Later, Off: []string{"0", "f", "F", "false"},
+		Doc: "Traces requests.",
+	},
+	{
+		Name: "opentelemetry-trust-incoming-span", Scope: PerRoute, Default: "true", Support: Later,
+		Doc: "Continues the trace of the client.",
+	},
+	{
+		Name: "opentelemetry-operation-name", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
+		Doc: "Name of the span.",
+	},
+	{
+		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
+		Doc: "Passes TLS connections to the backend unopened.",
+	},
+	{
+		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject, Support: Later,
+		Doc: "TLS 1.2 cipher suites of the host.",
+	},
+	{
+		Name: "ssl-prefer-server-ciphers", Scope: PerHost, Support: Later,
+		Doc: "Order of cipher suites.",
+	},
+	{
+		Name: "proxy-ssl-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
+		Doc: "Secret with client certificate and CA for HTTPS backends.",
+	},
+	{
+		Name: "proxy-ssl-verify", Scope: PerRoute, Default: "off", Support: Later, Off: []string{"off"},
+		Doc: "Verifies the certificate of HTTPS backends.",
+	},
+	{
+		Name: "proxy-ssl-verify-depth", Scope: PerRoute, Default: "1", Support: Later,
+		Doc: "Longest chain of the certificate of a backend.",
+	},
+	{
+		Name: "proxy-ssl-name", Scope: PerRoute, Risk: High, Support: Later,
+		Doc: "Name in the certificate of a backend.",
+	},
+	{
+		Name: "proxy-ssl-server-name", Scope: PerRoute, Default: "off", Support: Later, Off: []string{"off"},
+		Doc: "Sends the name of the backend in its handshake.",
+	},
+	{
+		Name: "proxy-ssl-protocols", Scope: PerRoute, Default: "TLSv1.2", Support: Later,
+		Doc: "TLS versions towards backends.",
+	},
+	{
+		Name: "proxy-ssl-ciphers", Scope: PerRoute, Risk: Medium, Default: "DEFAULT", Support: Later,
+		Doc: "TLS 1.2 cipher suites towards backends.",
+	},
+	{
+		Name: "configuration-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
+		Doc: "Configuration text.",
+	},
+	{
+		Name: "server-snippet", Scope: PerHost, Risk: Critical, Bad: Reject, Support: Refused,
+		Doc: "Configuration text.",
+	},
+	{
+		Name: "stream-snippet", Scope: PerIngress, Risk: Critical, Bad: Reject, Support: Refused,
+		Doc: "Configuration text.",
+	},
+
+	// Old names that ingress-nginx ignores.
+	{
+		Name: "session-cookie-hash", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "secure-backends", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "add-base-url", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "base-url-scheme", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "grpc-backend", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "global-rate-limit", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "global-rate-limit-window", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "global-rate-limit-key", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "global-rate-limit-ignored-cidrs", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "enable-influxdb", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "influxdb-measurement", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "influxdb-port", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "influxdb-host", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "influxdb-server-name", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "secure-verify-ca-secret", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "enable-opentracing", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+	{
+		Name: "opentracing-trust-incoming-span", Scope: PerIngress, Support: Obsolete,
+		Doc: "No longer known to ingress-nginx",
+	},
+}
+
+// byName finds a row by its name or alias.
+var byName = indexRows()
+
+func indexRows() map[string]int {
+	m := make(map[string]int, len(rows))
+	for i := range rows {
+		m[rows[i].Name] = i
+		for _, a := range rows[i].Aliases {
+			m[a] = i
+		}
+	}
+	return m
+}

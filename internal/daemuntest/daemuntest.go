@@ -1,0 +1,277 @@
+// Package daemuntest is the kit for tests of the whole: it builds the program
+// once, starts `daemun up` on free ports with its own state, and asks it
+// things the way users do.
+//
+// It is imported by tests only.
+package daemuntest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Build builds the program and returns the folder that holds it as "daemun".
+// The folder goes away with the test.
+func Build(t testing.TB) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build daemun: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// Instance is one running `daemun up`.
+type Instance struct {
+	// HTTP, HTTPS and Admin are the bound addresses.
+	HTTP, HTTPS, Admin string
+	// Dir is the working directory, Manifests the folder of manifests in it.
+	Dir, Manifests string
+	Process        *os.Process
+
+	t      testing.TB
+	bin    string
+	stdout lockedBuffer
+	stderr lockedBuffer
+	exited chan struct{}
+	err    error // valid once exited is closed
+}
+
+// Options change how an instance is started.
+type Options struct {
+	// Bin is what Build returned.
+	Bin string
+	// Paths are the manifests to run, relative to Dir; default "manifests".
+	Paths []string
+	// Args are further arguments of `up`.
+	Args []string
+	// Env is added to the environment.
+	Env []string
+	// Dir is the working directory; default a new one.
+	Dir string
+}
+
+// Up starts an instance on manifests (file name → text) and waits until it is
+// ready. It is stopped with the test, which fails if that does not go in
+// order.
+func Up(t testing.TB, o Options, manifests map[string]string) *Instance {
+	t.Helper()
+	d := Start(t, o, manifests)
+	d.waitReady(60 * time.Second)
+	return d
+}
+
+// Start is Up without waiting.
+func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	d := &Instance{t: t, bin: o.Bin, Dir: o.Dir, Manifests: filepath.Join(o.Dir, "manifests"), exited: make(chan struct{})}
+	if err := os.MkdirAll(d.Manifests, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range manifests {
+		d.Write(name, text)
+	}
+	if len(o.Paths) == 0 {
+		o.Paths = []string{"manifests"}
+	}
+	args := append([]string{
+		"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
+		"--ready-file", filepath.Join(o.Dir, "ready.json"), "--state-dir", filepath.Join(o.Dir, "state"),
+	}, o.Args...)
+	cmd := exec.Command(filepath.Join(o.Bin, "daemun"), append(args, o.Paths...)...)
+	cmd.Dir = o.Dir
+	cmd.Env = append(append(os.Environ(), "NO_COLOR=1"), o.Env...)
+	cmd.Stdout, cmd.Stderr = &d.stdout, &d.stderr
+	// A process group of its own: a signal to the test must not reach it twice.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.Process = cmd.Process
+	go func() { // ends with the process
+		d.err = cmd.Wait()
+		close(d.exited)
+	}()
+	t.Cleanup(d.cleanup)
+	return d
+}
+
+func (d *Instance) cleanup() {
+	select {
+	case <-d.exited:
+		return
+	default:
+	}
+	if err := d.Stop(); err != nil {
+		d.t.Errorf("daemun up ended with %v\n%s", err, d.Stderr())
+	} else if d.t.Failed() {
+		d.t.Logf("daemun up printed:\n%s", d.Stderr())
+	}
+}
+
+// Stop sends SIGTERM and waits for the end; the error is that of the process.
+func (d *Instance) Stop() error {
+	_ = d.Process.Signal(syscall.SIGTERM) // it may have ended by itself
+	return d.Wait(30 * time.Second)
+}
+
+// Wait waits for the end of the process.
+func (d *Instance) Wait(timeout time.Duration) error {
+	select {
+	case <-d.exited:
+		return d.err
+	case <-time.After(timeout):
+		_ = d.Process.Kill()
+		<-d.exited
+		return fmt.Errorf("had to be killed after %s", timeout)
+	}
+}
+
+// Exited is closed when the process has ended.
+func (d *Instance) Exited() <-chan struct{} { return d.exited }
+
+// Stdout and Stderr return what was printed so far.
+func (d *Instance) Stdout() string { return d.stdout.String() }
+
+// Stderr returns what was said so far.
+func (d *Instance) Stderr() string { return d.stderr.String() }
+
+func (d *Instance) waitReady(timeout time.Duration) {
+	d.t.Helper()
+	d.Eventually(timeout, "ready", func() error {
+		select {
+		case <-d.exited:
+			d.t.Fatalf("daemun up ended: %v\n%s", d.err, d.Stderr())
+		default:
+		}
+		b, err := os.ReadFile(filepath.Join(d.Dir, "ready.json"))
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(b, d)
+	})
+}
+
+// Write writes a manifest file; the folder is watched.
+func (d *Instance) Write(name, text string) {
+	d.t.Helper()
+	path := filepath.Join(d.Manifests, name)
+	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// Eventually tries f until it succeeds; the test fails when the time is over.
+func (d *Instance) Eventually(timeout time.Duration, what string, f func() error) {
+	d.t.Helper()
+	Eventually(d.t, timeout, what, f)
+}
+
+// Eventually tries f every 20 ms until it succeeds; the test fails with f's
+// last error when the time is over.
+func Eventually(t testing.TB, timeout time.Duration, what string, f func() error) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(timeout)
+	for {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within %s: %v", what, timeout, err)
+		}
+		<-tick.C
+	}
+}
+
+// Run runs another daemun command against the instance and returns what it
+// printed on both outputs and its exit code.
+func (d *Instance) Run(args ...string) (out string, code int) {
+	d.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(d.bin, "daemun"), args...)
+	cmd.Dir = d.Dir
+	cmd.Env = append(os.Environ(), "NO_COLOR=1", "DAEMUN_ADMIN_ADDRESS="+d.Admin)
+	b, err := cmd.CombinedOutput()
+	if err != nil && cmd.ProcessState == nil {
+		d.t.Fatal(err)
+	}
+	return string(b), cmd.ProcessState.ExitCode()
+}
+
+// Client returns a client that takes every host name to the instance and
+// follows no redirect.
+func (d *Instance) Client() *http.Client {
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		to := d.HTTP
+		if strings.HasSuffix(addr, ":443") {
+			to = d.HTTPS
+		}
+		return (&net.Dialer{}).DialContext(ctx, network, to)
+	}
+	return &http.Client{
+		Timeout:       20 * time.Second,
+		Transport:     &http.Transport{DialContext: dial, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableCompression: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// Echo is the answer of the image daemun/echo.
+type Echo struct {
+	Path, Host, Method, Proto, Namespace, Ingress, Service, Pod string
+	Headers                                                     map[string][]string
+}
+
+// Get asks for a URL and decodes the echo; status is that of the response.
+func (d *Instance) Get(url string) (status int, e Echo, err error) {
+	resp, err := d.Client().Get(url)
+	if err != nil {
+		return 0, e, err
+	}
+	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") == "application/json" {
+		err = json.NewDecoder(resp.Body).Decode(&e)
+	}
+	return resp.StatusCode, e, err
+}
+
+// lockedBuffer collects output that is read while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

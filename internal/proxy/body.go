@@ -1,0 +1,227 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"time"
+
+	"daemun/internal/http1"
+	"daemun/internal/upstream"
+)
+
+const (
+	// smallBody is the size up to which a body of known length is read before
+	// the upstream is contacted: it then leaves with the head in one write,
+	// needs no goroutine, and can be replayed.
+	smallBody = 16 << 10
+	// replayMax is the longest body that is kept to be replayed (H2.16).
+	replayMax = 64 << 10
+)
+
+// What ends a request body before its time; the status for each is in
+// bodyStatus. The rest are errors of http1 and of the connection.
+var (
+	errBodyTooLarge = errors.New("request body too large")
+	errBodyTime     = errors.New("request body timed out")
+	errStopped      = errors.New("request body not wanted any more")
+	errUpstream     = errors.New("upstream does not take the request body")
+)
+
+// bodyStatus is the answer to a client whose body went wrong, 0 when it was
+// not the client's doing, 499 when it is gone.
+func bodyStatus(err error) int {
+	var refused *http1.Error
+	switch {
+	case err == nil, err == errStopped, err == errUpstream:
+		return 0
+	case err == errBodyTooLarge:
+		return 413
+	case err == errBodyTime:
+		return 408
+	case errors.As(err, &refused):
+		return refused.Status
+	}
+	return 499
+}
+
+// readBody reads from the request body within the idle time for bodies; a
+// body over the limit is an error.
+func (x *exchange) readBody(p []byte) (int, error) {
+	c := x.c
+	for {
+		limit := time.Now().Add(x.table.Settings.BodyTimeout.D())
+		if len(c.rd.Buffered()) == 0 {
+			c.armRead(limit)
+		}
+		if x.stop.Load() {
+			return 0, errStopped
+		}
+		n, err := x.body.Read(p)
+		if most := x.match.Route.IR.MaxBody; most > 0 && x.body.Payload() > most {
+			return 0, errBodyTooLarge
+		}
+		switch {
+		case n > 0:
+			return n, nil
+		case err == nil:
+		case !isTimeout(err):
+			return 0, err
+		case x.stop.Load():
+			return 0, errStopped
+		case !time.Now().Before(limit):
+			return 0, errBodyTime
+		default: // the drain moved the deadline
+			c.readBy = time.Time{}
+		}
+	}
+}
+
+// gather reads the part of the body that is worth reading before an upstream
+// is chosen: all of a small one, else what has arrived already.
+func (x *exchange) gather() error {
+	if x.body.Done() {
+		x.whole = true
+		return nil
+	}
+	if err := x.sendContinue(); err != nil {
+		return err
+	}
+	small := x.req.Body == http1.BodyLength && x.req.ContentLength <= smallBody
+	for !x.body.Done() && (small || len(x.c.rd.Buffered()) > 0 && len(x.prefix) < replayMax) {
+		if len(x.prefix) == cap(x.prefix) {
+			x.prefix = append(x.prefix, make([]byte, max(1024, min(len(x.prefix), replayMax)))...)[:len(x.prefix)]
+		}
+		n, err := x.readBody(x.prefix[len(x.prefix):cap(x.prefix)])
+		x.prefix = x.prefix[:len(x.prefix)+n]
+		if err != nil && err != io.EOF {
+			return err
+		}
+	}
+	x.whole = x.body.Done()
+	return nil
+}
+
+var continueHead = []byte("HTTP/1.1 100 Continue\r\n\r\n")
+
+// sendContinue answers Expect: 100-continue, which is not passed on (H2.13).
+func (x *exchange) sendContinue() error {
+	if !x.req.ExpectContinue || len(x.c.rd.Buffered()) > 0 {
+		return nil
+	}
+	x.continued = true
+	if err := x.c.write(continueHead); err != nil {
+		return err
+	}
+	x.written = 0 // not of the response
+	return nil
+}
+
+// appendPrefix appends what was read of the body in the framing of the
+// upstream request.
+func (x *exchange) appendPrefix(b []byte) []byte {
+	if x.req.Body != http1.BodyChunked {
+		return append(b, x.prefix...)
+	}
+	if len(x.prefix) > 0 {
+		b = http1.AppendChunkHeader(b, len(x.prefix))
+		b = append(b, x.prefix...)
+		b = http1.AppendChunkEnd(b)
+	}
+	if x.whole {
+		b = http1.AppendLastChunk(b, x.body.Trailers())
+	}
+	return b
+}
+
+// startBody sends the rest of the body from a goroutine of its own, so that
+// the response is seen whenever it comes. joinBody or stopBody must follow.
+func (x *exchange) startBody(up *upstream.Conn) {
+	x.streaming = true
+	x.bodyRead.Store(false)
+	x.stop.Store(false)
+	go func() {
+		err := errors.New("panic while sending a body")
+		defer func() {
+			if r := recover(); r != nil {
+				x.c.server.counters.panics.Add(1)
+				x.c.server.logger.Error("panic while sending a body", "panic", r)
+				up.Abort()
+			}
+			x.c.sent <- err
+		}()
+		if err = x.sendBody(up); err != nil && err != errUpstream {
+			up.AbortReset() // never completed towards the backend (H2.10)
+		}
+	}()
+}
+
+// sendBody copies the body from the client to the upstream.
+func (x *exchange) sendBody(up *upstream.Conn) error {
+	p := x.c.server.pieces.Get().(*piece)
+	defer x.c.server.pieces.Put(p)
+	chunked := x.req.Body == http1.BodyChunked
+	timeout := x.match.Route.IR.SendTimeout.D()
+	for {
+		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
+		n, err := x.readBody(data)
+		if err != nil && err != io.EOF {
+			return err
+		}
+		out := data[:n]
+		if chunked && n > 0 {
+			at := http1.PutChunkHeader(p.b[:http1.ChunkHeaderMax], n)
+			out = http1.AppendChunkEnd(p.b[at : http1.ChunkHeaderMax+n])
+		}
+		done := x.body.Done()
+		if done {
+			x.bodyRead.Store(true)
+			if chunked {
+				out = http1.AppendLastChunk(out, x.body.Trailers())
+			}
+		}
+		up.ArmWrite(time.Now(), timeout)
+		if _, err := up.Write(out); err != nil {
+			return errUpstream
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// longAgo makes reads and writes fail at once.
+var longAgo = time.Unix(1, 0)
+
+// stopBody ends the goroutine that sends the body and returns how it ended.
+func (x *exchange) stopBody() error {
+	x.stop.Store(true)
+	_ = x.c.nc.SetReadDeadline(longAgo)
+	if up := x.c.upstream.Load(); up != nil {
+		_ = up.SetWriteDeadline(longAgo)
+	}
+	err := <-x.c.sent
+	x.streaming = false
+	x.c.readBy = time.Time{}
+	return err
+}
+
+// lastWrite is how long the last octets of a body may take that the upstream
+// has already answered.
+const lastWrite = time.Second
+
+// joinBody ends the sending of the body after the response came to its end and
+// reports whether the upstream got all of it.
+func (x *exchange) joinBody(up *upstream.Conn) bool {
+	if !x.streaming {
+		return true
+	}
+	if !x.bodyRead.Load() {
+		_ = x.stopBody()
+		return false
+	}
+	_ = up.SetWriteDeadline(time.Now().Add(lastWrite))
+	err := <-x.c.sent
+	up.ForgetDeadlines()
+	x.streaming = false
+	return err == nil
+}

@@ -1,0 +1,328 @@
+package proxy
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"daemun/internal/http1"
+	"daemun/internal/listen"
+	"daemun/internal/upstream"
+)
+
+// The states of a client connection.
+const (
+	stateIdle    int32 = iota // waiting for a request
+	stateClosing              // was idle when the drain began; a request that raced with it is still served
+	stateActive               // serving a request
+	stateTunnel               // upgraded
+)
+
+// firstWait bounds the wait for the first request of a connection that is
+// accepted while draining.
+const firstWait = time.Second
+
+// conn is one client connection. It is pooled; begin and end frame its use.
+type conn struct {
+	server *Server
+	random *rand.ChaCha8
+	sent   chan error // result of the goroutine that sends a request body
+
+	nc     net.Conn
+	tcp    *net.TCPConn // below nc, nil if there is none
+	info   listen.ConnInfo
+	secure bool
+	peer   peer
+	// fixed are the fields about the client, the same for each request.
+	fixed    []byte
+	remoteIP string
+	port     string // as shown in X-Forwarded-Port and www redirects
+
+	rd              http1.Reader
+	readBy, writeBy time.Time // the deadlines that are set
+	state           atomic.Int32
+	requests        atomic.Uint64
+	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
+
+	x exchange
+}
+
+func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
+	c.nc, c.info, c.secure = nc, info, info.TLS != nil
+	c.tcp = socketOf(nc)
+	c.peer.bind(c.tcp)
+	c.rd.Reset(nc)
+	c.readBy, c.writeBy = time.Time{}, time.Time{}
+	c.state.Store(stateIdle)
+	c.requests.Store(0)
+	c.remoteIP = info.Remote.Addr().Unmap().String()
+	scheme := "http"
+	c.port = strconv.Itoa(int(info.Local.Port()))
+	if c.secure {
+		scheme, c.port = "https", "443" // §5.1: the https port is shown as 443
+	}
+	f := c.fixed[:0]
+	f = http1.AppendField(f, "X-Real-IP", c.remoteIP)
+	f = http1.AppendField(f, "X-Forwarded-For", c.remoteIP)
+	f = http1.AppendField(f, "X-Forwarded-Port", c.port)
+	f = http1.AppendField(f, "X-Forwarded-Proto", scheme)
+	f = http1.AppendField(f, "X-Forwarded-Scheme", scheme)
+	f = http1.AppendField(f, "X-Scheme", scheme)
+	c.fixed = f
+}
+
+// end drops everything that belongs to the connection before conn is pooled.
+func (c *conn) end() {
+	c.rd.Reset(nil)
+	c.peer = peer{}
+	c.nc, c.tcp, c.info = nil, nil, listen.ConnInfo{}
+	c.x.forget()
+}
+
+// socketOf finds the TCP socket below a connection, through TLS and wrappers
+// that offer NetConn.
+func socketOf(nc net.Conn) *net.TCPConn {
+	for {
+		switch t := nc.(type) {
+		case *net.TCPConn:
+			return t
+		case interface{ NetConn() net.Conn }:
+			nc = t.NetConn()
+		default:
+			return nil
+		}
+	}
+}
+
+func (c *conn) scheme() string {
+	if c.secure {
+		return "https"
+	}
+	return "http"
+}
+
+// serve is the connection's life: wait, read a head, serve it, again.
+func (c *conn) serve() {
+	defer c.nc.Close()
+	for {
+		if !c.waitRequest() {
+			return
+		}
+		if !c.serveRequest() {
+			return
+		}
+		c.state.Store(stateIdle)
+		if c.server.draining.Load() && len(c.rd.Buffered()) == 0 {
+			return
+		}
+	}
+}
+
+// waitRequest waits for the first octet of the next request.
+func (c *conn) waitRequest() bool {
+	if len(c.rd.Buffered()) == 0 {
+		wait := 60 * time.Second
+		if t := c.server.table.Load(); t != nil {
+			if wait = t.Settings.KeepAlive.D(); c.requests.Load() == 0 {
+				wait = t.Settings.HeaderTimeout.D()
+			}
+		}
+		if c.server.draining.Load() {
+			wait = min(wait, firstWait)
+		}
+		c.armRead(time.Now().Add(wait))
+		// The drain that begins after this point finds the state idle and
+		// wakes us; one that began before was seen above.
+		err := c.rd.Wait()
+		if err != nil && !(isTimeout(err) && c.server.draining.Load() && c.peer.hasData()) {
+			return false
+		}
+		if err != nil { // a request raced with the drain: it is served
+			c.readBy = time.Time{}
+			c.armRead(time.Now().Add(firstWait))
+			if c.rd.Wait() != nil {
+				return false
+			}
+		}
+	}
+	if !c.state.CompareAndSwap(stateIdle, stateActive) {
+		c.state.Store(stateActive)
+		c.readBy = time.Time{} // wake has moved it
+	}
+	return true
+}
+
+// wake ends the wait of an idle connection.
+func (c *conn) wake() {
+	if c.state.CompareAndSwap(stateIdle, stateClosing) {
+		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// cut closes the connection under its goroutine.
+func (c *conn) cut() {
+	c.nc.Close()
+	if up := c.upstream.Load(); up != nil {
+		up.Abort()
+	}
+}
+
+// serveRequest reads one head and serves it; it reports whether the connection
+// may carry another request. It is the boundary that a panic does not cross
+// (H6.20).
+func (c *conn) serveRequest() (again bool) {
+	x := &c.x
+	defer func() {
+		if r := recover(); r != nil {
+			again = false
+			c.server.counters.panics.Add(1)
+			c.server.logger.Error("panic while serving a request", "panic", r, "stack", string(debug.Stack()))
+			x.abandon()
+		}
+	}()
+	x.begin()
+	if err := x.readHead(); err != nil {
+		return x.refuseHead(err)
+	}
+	again = x.serve()
+	c.rd.Unhold()
+	return again
+}
+
+// errSilent ends a connection without an answer: there is nobody to read it.
+var errSilent = errors.New("connection ended")
+
+// readHead reads a request head; its deadline is absolute (H6.5, H6.17).
+func (x *exchange) readHead() error {
+	c := x.c
+	x.start = time.Now()
+	n, err := x.req.Parse(c.rd.Buffered(), &c.server.request)
+	if err == http1.ErrIncomplete {
+		n, err = x.readRestOfHead()
+	}
+	if err != nil {
+		return err
+	}
+	x.received = int64(n)
+	c.rd.Hold(n)
+	x.body.Reset(&c.rd, x.req.Body, x.req.ContentLength, &c.server.request)
+	return nil
+}
+
+func (x *exchange) readRestOfHead() (n int, err error) {
+	c := x.c
+	limit := x.start.Add(60 * time.Second)
+	if t := c.server.table.Load(); t != nil {
+		limit = x.start.Add(t.Settings.HeaderTimeout.D())
+	}
+	for {
+		c.setRead(limit)
+		switch _, ferr := c.rd.Fill(); {
+		case ferr == nil:
+		case isTimeout(ferr):
+			if time.Now().Before(limit) { // the drain woke us
+				c.readBy = time.Time{}
+				continue
+			}
+			return 0, os.ErrDeadlineExceeded
+		default:
+			return 0, errSilent
+		}
+		if n, err = x.req.Parse(c.rd.Buffered(), &c.server.request); err != http1.ErrIncomplete {
+			return n, err
+		}
+	}
+}
+
+// refuseHead answers a head that was not understood (H1.15).
+func (x *exchange) refuseHead(err error) bool {
+	var refused *http1.Error
+	switch {
+	case errors.As(err, &refused):
+		x.c.server.counters.refusals[refused.Reason].Add(1)
+		x.received = int64(len(x.c.rd.Buffered()))
+		x.refuse(refused.Status)
+	case isTimeout(err):
+		x.c.server.counters.other[refusedHeaderTime].Add(1)
+		x.refuse(408)
+	default:
+		return false
+	}
+	x.finish()
+	x.c.linger()
+	return false
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// slack is how much later than wanted a deadline may be: moving it with every
+// request would cost more than it is worth.
+const slack = 2 * time.Second
+
+// armRead makes reads from the client fail at limit or a little later.
+func (c *conn) armRead(limit time.Time) {
+	if late := c.readBy.Sub(limit); late >= 0 && late <= slack {
+		return
+	}
+	c.setRead(limit.Add(slack / 2))
+}
+
+// setRead makes reads from the client fail at limit.
+func (c *conn) setRead(limit time.Time) {
+	if c.readBy != limit {
+		c.readBy = limit
+		_ = c.nc.SetReadDeadline(limit)
+	}
+}
+
+// writeIdle is how long a client may accept nothing (H6.8).
+const writeIdle = 60 * time.Second
+
+// write sends b to the client.
+func (c *conn) write(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	c.armWrite(time.Now())
+	n, err := c.nc.Write(b)
+	c.x.written += int64(n)
+	return err
+}
+
+func (c *conn) armWrite(now time.Time) {
+	if left := c.writeBy.Sub(now); left < writeIdle || left > writeIdle+slack {
+		c.writeBy = now.Add(writeIdle + slack)
+		_ = c.nc.SetWriteDeadline(c.writeBy)
+	}
+}
+
+const (
+	lingerTime = time.Second
+	lingerSize = 64 << 10
+)
+
+// linger ends the connection so that the client can read the answer: closing a
+// socket with unread octets resets it, which may destroy what is on its way
+// (H2.11).
+func (c *conn) linger() {
+	c.setRead(time.Now().Add(lingerTime))
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	p := c.server.pieces.Get().(*piece)
+	defer c.server.pieces.Put(p)
+	for left := lingerSize; left > 0; {
+		n, err := c.nc.Read(p.b[:])
+		if left -= n; err != nil {
+			return
+		}
+	}
+}
+
+var _ listen.Handler = (*Server)(nil)

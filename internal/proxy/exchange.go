@@ -1,0 +1,304 @@
+package proxy
+
+import (
+	"bytes"
+	"sync/atomic"
+	"time"
+
+	"daemun/internal/accesslog"
+	"daemun/internal/http1"
+	"daemun/internal/metrics"
+	"daemun/internal/table"
+	"daemun/internal/upstream"
+)
+
+// exchange is one request with its response. It belongs to its connection and
+// is used again for the next request, so that its buffers stay.
+type exchange struct {
+	c *conn
+
+	req      http1.Request
+	body     http1.BodyReader
+	resp     http1.Response
+	respBody http1.BodyReader
+
+	table    *table.Table
+	match    table.Match
+	host     []byte // canonical
+	target   []byte // rewritten path with query; in use when rewritten
+	location []byte // scratch
+	id       [32]byte
+	backend  *upstream.Backend
+	fallback bool // backend is the stand-in of one without endpoints
+
+	rewritten bool
+	continued bool // 100 was sent
+	keep      bool // the connection may carry another request
+	lingering bool // the client may still be sending
+	quiet     bool // no log line
+
+	up        []byte // upstream head, with the body when whole
+	prefix    []byte // what was read of the body before it is streamed
+	whole     bool   // prefix is the whole body
+	streaming bool   // a goroutine sends the body
+	cutShort  bool   // the upstream did not take the whole request
+	bodyRead  atomic.Bool
+	stop      atomic.Bool
+	tried     []*upstream.Endpoint
+
+	out       []byte // to the client, not yet written
+	head      int    // octets of the response head
+	committed bool   // a final response head was given out
+
+	start             time.Time
+	received, written int64
+	status            int
+	entry             accesslog.Entry
+	seen              metrics.Observation
+}
+
+// begin makes x ready for the next request.
+func (x *exchange) begin() {
+	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
+	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
+	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
+	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
+	x.head, x.received, x.written, x.status = 0, 0, 0, 0
+	x.id[0] = 0
+	x.entry.Attempts = x.entry.Attempts[:0]
+	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
+}
+
+// largestKept bounds the buffers that a pooled connection keeps.
+const largestKept = 64 << 10
+
+// forget drops references that would keep things alive in the pool.
+func (x *exchange) forget() {
+	x.begin()
+	x.req.Reset()
+	x.resp.Reset()
+	x.match.Path = nil
+	clear(x.tried[:cap(x.tried)])
+	for _, b := range []*[]byte{&x.up, &x.prefix, &x.out, &x.target} {
+		if cap(*b) > largestKept {
+			*b = nil
+		}
+	}
+	attempts := x.entry.Attempts[:0]
+	x.entry = accesslog.Entry{Attempts: attempts}
+}
+
+// serve runs the request whose head was read and reports whether the
+// connection may carry another one.
+func (x *exchange) serve() bool {
+	c := x.c
+	n := c.requests.Add(1)
+	x.table = c.server.table.Load()
+	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
+	x.run()
+	x.finish()
+	if x.lingering {
+		c.linger()
+		return false
+	}
+	return x.keep
+}
+
+// finish logs and counts the request.
+func (x *exchange) finish() {
+	now := time.Now()
+	s := x.c.server
+	if s.log != nil && !x.quiet {
+		x.log(now)
+	}
+	if x.match.Route != nil && x.match.Route.Metrics != nil {
+		o := &x.seen
+		o.Status, o.Method = x.status, x.req.Method
+		o.RequestBytes, o.ResponseBytes = x.received+x.body.Wire(), x.written
+		o.Duration = now.Sub(x.start)
+		x.match.Route.Metrics.Observe(o)
+	}
+}
+
+var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
+
+func (x *exchange) log(now time.Time) {
+	e := &x.entry
+	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
+		return
+	}
+	e.Time, e.Remote = now, x.c.info.Remote.Addr()
+	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
+	e.Status = x.status
+	e.BodyBytesSent = max(0, x.written-int64(x.head))
+	e.Referer, _ = x.req.Get(http1.FieldReferer)
+	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
+	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
+	e.UpstreamName = "upstream-default-backend"
+	if x.backend != nil {
+		e.UpstreamName = x.backend.LogName()
+	} else if x.match.Route != nil && x.match.Route.Backend != nil {
+		e.UpstreamName = x.match.Route.Backend.LogName()
+	} else if x.match.Route == nil {
+		e.UpstreamName = ""
+	}
+	e.RequestID = x.requestID()
+	x.c.server.log.Log(e)
+}
+
+// hexDigits are the digits of generated request ids.
+const hexDigits = "0123456789abcdef"
+
+// longestID is the longest request id that is taken from a client (H8.5).
+const longestID = 128
+
+// requestID is the client's X-Request-ID if it is a short token, else a random
+// one, the same for the whole request.
+func (x *exchange) requestID() []byte {
+	if id, ok := x.req.Get(http1.FieldXRequestID); ok && isToken(id) {
+		return id
+	}
+	if x.id[0] == 0 {
+		for half := range 2 {
+			n := x.c.random.Uint64()
+			for i := range 16 {
+				x.id[half*16+i] = hexDigits[n&15]
+				n >>= 4
+			}
+		}
+	}
+	return x.id[:]
+}
+
+func isToken(id []byte) bool {
+	if len(id) == 0 || len(id) > longestID {
+		return false
+	}
+	for _, c := range id {
+		if c <= ' ' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// refuse answers with a page and ends the connection.
+func (x *exchange) refuse(status int) {
+	x.keep, x.lingering = false, true
+	x.respond(status, nil, false)
+}
+
+// answer answers with a page and keeps the connection when the request body
+// is, or can cheaply be brought, to its end (H2.11).
+func (x *exchange) answer(status int) {
+	x.settleBody()
+	x.respond(status, nil, false)
+}
+
+// redirect answers with a Location, which has to be clean (H4.10).
+func (x *exchange) redirect(status int, location []byte) {
+	x.settleBody()
+	if !http1.ValidValue(location) {
+		x.respond(500, nil, false)
+		return
+	}
+	x.respond(status, location, false)
+}
+
+// settleBody reads what is left of the request body, a little of it, or
+// decides to end the connection.
+func (x *exchange) settleBody() {
+	if x.body.Done() {
+		return
+	}
+	waits := x.req.ExpectContinue && !x.continued && len(x.c.rd.Buffered()) == 0
+	if !waits {
+		x.c.setRead(time.Now().Add(lingerTime))
+		if x.body.Drain(lingerSize) == nil {
+			return
+		}
+	}
+	x.keep, x.lingering = false, true
+}
+
+// respond writes an own answer: head, and the page unless empty is set.
+func (x *exchange) respond(status int, location []byte, empty bool) {
+	c := x.c
+	x.status, x.committed = status, true
+	page := c.server.pages.of(status)
+	if empty {
+		page = nil
+	}
+	b := http1.AppendStatusLine(x.out[:0], status, nil)
+	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
+	if status != 204 && status != 304 {
+		if page != nil {
+			b = http1.AppendField(b, "Content-Type", "text/html")
+		}
+		b = http1.AppendContentLength(b, int64(len(page)))
+	}
+	if location != nil {
+		b = http1.AppendField(b, "Location", location)
+	}
+	b = x.appendOwnFields(b)
+	b = http1.AppendHeadEnd(b)
+	x.head = len(b)
+	if !bytes.Equal(x.req.Method, methodHEAD) {
+		b = append(b, page...)
+	}
+	x.out = b
+	if x.flush() != nil {
+		x.keep, x.lingering = false, false
+	}
+}
+
+// appendOwnFields appends what every response gets: HSTS on TLS, and the
+// connection's future.
+func (x *exchange) appendOwnFields(b []byte) []byte {
+	if x.hsts() {
+		b = http1.AppendField(b, "Strict-Transport-Security", x.table.HSTS)
+	}
+	if x.c.server.draining.Load() { // began while the request was running
+		x.keep = false
+	}
+	switch {
+	case !x.keep:
+		b = append(b, "Connection: close\r\n"...)
+	case x.req.Minor == 0:
+		b = append(b, "Connection: keep-alive\r\n"...)
+	}
+	return b
+}
+
+// hsts reports whether the response gets our Strict-Transport-Security: every
+// one over TLS, errors too (§4.6).
+func (x *exchange) hsts() bool {
+	if x.table == nil { // refused before routing
+		x.table = x.c.server.table.Load()
+	}
+	return x.c.secure && x.table != nil && x.table.HSTS != ""
+}
+
+// flush writes what is pending for the client.
+func (x *exchange) flush() error {
+	err := x.c.write(x.out)
+	x.out = x.out[:0]
+	return err
+}
+
+// abandon ends a request after a panic: 500 if the client got nothing yet.
+func (x *exchange) abandon() {
+	if x.streaming {
+		x.stopBody()
+	}
+	if up := x.c.upstream.Swap(nil); up != nil {
+		up.Reset()
+	}
+	if !x.committed {
+		x.refuse(500)
+		x.c.linger()
+	}
+	x.status = 500
+}
+
+var methodHEAD = []byte("HEAD")

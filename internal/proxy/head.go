@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"bytes"
+	"strings"
+
+	"daemun/internal/http1"
+)
+
+// ownRequestFields are the fields of a client that never go upstream as they
+// came: Daemun writes its own, or they mean nothing behind it (§5.1, H4.3,
+// H4.7).
+var ownRequestFields = [256]bool{
+	http1.FieldHost: true, http1.FieldContentLength: true, http1.FieldExpect: true, http1.FieldProxy: true,
+	http1.FieldXForwardedFor: true, http1.FieldXForwardedHost: true, http1.FieldXForwardedPort: true, http1.FieldXForwardedProto: true,
+	http1.FieldXForwardedScheme: true, http1.FieldXForwardedPrefix: true, http1.FieldXScheme: true, http1.FieldXRealIP: true,
+	http1.FieldXRequestID: true, http1.FieldXOriginalForwardedFor: true, http1.FieldXOriginalForwardedHost: true,
+}
+
+// ownResponseFields are the fields of an upstream that do not reach the client
+// as they came (§5.3); X-Accel-* is talk between nginx and its upstream.
+var ownResponseFields = [256]bool{
+	http1.FieldContentLength: true, http1.FieldServer: true,
+	http1.FieldXAccelRedirect: true, http1.FieldXAccelBuffering: true, http1.FieldXAccelLimitRate: true,
+	http1.FieldXAccelExpires: true, http1.FieldXAccelCharset: true,
+}
+
+// appendUpstreamHead appends the head that the upstream gets (§5.1): Host, what
+// Daemun says about the client, then the client's fields in their order.
+func (x *exchange) appendUpstreamHead(b []byte) []byte {
+	r := x.match.Route.IR
+	b = http1.AppendRequestLine(b, x.req.Method, x.upstreamTarget(), 1)
+	authority := x.authority()
+	if r.UpstreamVhost != "" {
+		b = http1.AppendField(b, "Host", r.UpstreamVhost)
+	} else {
+		b = http1.AppendField(b, "Host", authority)
+	}
+	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = append(b, x.c.fixed...)
+	b = http1.AppendField(b, "X-Forwarded-Host", authority)
+	b = x.appendOriginal(b, http1.FieldXForwardedFor, "X-Original-Forwarded-For")
+	b = x.appendOriginal(b, http1.FieldXForwardedHost, "X-Original-Forwarded-Host")
+	if r.ForwardedPrefix != "" && r.Rewrite != nil { // §14.8
+		x.location = x.match.ForwardedPrefix(x.location[:0])
+		b, _ = http1.AppendCheckedField(b, "X-Forwarded-Prefix", x.location)
+	}
+	if x.fallback {
+		b = x.appendFallbackFields(b)
+	}
+	for i := range x.req.Fields {
+		f := &x.req.Fields[i]
+		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) {
+			continue
+		}
+		b = http1.AppendField(b, f.Name, f.Value)
+	}
+	switch {
+	case x.req.Body == http1.BodyChunked:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	case x.req.ContentLength >= 0:
+		b = http1.AppendContentLength(b, x.req.ContentLength)
+	}
+	if x.wantsTunnel() {
+		b = append(b, "Connection: upgrade\r\n"...)
+		b = http1.AppendField(b, "Upgrade", x.req.Upgrade)
+	}
+	return http1.AppendHeadEnd(b)
+}
+
+// upstreamTarget is the target as received, or the rewritten one (§15.2).
+func (x *exchange) upstreamTarget() []byte {
+	switch {
+	case x.rewritten:
+		return x.target
+	case x.req.Form == http1.FormOrigin:
+		return x.req.Target
+	}
+	x.target = x.appendURI(x.target[:0])
+	return x.target
+}
+
+// appendOriginal appends all values of a client's field, joined, under the
+// name by which it is passed on.
+func (x *exchange) appendOriginal(b []byte, id http1.FieldID, name string) []byte {
+	if _, ok := x.req.Get(id); !ok {
+		return b
+	}
+	b = append(b, name...)
+	separator := ": "
+	for i := range x.req.Fields {
+		if f := &x.req.Fields[i]; f.ID == id {
+			b = append(b, separator...)
+			b = append(b, f.Value...)
+			separator = ", "
+		}
+	}
+	return append(b, "\r\n"...)
+}
+
+// fallbackFields are what a default backend learns about the request that has
+// come to it instead (§11.3).
+var fallbackFields = []string{"X-Code", "X-Format", "X-Namespace", "X-Ingress-Name", "X-Service-Name", "X-Service-Port"}
+
+func isFallbackField(name []byte) bool {
+	for _, f := range fallbackFields {
+		if strings.EqualFold(f, string(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *exchange) appendFallbackFields(b []byte) []byte {
+	r := x.match.Route.IR
+	b = append(b, "X-Code: 503\r\n"...)
+	if accept, ok := x.req.Get(http1.FieldAccept); ok {
+		b = http1.AppendField(b, "X-Format", accept)
+	}
+	b, _ = http1.AppendCheckedField(b, "X-Namespace", r.Ingress.Namespace)
+	b, _ = http1.AppendCheckedField(b, "X-Ingress-Name", r.Ingress.Name)
+	b, _ = http1.AppendCheckedField(b, "X-Service-Name", r.Service)
+	b, _ = http1.AppendCheckedField(b, "X-Service-Port", r.ServicePort)
+	return b
+}
+
+// wantsTunnel reports that the client asked for the one upgrade that is passed
+// on (H4.4).
+func (x *exchange) wantsTunnel() bool {
+	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket"))
+}
+
+// idempotent reports whether the method may be repeated (RFC 9110 §9.2.2).
+func (x *exchange) idempotent() bool {
+	switch string(x.req.Method) {
+	case "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PROPFIND":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,230 @@
+package proxy
+
+import (
+	"io"
+	"net"
+	"slices"
+	"time"
+
+	"daemun/internal/http1"
+	"daemun/internal/upstream"
+)
+
+// spliceMin is the rest of a body from which handing the copy to the kernel
+// pays; spliceStep is how much is copied between two looks at the clock.
+const (
+	spliceMin  = 64 << 10
+	spliceStep = 4 << 20
+)
+
+// framing is how a response body is delivered.
+type framing uint8
+
+const (
+	frameNone    framing = iota // no body
+	frameLength                 // as announced
+	frameChunked                // in chunks
+	frameClose                  // until the end of the connection
+)
+
+// relay gives the response whose head was read to the client and ends the use
+// of the upstream connection.
+func (x *exchange) relay(up *upstream.Conn) {
+	if x.resp.Status == 101 {
+		x.tunnel(up)
+		return
+	}
+	if x.streaming && !x.bodyRead.Load() || x.cutShort {
+		// The response is early: whatever happens now, the client connection
+		// cannot be used again without knowing where its body ends (H2.12).
+		x.keep = false
+	}
+	f := x.framing()
+	if f == frameClose {
+		x.keep = false
+	}
+	x.out = x.appendResponseHead(x.out[:0], f)
+	x.head = len(x.out)
+	x.status, x.committed = x.resp.Status, true
+	toClient, fromUpstream := x.relayBody(up, f)
+	sentAll := x.joinBody(up)
+	x.c.upstream.Store(nil)
+	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() {
+		up.Release()
+	} else {
+		up.Discard()
+	}
+	x.afterRelay(f, toClient, fromUpstream)
+}
+
+// afterRelay decides what becomes of the client connection.
+func (x *exchange) afterRelay(f framing, toClient, fromUpstream error) {
+	switch {
+	case toClient != nil, fromUpstream != nil:
+		// The end is missing and must be seen to be missing (H11.9).
+		x.keep = false
+		if f == frameClose && x.c.tcp != nil {
+			_ = x.c.tcp.SetLinger(0)
+		}
+	case !x.body.Done():
+		x.keep, x.lingering = false, true
+	}
+}
+
+func (x *exchange) framing() framing {
+	switch {
+	case x.resp.Body == http1.BodyNone:
+		return frameNone
+	case x.resp.Body == http1.BodyLength:
+		return frameLength
+	case x.req.Minor == 0:
+		return frameClose
+	}
+	return frameChunked
+}
+
+// appendResponseHead appends the head for the client: the upstream's fields in
+// their order, then framing and our own.
+func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
+	b = http1.AppendStatusLine(b, x.resp.Status, x.resp.Phrase)
+	hsts := x.hsts()
+	for i := range x.resp.Fields {
+		field := &x.resp.Fields[i]
+		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
+			continue
+		}
+		b = http1.AppendField(b, field.Name, field.Value)
+	}
+	switch {
+	case f == frameChunked:
+		b = append(b, "Transfer-Encoding: chunked\r\n"...)
+	case f != frameClose && x.resp.ContentLength >= 0 && x.resp.Status != 204:
+		b = http1.AppendContentLength(b, x.resp.ContentLength)
+	}
+	b = x.appendOwnFields(b)
+	return http1.AppendHeadEnd(b)
+}
+
+// relayBody writes the pending head and the body. The two errors tell which
+// side failed.
+func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if f == frameLength {
+		if left := x.respBody.Remaining(); left <= int64(len(up.Reader.Buffered())) {
+			// All of it is here: one write.
+			n := len(x.out)
+			x.out = slices.Grow(x.out, int(left))[:n+int(left)]
+			_, err := io.ReadFull(&x.respBody, x.out[n:])
+			return x.flush(), err
+		}
+	}
+	if f == frameNone {
+		return x.flush(), nil
+	}
+	p := x.c.server.pieces.Get().(*piece)
+	defer x.c.server.pieces.Put(p)
+	for {
+		if len(up.Reader.Buffered()) == 0 {
+			// The next read may wait: give out what there is.
+			if err := x.flush(); err != nil {
+				return err, nil
+			}
+			if f != frameChunked && x.respBody.Remaining() >= spliceMin && x.c.plain() != nil && up.TCP() != nil {
+				return x.splice(up)
+			}
+		}
+		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
+		n, err := x.readResponse(up, data)
+		if err != nil && err != io.EOF {
+			return x.flush(), err
+		}
+		if err := x.give(p, n, f); err != nil {
+			return err, nil
+		}
+		if x.respBody.Done() {
+			if f == frameChunked {
+				x.out = http1.AppendLastChunk(x.out, x.respBody.Trailers())
+			}
+			return x.flush(), nil
+		}
+	}
+}
+
+// give frames n octets of a piece and writes them, together with what is
+// pending if that is little.
+func (x *exchange) give(p *piece, n int, f framing) error {
+	if n == 0 {
+		return nil
+	}
+	at := http1.ChunkHeaderMax
+	out := p.b[at : at+n]
+	if f == frameChunked {
+		at = http1.PutChunkHeader(p.b[:http1.ChunkHeaderMax], n)
+		out = http1.AppendChunkEnd(p.b[at : http1.ChunkHeaderMax+n])
+	}
+	if len(x.out) > 0 {
+		x.out = append(x.out, out...)
+		if len(x.out) < pieceSize {
+			return nil // the caller flushes before it waits
+		}
+		return x.flush()
+	}
+	return x.c.write(out)
+}
+
+// readResponse reads from the response body within the route's time.
+func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
+	now := time.Now()
+	limit := now.Add(x.match.Route.IR.ReadTimeout.D())
+	for {
+		up.ArmRead(now, limit)
+		n, err := x.respBody.Read(p)
+		if n > 0 || err == nil || err == io.EOF {
+			return n, err
+		}
+		if err := x.stillWaiting(err, limit); err != nil {
+			return 0, err
+		}
+		now = time.Now()
+	}
+}
+
+// plain returns the client's socket when the connection is nothing more.
+func (c *conn) plain() *net.TCPConn {
+	if tcp, ok := c.nc.(*net.TCPConn); ok {
+		return tcp
+	}
+	return nil
+}
+
+// splice lets the kernel copy the rest of a body of known length, or one until
+// close, between two sockets. Nothing is buffered or pending.
+func (x *exchange) splice(up *upstream.Conn) (toClient, fromUpstream error) {
+	c := x.c
+	client := c.plain()
+	from := io.LimitedReader{R: up.TCP()}
+	limit := time.Now().Add(x.match.Route.IR.ReadTimeout.D())
+	for !x.respBody.Done() {
+		now := time.Now()
+		up.ArmRead(now, limit)
+		c.armWrite(now)
+		from.N = min(x.respBody.Remaining(), spliceStep)
+		n, err := client.ReadFrom(&from)
+		x.written += n
+		x.respBody.Advance(n)
+		switch {
+		case err == nil && n == 0:
+			return nil, io.ErrUnexpectedEOF
+		case err == nil:
+		case !isTimeout(err):
+			return err, nil
+		case !time.Now().Before(c.writeBy):
+			return err, nil // what was on its way is lost
+		}
+		if n > 0 {
+			limit = time.Now().Add(x.match.Route.IR.ReadTimeout.D())
+		} else if err := x.stillWaiting(err, limit); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,167 @@
+// Package proxy carries one request from its parsed head to the finished
+// response, and a client connection from its first octet to its end.
+//
+//	s := proxy.New(proxy.Config{Table: &table, Log: log, Logger: logger})
+//	listener.Serve(ctx, s) // calls s.ServeConn for each connection
+//	…
+//	err := s.Shutdown(ctx)
+//
+// It turns requests into upstream requests and upstream responses into
+// responses, after the routes of the table that is live when the head is
+// complete (H11.1). What happens to a request, and in which order, is exchange.run
+// in steps.go. It knows nothing of Kubernetes, sockets options or how tables are
+// made.
+//
+// Each connection has the goroutine of its ServeConn; a request whose body is
+// streamed has one more until the body ended, an upgraded connection one more
+// until it ends. Nothing allocates for a plain request in steady state.
+package proxy
+
+import (
+	"context"
+	crand "crypto/rand"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"daemun/internal/accesslog"
+	"daemun/internal/http1"
+	"daemun/internal/listen"
+	"daemun/internal/table"
+)
+
+// Config is what a Server works with.
+type Config struct {
+	// Table is read once per request. Before the first table is stored all
+	// requests get 503. Required.
+	Table *atomic.Pointer[table.Table]
+	// Log receives one entry per request; nil writes none.
+	Log *accesslog.Log
+	// Logger tells of panics; nil says nothing.
+	Logger *slog.Logger
+	// RequestLimits and ResponseLimits bound heads and chunk lines; zero
+	// values are the defaults of package http1.
+	RequestLimits, ResponseLimits http1.Limits
+}
+
+// Server serves client connections. It is safe for concurrent use.
+type Server struct {
+	table   *atomic.Pointer[table.Table]
+	log     *accesslog.Log
+	logger  *slog.Logger
+	request http1.Limits
+	backend http1.Limits
+	pages   pages
+	date    dateCache
+	conns   sync.Pool // of *conn
+	// pieces are buffers for bodies and tunnels.
+	pieces sync.Pool // of *piece
+
+	draining atomic.Bool
+	counters counters
+
+	mu    sync.Mutex // guards the following
+	open  map[*conn]struct{}
+	empty chan struct{} // closed when open is empty while draining; nil before
+}
+
+// New returns a server without connections.
+func New(c Config) *Server {
+	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, request: c.RequestLimits, backend: c.ResponseLimits}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	if s.request == (http1.Limits{}) {
+		s.request = http1.RequestLimits()
+	}
+	if s.backend == (http1.Limits{}) {
+		s.backend = http1.ResponseLimits()
+	}
+	s.pages = newPages()
+	s.open = make(map[*conn]struct{})
+	s.pieces.New = func() any { return new(piece) }
+	s.conns.New = func() any {
+		var seed [32]byte
+		_, _ = crand.Read(seed[:]) // never fails
+		c := &conn{server: s, random: rand.NewChaCha8(seed), sent: make(chan error, 1)}
+		c.x.c = c
+		return c
+	}
+	return s
+}
+
+// pieceSize is the size of the buffers that bodies are copied through.
+const pieceSize = 32 << 10
+
+// piece is a pooled buffer with room for the framing of one chunk.
+type piece struct {
+	b [http1.ChunkHeaderMax + pieceSize + 2]byte
+}
+
+// ServeConn serves the requests of one connection and closes it.
+func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
+	c := s.conns.Get().(*conn)
+	c.begin(nc, info)
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	s.mu.Unlock()
+	s.counters.accepted.Add(1)
+
+	c.serve()
+
+	s.mu.Lock()
+	delete(s.open, c)
+	if s.empty != nil && len(s.open) == 0 {
+		close(s.empty)
+		s.empty = nil
+	}
+	s.mu.Unlock()
+	s.counters.requests.Add(c.requests.Load())
+	c.end()
+	s.conns.Put(c)
+}
+
+// cutOff is how long forced connections have to unwind.
+const cutOff = 5 * time.Second
+
+// Shutdown closes idle connections, lets running requests finish with
+// Connection: close, and closes what is left, tunnels too, when ctx ends; it
+// then returns ctx's error. Connections handed to ServeConn afterwards get one
+// request each.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.draining.Store(true)
+	s.mu.Lock()
+	done := s.empty
+	if done == nil {
+		done = make(chan struct{})
+		s.empty = done
+	}
+	for c := range s.open {
+		c.wake()
+	}
+	if len(s.open) == 0 {
+		close(done)
+		s.empty = nil
+	}
+	s.mu.Unlock()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	for c := range s.open {
+		c.cut()
+	}
+	s.mu.Unlock()
+	late := time.NewTimer(cutOff)
+	defer late.Stop()
+	select {
+	case <-done:
+	case <-late.C:
+	}
+	return ctx.Err()
+}

@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"sync/atomic"
+
+	"daemun/internal/http1"
+)
+
+// counters are what happens seldom enough to be counted in one place.
+type counters struct {
+	accepted, requests atomic.Uint64
+	panics             atomic.Uint64
+	refusals           [256]atomic.Uint64 // by http1.Reason
+	other              [otherCount]atomic.Uint64
+}
+
+// refusal is a reason to refuse a request that package http1 does not know.
+type refusal uint8
+
+// The refusals beside those of http1.
+const (
+	refusedBadPath refusal = iota
+	refusedAmbiguousPath
+	refusedAsterisk
+	refusedHost
+	refusedBodySize
+	refusedHeaderTime
+	refusedBodyTime
+	otherCount
+)
+
+var refusalNames = [otherCount]string{
+	refusedBadPath: "bad-path", refusedAmbiguousPath: "ambiguous-path", refusedAsterisk: "asterisk", refusedHost: "bad-host",
+	refusedBodySize: "body-size", refusedHeaderTime: "header-time", refusedBodyTime: "body-time",
+}
+
+// Stats is the state of a Server at one moment.
+type Stats struct {
+	Idle, Active, Tunnels int    // open connections by state
+	Accepted              uint64 // connections since start
+	Requests              uint64 // requests since start
+	Panics                uint64 // requests that ended in a panic
+	// Refusals counts refused requests by the stable name of the reason.
+	Refusals map[string]uint64
+}
+
+// Stats counts; it is made for a scrape, not for each request.
+func (s *Server) Stats() Stats {
+	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Refusals: make(map[string]uint64)}
+	for _, r := range http1.Reasons() {
+		if n := s.counters.refusals[r].Load(); n > 0 {
+			st.Refusals[r.String()] = n
+		}
+	}
+	for i, name := range refusalNames {
+		if n := s.counters.other[i].Load(); n > 0 {
+			st.Refusals[name] = n
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st.Requests = s.counters.requests.Load()
+	for c := range s.open {
+		st.Requests += c.requests.Load()
+		switch c.state.Load() {
+		case stateActive:
+			st.Active++
+		case stateTunnel:
+			st.Tunnels++
+		default:
+			st.Idle++
+		}
+	}
+	return st
+}

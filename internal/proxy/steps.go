@@ -1,0 +1,252 @@
+package proxy
+
+import (
+	"bytes"
+
+	"daemun/internal/canonical"
+	"daemun/internal/http1"
+	"daemun/internal/table"
+)
+
+// run is the order of work of one request (ingress-nginx §12), the one place
+// to look for what comes before what. A step that returns true has answered.
+func (x *exchange) run() {
+	switch {
+	case x.refuseWithoutTable():
+	case x.refuseBadHostOrPath():
+	case x.redirectToOtherName():
+	case x.redirectToAppRoot():
+	case x.answerHealth():
+	case x.deny():
+	case x.redirectFixed():
+	case x.rewrite():
+	case x.redirectToHTTPS():
+	case x.answerWithoutEndpoint():
+	case x.refuseLargeBody():
+	default:
+		x.forward()
+	}
+}
+
+func (x *exchange) refuseWithoutTable() bool {
+	if x.table != nil {
+		return false
+	}
+	x.refuse(503)
+	return true
+}
+
+// refuseBadHostOrPath routes; what cannot be read in one way only is refused
+// (H3.2, H3.7, H3.8), and so is "OPTIONS *" (§15.8).
+func (x *exchange) refuseBadHostOrPath() bool {
+	var why refusal
+	switch host, ok := canonical.Host(x.host[:0], x.req.Authority); {
+	case !ok && len(x.req.Authority) > 0:
+		why = refusedHost
+	case x.req.Form == http1.FormAsterisk:
+		why = refusedAsterisk
+	default:
+		x.host = host
+		switch x.table.Resolve(x.host, x.req.Path, &x.match) {
+		case table.Found:
+			return false
+		case table.BadPath:
+			why = refusedBadPath
+		default:
+			why = refusedAmbiguousPath
+		}
+	}
+	x.match.Route = nil
+	x.c.server.counters.other[why].Add(1)
+	x.refuse(400)
+	return true
+}
+
+// redirectToOtherName is from-to-www-redirect (§3.3): the port is always
+// there, one final slash goes.
+func (x *exchange) redirectToOtherName() bool {
+	to := x.match.Host.IR.RedirectTo
+	if to == "" {
+		return false
+	}
+	l := append(x.location[:0], x.c.scheme()...)
+	l = append(l, "://"...)
+	l = append(l, to...)
+	l = append(l, ':')
+	l = append(l, x.c.port...)
+	l = x.appendURI(l)
+	x.location = bytes.TrimSuffix(l, []byte("/"))
+	x.redirect(x.table.Settings.HTTPRedirectCode, x.location)
+	return true
+}
+
+// redirectToAppRoot is app-root (§1.1): it keeps the listener's scheme and the
+// Host field as sent.
+func (x *exchange) redirectToAppRoot() bool {
+	root := x.match.Host.IR.AppRoot
+	if root == "" || string(x.match.Path) != "/" {
+		return false
+	}
+	l := append(x.location[:0], x.c.scheme()...)
+	l = append(l, "://"...)
+	l = append(l, x.authority()...)
+	x.location = append(l, root...)
+	x.redirect(302, x.location)
+	return true
+}
+
+const healthPath = "/healthz"
+
+// answerHealth is the fixed location of the catch-all block (§2.4), which only
+// a more specific route of its own replaces.
+func (x *exchange) answerHealth() bool {
+	if x.match.Host.IR.Name != "" || !bytes.HasPrefix(x.match.Path, []byte(healthPath)) {
+		return false
+	}
+	if r := x.match.Route; r != nil && len(r.IR.Path) >= len(healthPath) {
+		return false
+	}
+	x.quiet = true
+	x.settleBody()
+	x.respond(200, nil, true)
+	return true
+}
+
+func (x *exchange) deny() bool {
+	status := x.match.Route.IR.Denied
+	if status == 0 {
+		return false
+	}
+	x.answer(status)
+	return true
+}
+
+// redirectFixed is permanent-redirect, temporal-redirect and the automatic
+// slash. A path becomes absolute with the connection's scheme and the host
+// name without port (§3.4).
+func (x *exchange) redirectFixed() bool {
+	r := x.match.Route.IR.Redirect
+	if r == nil {
+		return false
+	}
+	l := x.location[:0]
+	if r.AppendSlash || len(r.Location) > 0 && r.Location[0] == '/' {
+		l = append(l, x.c.scheme()...)
+		l = append(l, "://"...)
+		if len(x.host) > 0 {
+			l = append(l, x.host...)
+		} else {
+			l = append(l, x.c.info.Local.Addr().String()...)
+		}
+	}
+	if r.AppendSlash {
+		l = append(l, x.req.Path...)
+		l = append(l, '/')
+		l = x.appendQuery(l)
+	} else {
+		l = append(l, r.Location...)
+	}
+	x.location = l
+	x.redirect(r.Code, l)
+	return true
+}
+
+// rewrite makes the upstream target; a target with a scheme is a redirect.
+func (x *exchange) rewrite() bool {
+	if x.match.Route.IR.Rewrite == nil {
+		return false
+	}
+	out, redirect := x.match.Rewrite(x.target[:0])
+	x.target = x.appendQuery(out)
+	if redirect {
+		x.redirect(302, x.target)
+		return true
+	}
+	if !http1.ValidTarget(x.target) { // a capture can leave the first slash out
+		x.target = append(x.target[:0], '/')
+		out, _ = x.match.Rewrite(x.target)
+		if x.target = x.appendQuery(out); !http1.ValidTarget(x.target) {
+			x.answer(500)
+			return true
+		}
+	}
+	x.rewritten = true
+	return false
+}
+
+// redirectToHTTPS is ssl-redirect (§3.1).
+func (x *exchange) redirectToHTTPS() bool {
+	r := x.match.Route.IR
+	if x.c.secure || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.IR.TLSRedirect) {
+		return false
+	}
+	l := append(x.location[:0], "https://"...)
+	l = append(l, withoutPort(x.authority())...)
+	l = x.appendURI(l)
+	if !r.PreserveTrailingSlash {
+		l = bytes.TrimSuffix(l, []byte("/"))
+	}
+	x.location = l
+	x.redirect(x.table.Settings.HTTPRedirectCode, l)
+	return true
+}
+
+// answerWithoutEndpoint chooses the backend: the route's, its fallback while
+// that has no endpoint, or none at all (§2.1, §11.2).
+func (x *exchange) answerWithoutEndpoint() bool {
+	r := x.match.Route
+	if r.Backend == nil {
+		x.answer(404)
+		return true
+	}
+	x.backend = r.Backend
+	if r.Backend.Len() > 0 {
+		return false
+	}
+	if r.Fallback != nil && r.Fallback.Len() > 0 {
+		x.backend, x.fallback = r.Fallback, true
+		return false
+	}
+	x.answer(503)
+	return true
+}
+
+// refuseLargeBody is proxy-body-size for a body of known length; others are
+// counted while they are read.
+func (x *exchange) refuseLargeBody() bool {
+	limit := x.match.Route.IR.MaxBody
+	if limit == 0 || x.req.Body != http1.BodyLength || x.req.ContentLength <= limit {
+		return false
+	}
+	x.c.server.counters.other[refusedBodySize].Add(1)
+	x.refuse(413)
+	return true
+}
+
+// authority is the Host field, or for HTTP/1.0 without one our address.
+func (x *exchange) authority() []byte {
+	if len(x.req.Authority) > 0 {
+		return x.req.Authority
+	}
+	x.host = x.c.info.Local.AppendTo(x.host[:0])
+	return x.host
+}
+
+// appendURI appends the path as received, and the query.
+func (x *exchange) appendURI(l []byte) []byte { return x.appendQuery(append(l, x.req.Path...)) }
+
+func (x *exchange) appendQuery(l []byte) []byte {
+	if x.req.HasQuery {
+		l = append(l, '?')
+		l = append(l, x.req.Query...)
+	}
+	return l
+}
+
+// withoutPort cuts ":port" off, but nothing of a bracketed IPv6 address.
+func withoutPort(authority []byte) []byte {
+	if i := bytes.LastIndexByte(authority, ':'); i >= 0 && bytes.IndexByte(authority[i:], ']') < 0 {
+		return authority[:i]
+	}
+	return authority
+}

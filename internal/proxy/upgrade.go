@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"bytes"
+	"crypto/sha1"
+	"encoding/base64"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"daemun/internal/http1"
+	"daemun/internal/upstream"
+)
+
+// websocketGUID is the constant of RFC 6455 §1.3.
+const websocketGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+// tunnelAgreed checks that a 101 fits what was asked for: the protocol, and
+// for websocket the accept key (H4.5).
+func (x *exchange) tunnelAgreed() bool {
+	if !x.wantsTunnel() || !bytes.EqualFold(x.resp.Upgrade, x.req.Upgrade) {
+		return false
+	}
+	key, _ := x.req.Get(http1.FieldSecWebSocketKey)
+	accept, _ := x.resp.Get(http1.FieldSecWebSocketAccept)
+	sum := sha1.Sum(append(bytes.Clone(key), websocketGUID...))
+	return string(accept) == base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// tunnel passes the 101 on and then octets both ways, until one side ends or
+// neither sends anything for the route's read timeout (§5.8).
+func (x *exchange) tunnel(up *upstream.Conn) {
+	c := x.c
+	x.keep = false
+	x.status, x.committed = 101, true
+	defer func() {
+		c.upstream.Store(nil)
+		up.Discard()
+	}()
+	b := http1.AppendStatusLine(x.out[:0], 101, x.resp.Phrase)
+	for i := range x.resp.Fields {
+		if f := &x.resp.Fields[i]; !f.Hop && !ownResponseFields[f.ID] && f.ID != http1.FieldStrictTransportSecurity {
+			b = http1.AppendField(b, f.Name, f.Value)
+		}
+	}
+	if x.hsts() {
+		b = http1.AppendField(b, "Strict-Transport-Security", x.table.HSTS)
+	}
+	b = append(b, "Connection: upgrade\r\n"...)
+	b = http1.AppendField(b, "Upgrade", x.resp.Upgrade)
+	b = http1.AppendHeadEnd(b)
+	x.head = len(b)
+	x.out = append(b, up.Reader.Buffered()...)
+	up.Reader.Discard(len(up.Reader.Buffered()))
+	if x.flush() != nil {
+		return
+	}
+	c.state.Store(stateTunnel)
+	idle := x.match.Route.IR.ReadTimeout.D()
+	t := &tunnel{client: c.nc, upstream: up.Conn, idle: idle, start: time.Now(), server: c.server}
+	_ = c.nc.SetWriteDeadline(time.Time{})
+	up.ArmWrite(time.Now(), x.match.Route.IR.SendTimeout.D())
+	if early := c.rd.Buffered(); len(early) > 0 {
+		if _, err := up.Write(early); err != nil {
+			return
+		}
+		x.received += int64(len(early))
+		c.rd.Discard(len(early))
+	}
+	in, out := t.run()
+	x.received += in
+	x.written += out
+	c.readBy, c.writeBy = time.Time{}, time.Time{}
+}
+
+// tunnel is an upgraded connection.
+type tunnel struct {
+	client, upstream net.Conn
+	idle             time.Duration
+	start            time.Time
+	last             atomic.Int64 // when octets last moved, in nanoseconds since start
+	ended            atomic.Bool
+	server           *Server
+}
+
+func (t *tunnel) touch() { t.last.Store(int64(time.Since(t.start))) }
+
+// run copies both ways and returns the octets from and to the client. The
+// first direction that ends makes the other one end, too.
+func (t *tunnel) run() (in, out int64) {
+	done := make(chan int64, 1)
+	go func() {
+		n := t.copy(t.upstream, t.client)
+		t.end()
+		done <- n
+	}()
+	out = t.copy(t.client, t.upstream)
+	t.end()
+	return <-done, out
+}
+
+// end makes both directions fail at once.
+func (t *tunnel) end() {
+	t.ended.Store(true)
+	_ = t.client.SetReadDeadline(longAgo)
+	_ = t.upstream.SetReadDeadline(longAgo)
+}
+
+// copy passes octets on until it fails or the tunnel is idle for too long.
+func (t *tunnel) copy(to, from net.Conn) (n int64) {
+	p := t.server.pieces.Get().(*piece)
+	defer t.server.pieces.Put(p)
+	if !t.armIdle(from) {
+		return 0
+	}
+	for {
+		m, err := from.Read(p.b[:])
+		if m > 0 {
+			t.touch()
+			_ = to.SetWriteDeadline(time.Now().Add(writeIdle))
+			w, werr := to.Write(p.b[:m])
+			n += int64(w)
+			if werr != nil {
+				return n
+			}
+		}
+		if err == nil {
+			continue
+		}
+		if !isTimeout(err) || t.idleFor() >= t.idle || !t.armIdle(from) {
+			return n
+		}
+	}
+}
+
+func (t *tunnel) idleFor() time.Duration {
+	return time.Since(t.start) - time.Duration(t.last.Load())
+}
+
+// armIdle lets reads wait until the tunnel would have been idle for too long.
+// It reports false when the tunnel has ended; end looks the other way round, so
+// one of the two notices.
+func (t *tunnel) armIdle(c net.Conn) bool {
+	err := c.SetReadDeadline(time.Now().Add(t.idle - t.idleFor()))
+	return err == nil && !t.ended.Load()
+}

@@ -1,0 +1,205 @@
+package table
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"daemun/internal/ir"
+	"daemun/internal/table/pattern"
+)
+
+// Compile builds the table of cfg. Hosts that are equal to those of prev (nil
+// at first) are taken over unchanged, with the handles they were compiled
+// with; the same *ir.Host is known to be equal without looking. Compile never
+// fails: a route whose expression does not compile answers 503 (translation
+// reports it).
+func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
+	hosts := withCatchAll(cfg.Hosts)
+	t := &Table{
+		Revision: revision,
+		Settings: cfg.Settings,
+		HSTS:     hstsValue(cfg.Settings.HSTS),
+		hosts:    make([]*Host, len(hosts)),
+	}
+	shareNames := prev != nil && len(prev.hosts) == len(hosts)
+	for at, host := range hosts {
+		old := prev.previous(at, host)
+		switch {
+		case old != nil && (old.IR == host || equalHost(old.IR, host)):
+			t.hosts[at] = old
+		default:
+			t.hosts[at] = compileHost(host, h)
+		}
+		shareNames = shareNames && sameNames(prev.hosts[at].IR, host)
+	}
+	if shareNames {
+		t.names = prev.names
+	} else {
+		t.names = newNames(hosts)
+	}
+	return t
+}
+
+// withCatchAll returns hosts with the catch-all block that Resolve relies on;
+// translation always makes one.
+func withCatchAll(hosts []*ir.Host) []*ir.Host {
+	if len(hosts) > 0 && hosts[0].Name == "" {
+		return hosts
+	}
+	if slices.ContainsFunc(hosts, func(h *ir.Host) bool { return h.Name == "" }) {
+		return hosts
+	}
+	return append([]*ir.Host{{}}, hosts...)
+}
+
+// previous returns the block that t has for a host of the next configuration.
+// Both lists are sorted by name, so it mostly stands at the same place.
+func (t *Table) previous(at int, host *ir.Host) *Host {
+	if t == nil {
+		return nil
+	}
+	if at < len(t.hosts) && t.hosts[at].IR.Name == host.Name {
+		return t.hosts[at]
+	}
+	i, ok := slices.BinarySearchFunc(t.hosts, host.Name, func(h *Host, name string) int {
+		switch {
+		case h.IR.Name < name:
+			return -1
+		case h.IR.Name > name:
+			return 1
+		}
+		return 0
+	})
+	if !ok {
+		return nil
+	}
+	return t.hosts[i]
+}
+
+func compileHost(host *ir.Host, hs Handles) *Host {
+	h := &Host{IR: host}
+	if host.RedirectTo != "" {
+		return h
+	}
+	ordered := host.RegexMode || slices.ContainsFunc(host.Routes, func(r *ir.Route) bool { return r.Match == ir.MatchRegex })
+	h.routes = make([]*Route, len(host.Routes))
+	for i, r := range host.Routes {
+		h.routes[i] = compileRoute(host, r, ordered, hs)
+		h.routes[i].effect = i
+		if i > 0 && sameEffect(h.routes[i-1].IR, r) {
+			h.routes[i].effect = h.routes[i-1].effect
+		}
+	}
+	h.index = newIndex(h.routes, ordered)
+	if !slices.ContainsFunc(host.Routes, matchesAll) {
+		h.nowhere = compileRoute(host, nowhere(), false, hs)
+		h.nowhere.effect = -1
+	}
+	return h
+}
+
+// sameEffect recognises the two locations that one Prefix path becomes in
+// regex mode (ingress-nginx §2.3): they belong to one path of one Ingress, so
+// it does not matter which of them a reading of the path selects.
+func sameEffect(a, b *ir.Route) bool {
+	return a.Ingress == b.Ingress && !a.Implicit && !b.Implicit &&
+		a.Path == b.Path && a.PathType == b.PathType &&
+		a.Backend == b.Backend && a.Denied == b.Denied &&
+		a.Redirect == nil && b.Redirect == nil
+}
+
+func matchesAll(r *ir.Route) bool {
+	return r.Match == ir.MatchPrefix && r.Pattern == "/" || r.Match == ir.MatchRegex && r.Pattern == "^/"
+}
+
+// nowhere is the route of paths that no route of a host matches: the built-in
+// 404 server.
+func nowhere() *ir.Route {
+	const idle = ir.Duration(60 * time.Second)
+	return &ir.Route{
+		Path: "/", Match: ir.MatchPrefix, Pattern: "/", Implicit: true,
+		Policies: ir.Policies{
+			Protocol:       ir.ProtocolHTTP,
+			ConnectTimeout: idle, SendTimeout: idle, ReadTimeout: idle,
+			Retry: ir.Retry{Tries: 1}, AccessLog: true,
+		},
+	}
+}
+
+func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
+	c := &Route{IR: r, Metrics: hs.Route(host, r)}
+	if r.Backend != "" {
+		c.Backend = hs.Backend(r.Backend)
+	}
+	if r.FallbackBackend != "" {
+		c.Fallback = hs.Backend(r.FallbackBackend)
+	}
+	if ordered {
+		c.Err = c.compileMatcher()
+	}
+	if err := c.compileRewrite(); c.Err == nil {
+		c.Err = err
+	}
+	if c.Err != nil && r.Denied == 0 {
+		denied := *r
+		denied.Denied = 503
+		c.IR = &denied
+	}
+	return c
+}
+
+// compileMatcher fails for an expression that does not compile. The route then
+// stands, in its place, for every path that the expression could match:
+// passing over it would hand requests that it may guard to a later route.
+func (r *Route) compileMatcher() error {
+	switch r.IR.Match {
+	case ir.MatchExact:
+		r.matcher = exactPath(r.IR.Pattern)
+	case ir.MatchPrefix:
+		r.matcher = newPrefixPath(r.IR.Pattern)
+	default:
+		p, err := pattern.Compile(r.IR.Pattern)
+		if err != nil {
+			r.matcher = foldedPrefix(pattern.LiteralPrefix(r.IR.Pattern))
+			return fmt.Errorf("path %s: %w", r.IR.Path, err)
+		}
+		r.matcher = p
+	}
+	return nil
+}
+
+// compileRewrite prepares IR.Rewrite. Its expression is mostly that of the
+// location without the anchor; then the location's own matcher gives the same
+// captures, because the location has matched at the start.
+func (r *Route) compileRewrite() error {
+	rw := r.IR.Rewrite
+	if rw == nil {
+		return nil
+	}
+	if p, ok := r.matcher.(*pattern.Pattern); ok && r.IR.Pattern == "^"+rw.Pattern {
+		r.rewrite = p
+		return nil
+	}
+	p, err := pattern.Compile(rw.Pattern)
+	if err != nil {
+		return fmt.Errorf("rewrite of %s: %w", rw.Pattern, err)
+	}
+	r.rewrite = p
+	return nil
+}
+
+func hstsValue(s ir.HSTS) string {
+	if !s.Enabled {
+		return ""
+	}
+	v := "max-age=" + strconv.FormatInt(s.MaxAge, 10)
+	if s.IncludeSubdomains {
+		v += "; includeSubDomains"
+	}
+	if s.Preload {
+		v += "; preload"
+	}
+	return v
+}

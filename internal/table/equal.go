@@ -1,0 +1,63 @@
+package table
+
+import (
+	"slices"
+
+	"daemun/internal/ir"
+)
+
+// equalHost reports whether two host blocks have the same content. It names
+// every field of ir.Host and of what it holds; TestEqualHostSeesEveryField
+// fails for a field that is missing here, because that would keep an old
+// configuration alive.
+func equalHost(a, b *ir.Host) bool {
+	return a.Name == b.Name &&
+		a.Owner == b.Owner &&
+		a.TLSRedirect == b.TLSRedirect &&
+		a.AppRoot == b.AppRoot &&
+		a.RedirectTo == b.RedirectTo &&
+		a.RegexMode == b.RegexMode &&
+		slices.Equal(a.Aliases, b.Aliases) &&
+		slices.Equal(a.Certificates, b.Certificates) &&
+		slices.EqualFunc(a.Routes, b.Routes, equalRoute)
+}
+
+func equalRoute(a, b *ir.Route) bool {
+	return a == b || a.Path == b.Path &&
+		a.PathType == b.PathType &&
+		a.Match == b.Match &&
+		a.Pattern == b.Pattern &&
+		a.Ingress == b.Ingress &&
+		a.Implicit == b.Implicit &&
+		a.Service == b.Service &&
+		a.ServicePort == b.ServicePort &&
+		a.Backend == b.Backend &&
+		a.FallbackBackend == b.FallbackBackend &&
+		a.Denied == b.Denied &&
+		equalPolicies(&a.Policies, &b.Policies)
+}
+
+func equalPolicies(a, b *ir.Policies) bool {
+	return equalPointer(a.Redirect, b.Redirect) &&
+		a.SSLRedirect == b.SSLRedirect &&
+		a.ForceSSLRedirect == b.ForceSSLRedirect &&
+		a.PreserveTrailingSlash == b.PreserveTrailingSlash &&
+		equalPointer(a.Rewrite, b.Rewrite) &&
+		a.ForwardedPrefix == b.ForwardedPrefix &&
+		a.UpstreamVhost == b.UpstreamVhost &&
+		a.Protocol == b.Protocol &&
+		a.MaxBody == b.MaxBody &&
+		a.ConnectTimeout == b.ConnectTimeout &&
+		a.SendTimeout == b.SendTimeout &&
+		a.ReadTimeout == b.ReadTimeout &&
+		a.Retry == b.Retry &&
+		a.AccessLog == b.AccessLog
+}
+
+// equalPointer compares what two pointers point to, or that both are nil.
+func equalPointer[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}

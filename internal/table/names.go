@@ -1,0 +1,128 @@
+package table
+
+import (
+	"regexp"
+	"strings"
+
+	"daemun/internal/canonical"
+	"daemun/internal/ir"
+)
+
+// HostRule says how a host block was found.
+type HostRule string
+
+// The rules in the order in which they are tried. An alias is ignored when it
+// is the name of a host (ingress-nginx §1.6); a whole name that is an alias
+// comes before wildcards, as in nginx. A wildcard alias covers one label, like
+// the wildcard names of hosts.
+const (
+	ByName          HostRule = "exact name"
+	ByAlias         HostRule = "alias"
+	ByWildcard      HostRule = "wildcard"
+	ByWildcardAlias HostRule = "wildcard alias"
+	ByRegexAlias    HostRule = "regular expression alias"
+	ByCatchAll      HostRule = "catch-all"
+)
+
+// names finds the position of a host block by name. It is shared by successive
+// tables as long as no name changes.
+type names struct {
+	exact    map[string]named
+	wildcard map[string]named // by suffix: ".example.com"
+	regexps  []namedRegexp
+	catchAll int
+}
+
+type named struct {
+	at   int
+	rule HostRule
+}
+
+type namedRegexp struct {
+	expr *regexp.Regexp
+	at   int
+}
+
+// newNames indexes hosts, of which one is the catch-all block.
+func newNames(hosts []*ir.Host) *names {
+	n := &names{exact: make(map[string]named, len(hosts)), wildcard: map[string]named{}}
+	for at, h := range hosts {
+		switch suffix, wild := strings.CutPrefix(h.Name, "*"); {
+		case h.Name == "":
+			n.catchAll = at
+		case wild:
+			putFirst(n.wildcard, suffix, named{at, ByWildcard})
+		default:
+			putFirst(n.exact, h.Name, named{at, ByName})
+		}
+	}
+	for at, h := range hosts {
+		for _, alias := range h.Aliases {
+			n.addAlias(alias, at)
+		}
+	}
+	return n
+}
+
+// addAlias indexes one alias, unless the name is taken. An alias that is no
+// usable name is passed over; translation reports it.
+func (n *names) addAlias(alias string, at int) {
+	if expr, ok := strings.CutPrefix(alias, "~"); ok {
+		if re, err := regexp.Compile("(?i)" + expr); err == nil {
+			n.regexps = append(n.regexps, namedRegexp{re, at})
+		}
+		return
+	}
+	name, ok := canonical.HostString(alias)
+	if !ok {
+		return
+	}
+	if suffix, wild := strings.CutPrefix(name, "*"); wild {
+		putFirst(n.wildcard, suffix, named{at, ByWildcardAlias})
+		return
+	}
+	putFirst(n.exact, name, named{at, ByAlias})
+}
+
+func putFirst(m map[string]named, key string, v named) {
+	if _, taken := m[key]; !taken {
+		m[key] = v
+	}
+}
+
+// find returns the position of the host block of a canonical name. There is no
+// fall-through: the block that is found answers every path (ingress-nginx §2.4).
+func (n *names) find(host []byte) (at int, rule HostRule) {
+	if v, ok := n.exact[string(host)]; ok {
+		return v.at, v.rule
+	}
+	if len(n.wildcard) > 0 {
+		if suffix, ok := canonical.WildcardSuffix(host); ok {
+			if v, ok := n.wildcard[string(suffix)]; ok {
+				return v.at, v.rule
+			}
+		}
+	}
+	for i := range n.regexps {
+		if len(host) > 0 && n.regexps[i].expr.Match(host) {
+			return n.regexps[i].at, ByRegexAlias
+		}
+	}
+	return n.catchAll, ByCatchAll
+}
+
+// sameNames reports whether two lists of hosts have the same index.
+func sameNames(a, b *ir.Host) bool {
+	if a == b {
+		return true
+	}
+	if a.Name != b.Name || len(a.Aliases) != len(b.Aliases) {
+		return false
+	}
+	for i := range a.Aliases {
+		if a.Aliases[i] != b.Aliases[i] {
+			return false
+		}
+	}
+	return true
+}

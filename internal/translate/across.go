@@ -1,0 +1,176 @@
+package translate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"daemun/internal/annotation"
+	"daemun/internal/ir"
+)
+
+// facts are what a host owes to other hosts.
+type facts struct {
+	tlsRedirect bool
+	aliases     []string
+}
+
+func (f facts) equal(g facts) bool {
+	return f.tlsRedirect == g.tlsRedirect && slices.Equal(f.aliases, g.aliases)
+}
+
+// across settles what hosts do to each other (www redirects, aliases, the
+// https redirect of wildcard parents) and returns the finished hosts by name.
+func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
+	redirects := t.wwwRedirects(problems)
+	aliases := t.aliases(redirects, problems)
+	wildcards := map[string]bool{}
+	for _, h := range t.sorted {
+		if strings.HasPrefix(h.name, "*.") && h.tls {
+			wildcards[h.name] = true
+		}
+	}
+	list := make([]*ir.Host, 0, len(t.sorted)+len(redirects))
+	for _, h := range t.sorted {
+		f := facts{tlsRedirect: h.tls, aliases: aliases[h]}
+		if !f.tlsRedirect && len(wildcards) > 0 {
+			f.tlsRedirect = wildcards[parentOf(h.name)]
+		}
+		if h.changed || h.ir == nil || !f.equal(h.facts) {
+			h.facts, h.changed = f, false
+			h.ir = h.finished()
+		}
+		list = append(list, h.ir)
+	}
+	if len(redirects) == 0 {
+		return list
+	}
+	for _, r := range redirects {
+		list = append(list, r)
+	}
+	slices.SortFunc(list, func(a, b *ir.Host) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// finished returns the IR of a host.
+func (h *host) finished() *ir.Host {
+	return &ir.Host{
+		Name: h.name, Aliases: h.facts.aliases, Owner: h.owner, Certificates: certificateIDs(h.certificates),
+		TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, RegexMode: h.regexMode, Routes: h.routes,
+	}
+}
+
+func certificateIDs(list []*ir.Certificate) []ir.CertificateID {
+	var ids []ir.CertificateID
+	for _, c := range list {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+// wwwRedirects makes the hosts of from-to-www-redirect (ingress-nginx §3.3).
+func (t *Translator) wwwRedirects(problems *[]ir.Problem) map[string]*ir.Host {
+	var made map[string]*ir.Host
+	for _, h := range t.sorted {
+		if h.www == nil {
+			h.redirect = nil
+			continue
+		}
+		name := wwwName(h.name)
+		field := annotation.Field(t.options.AnnotationsPrefix + "/from-to-www-redirect")
+		report := func(why string) {
+			h.redirect = nil
+			*problems = append(*problems, ir.Problem{
+				Code: CodeWWW, Severity: ir.SeverityWarning, Object: h.www.ref, Field: field,
+				Message: fmt.Sprintf("no redirect to host %q: %s", h.name, why),
+			})
+		}
+		_, exists := t.hosts[name]
+		switch {
+		case name == "":
+			report("it has no name with or without www.")
+			continue
+		case exists:
+			report(fmt.Sprintf("%q is a host of its own", name))
+			continue
+		case made[name] != nil:
+			report(fmt.Sprintf("%q already redirects to %q", name, made[name].RedirectTo))
+			continue
+		}
+		if h.redirect == nil || h.changed {
+			var certs []*ir.Certificate
+			for _, c := range h.certificates {
+				if covers(c.Names, name) {
+					certs = append(certs, c)
+				}
+			}
+			h.redirect = &ir.Host{Name: name, RedirectTo: h.name, Owner: h.www.ref, Certificates: certificateIDs(certs)}
+		}
+		if made == nil {
+			made = map[string]*ir.Host{}
+		}
+		made[name] = h.redirect
+	}
+	return made
+}
+
+// aliases gives every server-alias to one host: names that are hosts or www
+// redirects are left out, and the first host by name wins.
+func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Problem) map[*host][]string {
+	var given map[*host][]string
+	taken := map[string]*host{}
+	for _, h := range t.sorted {
+		if h.alias == nil {
+			continue
+		}
+		if given == nil {
+			given = map[*host][]string{}
+		}
+		field := annotation.Field(t.options.AnnotationsPrefix + "/server-alias")
+		for _, written := range h.alias.values.ServerAlias {
+			name, why := aliasName(written)
+			if why == "" {
+				_, isHost := t.hosts[name]
+				switch {
+				case name == h.name:
+					continue
+				case isHost:
+					why = "it is a host of its own"
+				case redirects[name] != nil:
+					why = fmt.Sprintf("it redirects to host %q", redirects[name].RedirectTo)
+				case taken[name] != nil:
+					why = fmt.Sprintf("it already is an alias of host %q", taken[name].name)
+				}
+			}
+			if why != "" {
+				*problems = append(*problems, ir.Problem{
+					Code: CodeAlias, Severity: ir.SeverityWarning, Object: h.alias.ref, Field: field,
+					Message: fmt.Sprintf("alias %.80q of host %q is ignored: %s", written, h.name, why),
+				})
+				continue
+			}
+			taken[name] = h
+			given[h] = append(given[h], name)
+		}
+		slices.Sort(given[h])
+		given[h] = slices.Compact(given[h])
+	}
+	return given
+}
+
+// aliasName returns the canonical form of an alias, or why it has none.
+func aliasName(written string) (name, why string) {
+	if expr, ok := strings.CutPrefix(written, "~"); ok {
+		expr = strings.TrimPrefix(expr, "*")
+		if wrong := checkExpression(expr); wrong != "" {
+			return "", "the expression " + wrong
+		}
+		return "~" + expr, ""
+	}
+	name, ok := hostName(written)
+	if !ok {
+		return "", "it is neither a DNS name, nor one with *. before it, nor an expression after ~"
+	}
+	return name, ""
+}

@@ -1,0 +1,370 @@
+package translate
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"daemun/internal/annotation"
+	"daemun/internal/ir"
+
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// noRedirectPath is exempt from https redirects (no-tls-redirect-locations).
+const noRedirectPath = "/.well-known/acme-challenge"
+
+// host is a host block under construction and in memory.
+type host struct {
+	name       string
+	generation uint64
+	gone       bool
+
+	// parts are what the host is made of; taken counts those of the current
+	// generation; changed asks for a new build.
+	parts   []*part
+	taken   int
+	changed bool
+
+	// The rest is what build makes.
+	routes       []*ir.Route
+	regexMode    bool
+	appRoot      string
+	owner        ir.Ref
+	tls          bool // an Ingress of the host has spec.tls
+	alias, www   *ingress
+	backends     []ir.Backend
+	certificates []*ir.Certificate
+	problems     []ir.Problem
+
+	// What across makes of it.
+	facts    facts
+	ir       *ir.Host
+	redirect *ir.Host
+}
+
+func (h *host) begin(generation uint64, all bool) {
+	h.generation, h.taken = generation, 0
+	h.changed = h.changed || all
+}
+
+// take adds a part; an identical one at the same place is no change.
+func (h *host) take(p *part) {
+	if h.taken < len(h.parts) && h.parts[h.taken] == p {
+		h.taken++
+		return
+	}
+	h.changed = true
+	h.parts = append(h.parts[:h.taken], p)
+	h.taken++
+}
+
+func (h *host) end() {
+	if h.taken < len(h.parts) {
+		h.changed = true
+		h.parts = h.parts[:h.taken]
+	}
+}
+
+// location is a path of a host with its owner, before it becomes routes.
+type location struct {
+	path
+	in       *ingress // nil: built in
+	implicit bool
+	// bare: annotations of the redirect and rewrite groups do not apply
+	// (ingress-nginx §2.1.6).
+	bare bool
+}
+
+func (l *location) target() string {
+	if l.in == nil || l.bare {
+		return ""
+	}
+	return l.in.values.RewriteTarget
+}
+
+func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.values.UseRegex }
+
+// build makes a host of its parts.
+func (t *Translator) build(h *host) {
+	t.release(h)
+	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect}
+	locations := h.collect(t.defaultBackend)
+	for _, p := range h.parts {
+		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != ""
+	}
+	h.settings(locations)
+	slices.SortStableFunc(locations, func(a, b location) int {
+		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(b.text, a.text))
+	})
+	if h.regexMode = needsRegexMode(locations); h.regexMode {
+		h.regexRoutes(locations)
+	} else {
+		h.plainRoutes(locations)
+	}
+	h.chooseCertificates()
+	t.retain(h)
+}
+
+// collect lists the locations of the host: the implicit "/" first, then the
+// paths in the order of the Ingresses; the first of equals wins.
+func (h *host) collect(standard ir.Backend) []location {
+	type key struct {
+		path  string
+		exact bool
+	}
+	locations := []location{h.root(standard)}
+	at := map[key]int{{"/", false}: 0}
+	for _, p := range h.parts {
+		if p.catchAll {
+			if locations[0].in != p.ingress {
+				h.report(CodeCatchAll, p.ingress, "spec.defaultBackend", fmt.Sprintf("%s already is the catch-all; this defaultBackend is not used", locations[0].in.ref))
+			}
+			continue
+		}
+		for _, candidate := range p.paths {
+			k := key{candidate.text, candidate.exact}
+			l := location{path: candidate, in: p.ingress}
+			i, taken := at[k]
+			switch {
+			case !taken:
+				at[k] = len(locations)
+				locations = append(locations, l)
+			case locations[i].implicit:
+				locations[i] = l
+			default:
+				h.report(CodeDuplicate, p.ingress, candidate.field+".path", h.duplicate(&candidate, &locations[i]))
+			}
+		}
+	}
+	return locations
+}
+
+// duplicate says who has the path of a loser.
+func (h *host) duplicate(loser *path, winner *location) string {
+	kind := "Prefix"
+	if loser.exact {
+		kind = "Exact"
+	}
+	where := winner.field
+	if winner.field == "" {
+		where = "spec.defaultBackend"
+	}
+	return fmt.Sprintf("%s already has host %q, path %.80q (%s) at %s; this path is not used: remove one of them",
+		winner.in.ref, h.name, loser.text, kind, where)
+}
+
+// root returns the "/" that a block has without a rule for it: it belongs to
+// the Ingress that created the block and carries all its annotations. The
+// catch-all block is built in; an Ingress with only a default backend takes its
+// "/" over for good.
+func (h *host) root(standard ir.Backend) location {
+	l := location{implicit: true, path: path{text: "/", written: string(networkingv1.PathTypePrefix), to: defaultDestination(standard)}}
+	if h.name != "" {
+		l.in = h.parts[0].ingress
+		h.owner = l.in.ref
+		if l.in.standard.service != "" {
+			l.to = l.in.standard
+		}
+		return l
+	}
+	for _, p := range h.parts {
+		if p.catchAll {
+			l.in, l.to, l.bare, l.implicit = p.ingress, p.ingress.standard, true, false
+			break
+		}
+	}
+	return l
+}
+
+func defaultDestination(b ir.Backend) destination {
+	return destination{service: b.Service, port: b.Port, backend: b}
+}
+
+func (h *host) report(code string, in *ingress, field, message string) {
+	h.problems = append(h.problems, ir.Problem{Code: code, Severity: ir.SeverityError, Object: in.ref, Field: field, Message: message})
+}
+
+// settings finds the settings of the whole host: the oldest Ingress that has a
+// location here and sets one decides.
+func (h *host) settings(locations []location) {
+	has := map[*ingress]bool{}
+	for i := range locations {
+		if l := &locations[i]; l.in != nil && !l.bare {
+			has[l.in] = true
+		}
+	}
+	var root *ingress
+	for _, p := range h.parts {
+		in := p.ingress
+		if in.values == nil {
+			continue
+		}
+		if len(in.values.ServerAlias) > 0 && h.alias == nil && !p.catchAll {
+			h.alias = in
+		}
+		if !has[in] {
+			continue
+		}
+		if in.values.FromToWWW && h.www == nil {
+			h.www = in
+		}
+		switch {
+		case in.values.AppRoot == "":
+		case root == nil:
+			root, h.appRoot = in, in.values.AppRoot
+		case in.values.AppRoot != h.appRoot:
+			h.report(CodeHostSetting, in, "metadata.annotations", fmt.Sprintf("app-root of host %q is decided by the older %s", h.name, root.ref))
+		}
+	}
+}
+
+// needsRegexMode reports whether one location makes all of the host match as
+// expressions: use-regex, or a rewrite target that differs from a path. The
+// paths that differ include "/foo/", which a Prefix "/foo" is doubled to.
+func needsRegexMode(locations []location) bool {
+	for i := range locations {
+		l := &locations[i]
+		target := l.target()
+		switch {
+		case l.useRegex():
+			return true
+		case target == "":
+		case target != l.text:
+			return true
+		case !l.exact && !strings.HasSuffix(l.text, "/"):
+			return true
+		}
+	}
+	return false
+}
+
+// plainRoutes makes the routes of a host without expressions.
+func (h *host) plainRoutes(locations []location) {
+	exists := make(map[string]bool, len(locations))
+	for i := range locations {
+		exists[locations[i].text] = true
+	}
+	for i := range locations {
+		l := &locations[i]
+		if looksLikeExpression(l.text) && l.in != nil {
+			h.problems = append(h.problems, ir.Problem{
+				Code: CodeLiteral, Severity: ir.SeverityWarning, Object: l.in.ref, Field: l.field + ".path",
+				Message: fmt.Sprintf("%.80q looks like a regular expression, but neither use-regex nor rewrite-target is set on this host: it is compared literally", l.text),
+			})
+		}
+		match := ir.MatchPrefix
+		if l.exact {
+			match = ir.MatchExact
+		}
+		r := h.route(l, match, l.text)
+		h.routes = append(h.routes, r)
+		bare := strings.TrimSuffix(l.text, "/")
+		if l.exact || bare == l.text || bare == "" || exists[bare] {
+			continue
+		}
+		// nginx's automatic redirect from "/foo" to "/foo/".
+		slash := *r
+		slash.Match, slash.Pattern = ir.MatchExact, bare
+		slash.Redirect = &ir.Redirect{Code: 301, AppendSlash: true}
+		slash.Backend, slash.FallbackBackend = "", ""
+		h.routes = append(h.routes, &slash)
+	}
+}
+
+// regexRoutes makes the routes of a host in regex mode, in the order in which
+// they are tried (ingress-nginx §2.3, §15.1).
+func (h *host) regexRoutes(locations []location) {
+	exact := map[string]bool{}
+	for i := range locations {
+		if locations[i].exact {
+			exact[locations[i].text] = true
+		}
+	}
+	expressions := 0
+	for i := range locations {
+		l := &locations[i]
+		wrong := checkExpression(l.text)
+		code := CodeExpression
+		if wrong == "" && !isPlain(l.text) {
+			if expressions++; expressions > maxExpressions {
+				wrong, code = fmt.Sprintf("is one expression too many: a host may have %d", maxExpressions), CodeTooMany
+			}
+		}
+		if wrong != "" && l.in != nil {
+			h.report(code, l.in, l.field+".path", fmt.Sprintf("%.80q %s; its requests get 503", l.text, wrong))
+		}
+		target := l.target()
+		plain := !l.exact && l.text != "/" && !l.useRegex() && (target == "" || target == l.text)
+		if !plain {
+			h.regexRoute(l, l.text, wrong != "")
+			continue
+		}
+		h.regexRoute(l, strings.TrimSuffix(l.text, "/")+"/", wrong != "")
+		if !exact[l.text] {
+			h.regexRoute(l, l.text, wrong != "")
+		}
+	}
+}
+
+func (h *host) regexRoute(l *location, text string, broken bool) {
+	r := h.route(l, ir.MatchRegex, "^"+text)
+	if target := l.target(); target != "" && target != text {
+		r.Rewrite = &ir.Rewrite{Pattern: text, Target: target}
+		r.ForwardedPrefix = l.in.values.ForwardedPrefix
+	}
+	if broken {
+		r.Pattern, r.Denied, r.Rewrite, r.ForwardedPrefix = guardPattern(l.text), 503, nil, ""
+	}
+	h.routes = append(h.routes, r)
+}
+
+// route makes a route of a location, without rewrite.
+func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route {
+	r := &ir.Route{
+		Path: l.text, PathType: l.written, Match: match, Pattern: pattern, Implicit: l.implicit,
+		Service: l.to.service, ServicePort: l.to.port, Backend: l.to.backend.ID,
+	}
+	h.use(l.to.backend)
+	if l.in == nil {
+		r.Policies = annotation.Defaults().Policies
+		r.SSLRedirect = false
+		r.AccessLog = false // enable-access-log-for-default-backend
+		return r
+	}
+	r.Ingress = l.in.ref
+	r.Policies = l.in.values.Policies
+	r.Denied = l.in.denied
+	if r.Backend != "" {
+		r.FallbackBackend = l.in.fallback.ID
+		h.use(l.in.fallback)
+	}
+	if l.bare {
+		r.Redirect, r.SSLRedirect, r.ForceSSLRedirect, r.PreserveTrailingSlash = nil, false, false, false
+	}
+	if strings.HasPrefix(l.text, noRedirectPath) {
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+	}
+	return r
+}
+
+func (h *host) use(b ir.Backend) {
+	if b.ID != "" && !slices.ContainsFunc(h.backends, func(have ir.Backend) bool { return have.ID == b.ID }) {
+		h.backends = append(h.backends, b)
+	}
+}
+
+// chooseCertificates asks the oldest Ingress of the host that has spec.tls.
+// The catch-all block always has the default certificate.
+func (h *host) chooseCertificates() {
+	if h.name == "" {
+		return
+	}
+	for _, p := range h.parts {
+		if len(p.ingress.tls) > 0 {
+			h.certificates = p.ingress.certificatesFor(h.name)
+			return
+		}
+	}
+}

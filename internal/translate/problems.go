@@ -1,0 +1,89 @@
+package translate
+
+import (
+	"slices"
+
+	"daemun/internal/ir"
+)
+
+// The problem codes of this package.
+const (
+	// CodeNoClass: ingressClassName names no IngressClass.
+	CodeNoClass = "DMN0201"
+	// CodeHost: a host is no DNS name.
+	CodeHost = "DMN0202"
+	// CodePath: a path is no URI path.
+	CodePath = "DMN0203"
+	// CodePathType: a path type is none of the three.
+	CodePathType = "DMN0204"
+	// CodeDuplicate: an older Ingress has the same host, path and type.
+	CodeDuplicate = "DMN0205"
+	// CodeResource: resource backends are not served.
+	CodeResource = "DMN0206"
+	// CodeNoService: a Service does not exist.
+	CodeNoService = "DMN0207"
+	// CodeNoPort: a Service has no such port.
+	CodeNoPort = "DMN0208"
+	// CodeExpression: a path cannot be used as a regular expression.
+	CodeExpression = "DMN0209"
+	// CodeTooMany: a host has too many regular expressions.
+	CodeTooMany = "DMN0210"
+	// CodeLiteral: a path looks like an expression but is compared literally.
+	CodeLiteral = "DMN0211"
+	// CodeExternalName: the external name of a Service is not acceptable.
+	CodeExternalName = "DMN0212"
+	// CodeFallback: the Service of default-backend cannot be used.
+	CodeFallback = "DMN0213"
+	// CodeDefaultBackend: --default-backend-service cannot be used.
+	CodeDefaultBackend = "DMN0214"
+	// CodeCatchAll: another Ingress already is the catch-all.
+	CodeCatchAll = "DMN0215"
+	// CodeHostSetting: an older Ingress decides a setting of the host.
+	CodeHostSetting = "DMN0216"
+	// CodeAlias: a server-alias cannot be used.
+	CodeAlias = "DMN0217"
+	// CodeWWW: a from-to-www-redirect cannot be made.
+	CodeWWW = "DMN0218"
+	// CodeKept: the last good version of an Ingress stays in service.
+	CodeKept = "DMN0219"
+	// CodeEmpty: an Ingress has neither rules nor a default backend.
+	CodeEmpty = "DMN0220"
+
+	// CodeNoSecret: a TLS Secret does not exist.
+	CodeNoSecret = "DMN0401"
+	// CodeSecretKeys: a TLS Secret lacks tls.crt or tls.key.
+	CodeSecretKeys = "DMN0402"
+	// CodeCertificate: a certificate or key cannot be read.
+	CodeCertificate = "DMN0403"
+	// CodeKeyPair: certificate and key do not belong together.
+	CodeKeyPair = "DMN0404"
+	// CodeNotCovered: a certificate does not cover the host.
+	CodeNotCovered = "DMN0405"
+	// CodeDefaultCertificate: --default-ssl-certificate cannot be used.
+	CodeDefaultCertificate = "DMN0406"
+)
+
+// mergeProblems adds the problems of the Ingresses, which are sorted already,
+// to all others. Sorting everything would be most of the cost of a translation
+// when there are many.
+func (t *Translator) mergeProblems(others []ir.Problem) []ir.Problem {
+	slices.SortFunc(others, ir.Problem.Compare)
+	total := len(others)
+	for _, in := range t.byName {
+		total += len(in.problems)
+	}
+	if total == 0 {
+		return nil
+	}
+	merged := make([]ir.Problem, 0, total)
+	for _, in := range t.byName {
+		for _, p := range in.problems {
+			for len(others) > 0 && others[0].Compare(p) < 0 {
+				merged = append(merged, others[0])
+				others = others[1:]
+			}
+			merged = append(merged, p)
+		}
+	}
+	return append(merged, others...)
+}

@@ -1,0 +1,158 @@
+package upstream
+
+import (
+	"net"
+	"syscall"
+	"time"
+
+	"daemun/internal/http1"
+)
+
+// Conn is one connection to an endpoint. It belongs to one request at a time;
+// only Abort may be called by others.
+type Conn struct {
+	net.Conn // what to write to: the socket, or TLS over it
+	// Reader reads from it. It is empty when the connection is released.
+	Reader http1.Reader
+
+	endpoint  *Endpoint
+	tcp       *net.TCPConn
+	transport Transport
+	raw       syscall.RawConn
+
+	born, idleSince time.Time
+	requests        int
+	reused          bool
+
+	readBy, writeBy time.Time // the deadlines that are set
+
+	probe  func(fd uintptr) // made once, to not allocate with each use
+	probed bool             // what probe found
+	octet  [1]byte
+}
+
+func newConn(e *Endpoint, conn net.Conn, tcp *net.TCPConn, t Transport) (*Conn, error) {
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	c := &Conn{Conn: conn, endpoint: e, tcp: tcp, transport: t, raw: raw, born: time.Now(), requests: 1}
+	c.probe = c.probeSocket
+	c.Reader.Reset(conn)
+	return c, nil
+}
+
+// Endpoint returns where the connection leads.
+func (c *Conn) Endpoint() *Endpoint { return c.endpoint }
+
+// Reused reports that the connection has carried another request before.
+func (c *Conn) Reused() bool { return c.reused }
+
+// TCP returns the socket when it carries plain octets, nil for TLS.
+func (c *Conn) TCP() *net.TCPConn {
+	if c.transport == Plain {
+		return c.tcp
+	}
+	return nil
+}
+
+// probeSocket reads one octet without waiting. EAGAIN is the only good answer:
+// an end or an octet both mean that the connection cannot be used again.
+func (c *Conn) probeSocket(fd uintptr) {
+	_, err := syscall.Read(int(fd), c.octet[:])
+	c.probed = err == syscall.EAGAIN
+}
+
+// quiet reports that nothing arrived while the connection was idle.
+func (c *Conn) quiet() bool {
+	c.probed = false
+	return c.raw.Control(c.probe) == nil && c.probed
+}
+
+// Release gives the connection back to its pool. Call it only when request and
+// response both ended exactly at their framing (H2.11); it closes the
+// connection when it has octets left over, is too old, or has no place.
+func (c *Conn) Release() {
+	config := &c.endpoint.backend.registry.config
+	now := time.Now()
+	if len(c.Reader.Buffered()) > 0 || c.requests >= config.MaxRequests || now.Sub(c.born) >= config.MaxAge {
+		c.close()
+		return
+	}
+	c.Reader.Unhold()
+	c.Reader.Release()
+	c.idleSince = now
+	if !c.endpoint.put(c) {
+		c.close()
+	}
+}
+
+// Discard closes the connection.
+func (c *Conn) Discard() { c.close() }
+
+// Reset closes the connection with a reset, so that the endpoint cannot take
+// what it got for complete (H2.10).
+func (c *Conn) Reset() {
+	_ = c.tcp.SetLinger(0)
+	c.close()
+}
+
+// Abort cuts the connection off while another goroutine uses it; that one
+// gets an error and still has to discard it.
+func (c *Conn) Abort() { c.tcp.Close() }
+
+// AbortReset is Abort with a reset, so that the endpoint cannot take what it
+// got for complete (H2.10).
+func (c *Conn) AbortReset() {
+	_ = c.tcp.SetLinger(0)
+	c.tcp.Close()
+}
+
+// ForgetDeadlines must be called by the owner after deadlines were set past
+// ArmRead and ArmWrite.
+func (c *Conn) ForgetDeadlines() { c.readBy, c.writeBy = time.Time{}, time.Time{} }
+
+func (c *Conn) close() {
+	// A TLS connection would wait up to five seconds to send its goodbye; with
+	// a deadline in the near past it does not.
+	if c.transport == TLS {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(goodbye))
+	}
+	c.Conn.Close()
+	c.Reader.Reset(nil)
+}
+
+// goodbye is how long sending the TLS close alert may take.
+const goodbye = 100 * time.Millisecond
+
+// A deadline is moved only when it is off by more than this: moving it with
+// every read would cost more than the read of a small response.
+const (
+	tick     = time.Second
+	tickLeft = tick / 2
+)
+
+// ArmRead makes reads return within a second, and not after limit. The
+// caller checks what happened meanwhile and arms again.
+func (c *Conn) ArmRead(now, limit time.Time) {
+	by := now.Add(tick)
+	if limit.Before(by) {
+		by = limit
+	}
+	if !c.readBy.After(by) && (c.readBy.Sub(now) >= tickLeft || c.readBy.Equal(by)) {
+		return
+	}
+	c.readBy = by
+	_ = c.Conn.SetReadDeadline(by)
+}
+
+// ArmWrite makes a write fail that the peer does not take within idle (up to a
+// second more).
+func (c *Conn) ArmWrite(now time.Time, idle time.Duration) {
+	if left := c.writeBy.Sub(now); left >= idle && left <= idle+tick {
+		return
+	}
+	c.writeBy = now.Add(idle + tick/2)
+	_ = c.Conn.SetWriteDeadline(c.writeBy)
+}
