@@ -192,7 +192,7 @@ func (d *up) openSockets(ctx context.Context) (err error) {
 		}
 	}()
 	d.certs = listen.NewCertificates()
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), Logger: d.logger}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: func() bool { return d.proxy.ShedIdle() }, Logger: d.logger}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(d.ListenAddress, d.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(d.ListenAddress, d.HTTPSPort), "--https-port", d.certs
