@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"daemun/internal/accesslog"
 	"daemun/internal/admin"
 	"daemun/internal/console"
@@ -105,13 +107,14 @@ type up struct {
 
 	http, https *listen.Listener
 	admin       net.Listener
+	started     time.Time
 	ready       atomic.Bool
 	draining    atomic.Bool
 }
 
 // newUp builds all parts and opens the sockets; nothing runs yet.
 func newUp(ctx context.Context, c UpConfig) (*up, error) {
-	d := &up{UpConfig: c, store: store.New(), loader: manifest.New(c.Paths, c.Stdin)}
+	d := &up{UpConfig: c, started: time.Now(), store: store.New(), loader: manifest.New(c.Paths, c.Stdin)}
 	d.console = console.NewUp(c.Stderr, c.Quiet)
 	d.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
 	first, err := d.loader.Load()
@@ -361,7 +364,7 @@ type addresses struct {
 func (d *up) announce() error {
 	d.ready.Store(true)
 	a := addresses{HTTP: d.http.Addr().String(), HTTPS: d.https.Addr().String(), Admin: d.admin.Addr().String()}
-	d.console.URLs(console.URLs{Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, Admin: a.Admin})
+	d.console.URLs(console.URLs{Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, Admin: a.Admin, Pods: d.podsLine()})
 	if d.ReadyFile == "" {
 		return nil
 	}
@@ -373,6 +376,24 @@ func (d *up) announce() error {
 		return fmt.Errorf("ready file: %w", err)
 	}
 	return nil
+}
+
+// podsLine counts the Pods for the first screen: "3 Pods ready in 0.4s".
+func (d *up) podsLine() string {
+	pods := d.store.View().Pods
+	ready := 0
+	for _, p := range pods {
+		for _, c := range p.Status.Conditions {
+			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
+				ready++
+			}
+		}
+	}
+	took := time.Since(d.started).Round(10 * time.Millisecond)
+	if ready == len(pods) {
+		return fmt.Sprintf("%d Pods ready in %s", ready, took)
+	}
+	return fmt.Sprintf("%d of %d Pods ready after %s", ready, len(pods), took)
 }
 
 // writeAtomic makes a file appear with all of its contents at once.

@@ -12,14 +12,15 @@ import (
 
 // Process is a started container. It is safe for concurrent use.
 type Process struct {
-	id      string
-	pid     int
-	started time.Time
-	shim    *shimProcess
-	out     *output
-	copies  sync.WaitGroup // the two stream readers
-	done    chan struct{}  // closed by the Runtime
-	exit    Exit           // written before done is closed
+	id         string
+	pid        int
+	started    time.Time
+	forceAfter time.Duration // how long Kill waits for the shim
+	shim       *shimProcess
+	out        *output
+	copies     sync.WaitGroup // the two stream readers
+	done       chan struct{}  // closed by the Runtime
+	exit       Exit           // written before done is closed
 
 	writing sync.Mutex // orders frames to the shim
 
@@ -75,7 +76,7 @@ func (p *Process) Kill() {
 	first := !p.killed && !p.gone
 	if first {
 		p.killed = true
-		p.force = time.AfterFunc(forceAfter, p.forceEnd)
+		p.force = time.AfterFunc(p.forceAfter, p.forceEnd)
 	}
 	p.mu.Unlock()
 	if first {

@@ -65,9 +65,11 @@ type Spec struct {
 // Mount shows Source (a file or directory on the machine) at Target.
 //
 // A missing Target is created in the container's view only: the parent
-// directory is covered by a private one that shows the same entries. Inside
-// another writable mount it is created in that mount's source, as container
-// runtimes do.
+// directory is covered by a private one that shows the same entries. Writes
+// below those entries go through; new entries of the covered directory itself
+// stay private, and what the machine adds to it later does not show. Inside
+// another writable mount the target is created in that mount's source, as
+// container runtimes do.
 type Mount struct {
 	Source, Target string
 	ReadOnly       bool
@@ -75,7 +77,7 @@ type Mount struct {
 
 // Exit says how a process ended.
 type Exit struct {
-	Code     int       // 128+signal when killed by a signal
+	Code     int       // 128+signal when killed by a signal; 128 with Err
 	Signal   os.Signal // nil unless a signal ended the program
 	Started  time.Time
 	Finished time.Time

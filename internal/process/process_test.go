@@ -2,14 +2,12 @@ package process
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -281,10 +279,12 @@ func TestPIDIsTheMachines(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID()))
-		if err != nil || string(text) != "sleep\x00"+m+"\x00" {
-			t.Errorf("process %d is %q, %v", p.PID(), text, err)
-		}
+		// The kernel reports a program as started a little before its arguments
+		// are there.
+		eventually(t, "the process with that PID is the program", func() bool {
+			text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID()))
+			return err == nil && string(text) == "sleep\x00"+m+"\x00"
+		})
 	})
 }
 
@@ -342,6 +342,7 @@ func TestShimKilled(t *testing.T) {
 // A shim that is stopped does not answer; Kill must end it all the same.
 func TestKillOfStoppedShim(t *testing.T) {
 	inModes(t, func(t *testing.T, rt *Runtime) {
+		rt.forceAfter = 50 * time.Millisecond
 		m := marker(t)
 		p, err := rt.Start(Spec{ID: "t/p/c", Argv: []string{"sleep", m}, Env: []string{testPath}})
 		if err != nil {
@@ -355,95 +356,6 @@ func TestKillOfStoppedShim(t *testing.T) {
 			t.Errorf("exit %+v", exit)
 		}
 		eventually(t, "all gone", func() bool { return marked(m) == 0 })
-	})
-}
-
-func TestExec(t *testing.T) {
-	inModes(t, func(t *testing.T, rt *Runtime) {
-		dir := t.TempDir()
-		p, err := rt.Start(Spec{ID: "t/p/c", Argv: []string{"sleep", "1000"}, Env: []string{testPath, "X=y"}, WorkingDir: dir})
-		if err != nil {
-			t.Fatal(err)
-		}
-		cases := []struct {
-			script string
-			limit  int
-			code   int
-			want   string
-		}{
-			{"echo $X; echo err >&2; exit 3", 100, 3, "y\nerr\n"},
-			{"pwd", 1000, 0, dir + "\n"},
-			{"echo 123456789", 4, 0, "1234"},
-			{"seq 100000", 5, 0, "1\n2\n3"},
-			{"echo x", 0, 0, ""},
-			{"kill -9 $$", 10, 137, ""},
-			{"exec >&- 2>&-; sleep 0.05; exit 9", 10, 9, ""},
-			{"sleep 1000 & echo left", 10, 0, "left\n"},
-		}
-		var all sync.WaitGroup
-		for _, c := range cases {
-			all.Go(func() {
-				code, out, err := p.Exec(t.Context(), []string{"sh", "-c", c.script}, c.limit)
-				if code != c.code || string(out) != c.want || err != nil {
-					t.Errorf("%s: got %d %q %v, want %d %q", c.script, code, out, err, c.code, c.want)
-				}
-			})
-		}
-		all.Wait()
-		_, _, err = p.Exec(t.Context(), []string{"/no/such"}, 10)
-		if want := `container t/p/c: exec "/no/such": no such file`; err == nil || err.Error() != want {
-			t.Errorf("got %v, want %s", err, want)
-		}
-		if _, _, err = p.Exec(t.Context(), nil, 10); err == nil {
-			t.Error("no error without a command")
-		}
-	})
-}
-
-func TestExecEndsWithContext(t *testing.T) {
-	inModes(t, func(t *testing.T, rt *Runtime) {
-		m := marker(t)
-		p, err := rt.Start(Spec{ID: "t/p/c", Argv: []string{"sleep", "1000"}, Env: []string{testPath}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		go func() {
-			for marked("sleep\x00"+m) == 0 && ctx.Err() == nil {
-				runtime.Gosched()
-			}
-			cancel()
-		}()
-		_, _, err = p.Exec(ctx, []string{"sh", "-c", "sleep " + m + "; :"}, 10)
-		if !errors.Is(err, context.Canceled) {
-			t.Errorf("got %v", err)
-		}
-		eventually(t, "the command is killed", func() bool { return marked(m) == 0 })
-		if code, _, err := p.Exec(t.Context(), []string{"true"}, 10); code != 0 || err != nil {
-			t.Errorf("next exec: %d %v", code, err)
-		}
-	})
-}
-
-func TestExecOfEndedContainer(t *testing.T) {
-	inModes(t, func(t *testing.T, rt *Runtime) {
-		p, err := rt.Start(Spec{ID: "t/p/c", Argv: []string{"sleep", "1000"}, Env: []string{testPath}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		answered := make(chan error)
-		go func() {
-			_, _, err := p.Exec(t.Context(), []string{"sh", "-c", "kill -9 $PPID; echo $PPID; sleep 1000"}, 10)
-			answered <- err
-		}()
-		p.Kill()
-		if err := <-answered; !errors.Is(err, ErrEnded) {
-			t.Errorf("during: got %v, want ErrEnded", err)
-		}
-		<-p.Done()
-		if _, _, err := p.Exec(t.Context(), []string{"true"}, 10); !errors.Is(err, ErrEnded) {
-			t.Errorf("after: got %v, want ErrEnded", err)
-		}
 	})
 }
 

@@ -29,7 +29,8 @@ type Config struct {
 // Runtime starts processes. It is safe for concurrent use; Close it to end
 // what still runs.
 type Runtime struct {
-	cfg Config
+	cfg        Config
+	forceAfter time.Duration // forceAfter outside tests
 
 	probe     sync.Once // guards the two fields below
 	isolation isolation
@@ -48,7 +49,7 @@ func NewRuntime(cfg Config) *Runtime {
 	if cfg.Exe == "" {
 		cfg.Exe = "/proc/self/exe"
 	}
-	return &Runtime{cfg: cfg, running: map[*Process]bool{}}
+	return &Runtime{cfg: cfg, forceAfter: forceAfter, running: map[*Process]bool{}}
 }
 
 // errClosed is what Start returns after Close.
@@ -184,7 +185,9 @@ func (r *Runtime) start(spec Spec) (*Process, error) {
 		isolation: r.isolation, argv: spec.Argv, env: spec.Env, dir: spec.WorkingDir, mounts: spec.Mounts,
 	})
 	if err == nil {
-		return newProcess(spec.ID, s, out, pid), nil
+		p := newProcess(spec.ID, s, out, pid)
+		p.forceAfter = r.forceAfter
+		return p, nil
 	}
 	s.discard()
 	_ = out.close() // nothing was written

@@ -174,6 +174,7 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 		}
 		done := x.body.Done()
 		if done {
+			x.bodyEnd.Store(int64(time.Since(x.start)))
 			x.bodyRead.Store(true)
 			if chunked {
 				out = http1.AppendLastChunk(out, x.body.Trailers())

@@ -46,6 +46,7 @@ type conn struct {
 	rd              http1.Reader
 	readBy, writeBy time.Time // the deadlines that are set
 	state           atomic.Int32
+	idleSince       atomic.Int64 // for ShedIdle
 	requests        atomic.Uint64
 	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
 
@@ -135,14 +136,16 @@ func (c *conn) waitRequest() bool {
 		if c.server.draining.Load() {
 			wait = min(wait, firstWait)
 		}
-		c.armRead(time.Now().Add(wait))
+		now := time.Now()
+		c.idleSince.Store(now.UnixNano())
+		c.armRead(now.Add(wait))
 		// The drain that begins after this point finds the state idle and
 		// wakes us; one that began before was seen above.
 		err := c.rd.Wait()
-		if err != nil && !(isTimeout(err) && c.server.draining.Load() && c.peer.hasData()) {
+		if err != nil && !(isTimeout(err) && c.state.Load() == stateClosing && c.peer.hasData()) {
 			return false
 		}
-		if err != nil { // a request raced with the drain: it is served
+		if err != nil { // a request raced with wake: it is served
 			c.readBy = time.Time{}
 			c.armRead(time.Now().Add(firstWait))
 			if c.rd.Wait() != nil {
@@ -157,16 +160,23 @@ func (c *conn) waitRequest() bool {
 	return true
 }
 
-// wake ends the wait of an idle connection.
-func (c *conn) wake() {
-	if c.state.CompareAndSwap(stateIdle, stateClosing) {
-		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
+// wake ends the wait of an idle connection and reports whether it was one.
+func (c *conn) wake() bool {
+	if !c.state.CompareAndSwap(stateIdle, stateClosing) {
+		return false
 	}
+	_ = c.nc.SetReadDeadline(longAgo)
+	return true
 }
 
-// cut closes the connection under its goroutine.
+// cut closes the connection under its goroutine. It closes the socket itself:
+// TLS would first wait for its turn to say goodbye.
 func (c *conn) cut() {
-	c.nc.Close()
+	if c.tcp != nil {
+		c.tcp.Close()
+	} else {
+		c.nc.Close()
+	}
 	if up := c.upstream.Load(); up != nil {
 		up.Abort()
 	}

@@ -37,12 +37,13 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
-	up        []byte // upstream head, with the body when whole
-	prefix    []byte // what was read of the body before it is streamed
-	whole     bool   // prefix is the whole body
-	streaming bool   // a goroutine sends the body
-	cutShort  bool   // the upstream did not take the whole request
-	bodyRead  atomic.Bool
+	up        []byte       // upstream head, with the body when whole
+	prefix    []byte       // what was read of the body before it is streamed
+	whole     bool         // prefix is the whole body
+	streaming bool         // a goroutine sends the body
+	cutShort  bool         // the upstream did not take the whole request
+	bodyRead  atomic.Bool  // all of the body was read from the client
+	bodyEnd   atomic.Int64 // when, in nanoseconds since start
 	stop      atomic.Bool
 	tried     []*upstream.Endpoint
 
@@ -66,11 +67,17 @@ func (x *exchange) begin() {
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.id[0] = 0
 	x.entry.Attempts = x.entry.Attempts[:0]
+	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out, &x.target} {
+		if cap(*b) > largestKept {
+			*b = nil
+		}
+	}
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
 
-// largestKept bounds the buffers that a pooled connection keeps.
-const largestKept = 64 << 10
+// largestKept bounds the buffers that a connection keeps from one request to
+// the next.
+const largestKept = 16 << 10
 
 // forget drops references that would keep things alive in the pool.
 func (x *exchange) forget() {
@@ -79,11 +86,6 @@ func (x *exchange) forget() {
 	x.resp.Reset()
 	x.match.Path = nil
 	clear(x.tried[:cap(x.tried)])
-	for _, b := range []*[]byte{&x.up, &x.prefix, &x.out, &x.target} {
-		if cap(*b) > largestKept {
-			*b = nil
-		}
-	}
 	attempts := x.entry.Attempts[:0]
 	x.entry = accesslog.Entry{Attempts: attempts}
 }

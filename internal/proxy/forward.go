@@ -170,6 +170,7 @@ func dialFailure(err error) failure {
 func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn, failure) {
 	for {
 		x.c.upstream.Store(up)
+		x.cutShort = false
 		sent, err := x.sendAndAwait(up)
 		if err == nil {
 			return up, failure{}
@@ -279,7 +280,7 @@ func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 		n, err := x.resp.Parse(up.Reader.Buffered(), &x.c.server.backend, head)
 		switch {
 		case err == http1.ErrIncomplete:
-			if err := x.fill(up, limit); err != nil {
+			if err := x.fill(up, &limit); err != nil {
 				return err
 			}
 			continue
@@ -328,9 +329,9 @@ func (x *exchange) relayInterim() error {
 
 // fill reads more from the upstream. Every second or two it looks whether the
 // client is still there.
-func (x *exchange) fill(up *upstream.Conn, limit time.Time) error {
+func (x *exchange) fill(up *upstream.Conn, limit *time.Time) error {
 	for {
-		up.ArmRead(time.Now(), limit)
+		up.ArmRead(time.Now(), *limit)
 		_, err := up.Reader.Fill()
 		if err == nil {
 			return nil
@@ -341,14 +342,26 @@ func (x *exchange) fill(up *upstream.Conn, limit time.Time) error {
 	}
 }
 
-// stillWaiting judges a read that failed: nil means read again.
-func (x *exchange) stillWaiting(err error, limit time.Time) error {
-	switch {
+// stillWaiting judges a read that failed: nil means read again. The time of an
+// upstream does not run while the request body is on its way to it: then the
+// times for bodies count, and limit is moved.
+func (x *exchange) stillWaiting(err error, limit *time.Time) error {
+	switch now := time.Now(); {
 	case err == io.EOF:
 		return io.ErrUnexpectedEOF
 	case !isTimeout(err):
 		return err
-	case !time.Now().Before(limit):
+	case !now.Before(*limit):
+		if x.streaming {
+			from := now
+			if x.bodyRead.Load() {
+				from = x.start.Add(time.Duration(x.bodyEnd.Load()))
+			}
+			if next := from.Add(x.match.Route.IR.ReadTimeout.D()); now.Before(next) {
+				*limit = next
+				return nil
+			}
+		}
 		return errTooLong
 	case x.c.peer.gone():
 		return errClientGone

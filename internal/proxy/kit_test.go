@@ -26,22 +26,32 @@ import (
 // patience bounds every wait of a test; reaching it is a failure.
 const patience = 20 * time.Second
 
-// bench is a Server behind a real listener with scripted upstreams.
+// rig is a Server behind a real listener with scripted upstreams.
 type rig struct {
 	t         testing.TB
 	server    *Server
 	upstreams *upstream.Registry
 	tables    atomic.Pointer[table.Table]
 	listener  net.Listener
-	tls       bool
+	tls       atomic.Bool                // connections count as TLS
+	wrap      atomic.Pointer[tls.Config] // and really are
 	config    *ir.Config
+	counts    *metrics.Registry // may be nil
 }
 
 func newRig(t testing.TB, cfg *ir.Config) *rig {
 	t.Helper()
-	r := &rig{t: t, config: cfg, upstreams: upstream.NewRegistry(upstream.Config{})}
+	return newRigWith(t, cfg, Config{}, nil)
+}
+
+// newRigWith takes the rest of the proxy's configuration, and what routes count
+// in.
+func newRigWith(t testing.TB, cfg *ir.Config, c Config, counts *metrics.Registry) *rig {
+	t.Helper()
+	r := &rig{t: t, config: cfg, upstreams: upstream.NewRegistry(upstream.Config{}), counts: counts}
 	r.publish()
-	r.server = New(Config{Table: &r.tables})
+	c.Table = &r.tables
+	r.server = New(c)
 	var err error
 	if r.listener, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -69,9 +79,16 @@ func newRig(t testing.TB, cfg *ir.Config) *rig {
 
 func (r *rig) serve(nc net.Conn) {
 	info := listen.ConnInfo{Remote: nc.RemoteAddr().(*net.TCPAddr).AddrPort(), Local: nc.LocalAddr().(*net.TCPAddr).AddrPort()}
-	if r.tls {
+	if r.tls.Load() {
 		state := tls.ConnectionState{}
 		info.TLS = &state // the proxy only asks whether there is one
+	}
+	if config := r.wrap.Load(); config != nil {
+		secure := tls.Server(nc, config)
+		if err := secure.Handshake(); err != nil {
+			r.t.Error(err)
+		}
+		nc = secure
 	}
 	r.server.ServeConn(nc, info)
 }
@@ -79,7 +96,12 @@ func (r *rig) serve(nc net.Conn) {
 func (r *rig) publish() {
 	r.tables.Store(table.Compile(r.tables.Load(), 1, r.config, table.Handles{
 		Backend: r.upstreams.Backend,
-		Route:   func(*ir.Host, *ir.Route) *metrics.Route { return nil },
+		Route: func(h *ir.Host, route *ir.Route) *metrics.Route {
+			if r.counts == nil {
+				return nil
+			}
+			return r.counts.Route(metrics.RouteKey{Host: h.Name, Service: route.Service, Path: route.Path})
+		},
 	}))
 }
 
@@ -132,8 +154,10 @@ func (r *rig) dial() *client {
 	}
 	r.t.Cleanup(func() { nc.Close() })
 	_ = nc.SetDeadline(time.Now().Add(patience))
-	return &client{r.t, nc, bufio.NewReader(nc)}
+	return newClient(r.t, nc)
 }
+
+func newClient(t testing.TB, nc net.Conn) *client { return &client{t, nc, bufio.NewReader(nc)} }
 
 func (c *client) send(s string) {
 	c.t.Helper()

@@ -49,6 +49,9 @@ func TestUpgrade(t *testing.T) {
 	}
 	c.send("late")
 	c.expect("late")
+	large := strings.Repeat("0123456789abcdef", 1<<14)
+	go func() { _, _ = io.WriteString(c.Conn, large) }()
+	c.expect(large)
 	c.Close()
 	eventually(t, "the tunnel ends", func() bool { return r.server.Stats().Tunnels == 0 })
 }

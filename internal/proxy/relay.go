@@ -181,7 +181,7 @@ func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
 		if n > 0 || err == nil || err == io.EOF {
 			return n, err
 		}
-		if err := x.stillWaiting(err, limit); err != nil {
+		if err := x.stillWaiting(err, &limit); err != nil {
 			return 0, err
 		}
 		now = time.Now()
@@ -222,7 +222,7 @@ func (x *exchange) splice(up *upstream.Conn) (toClient, fromUpstream error) {
 		}
 		if n > 0 {
 			limit = time.Now().Add(x.match.Route.IR.ReadTimeout.D())
-		} else if err := x.stillWaiting(err, limit); err != nil {
+		} else if err := x.stillWaiting(err, &limit); err != nil {
 			return nil, err
 		}
 	}

@@ -124,6 +124,20 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	s.conns.Put(c)
 }
 
+// ShedIdle closes the connection that has waited longest for a request and
+// reports whether there was one (H6.13).
+func (s *Server) ShedIdle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var oldest *conn
+	for c := range s.open {
+		if c.state.Load() == stateIdle && (oldest == nil || c.idleSince.Load() < oldest.idleSince.Load()) {
+			oldest = c
+		}
+	}
+	return oldest != nil && oldest.wake()
+}
+
 // cutOff is how long forced connections have to unwind.
 const cutOff = 5 * time.Second
 

@@ -50,24 +50,15 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	b = http1.AppendField(b, "Upgrade", x.resp.Upgrade)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
-	x.out = append(b, up.Reader.Buffered()...)
-	up.Reader.Discard(len(up.Reader.Buffered()))
+	x.out = b
 	if x.flush() != nil {
 		return
 	}
+	up.Reader.Unhold()
 	c.state.Store(stateTunnel)
 	idle := x.match.Route.IR.ReadTimeout.D()
 	t := &tunnel{client: c.nc, upstream: up.Conn, idle: idle, start: time.Now(), server: c.server}
-	_ = c.nc.SetWriteDeadline(time.Time{})
-	up.ArmWrite(time.Now(), x.match.Route.IR.SendTimeout.D())
-	if early := c.rd.Buffered(); len(early) > 0 {
-		if _, err := up.Write(early); err != nil {
-			return
-		}
-		x.received += int64(len(early))
-		c.rd.Discard(len(early))
-	}
-	in, out := t.run()
+	in, out := t.run(&c.rd, &up.Reader)
 	x.received += in
 	x.written += out
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
@@ -87,16 +78,23 @@ func (t *tunnel) touch() { t.last.Store(int64(time.Since(t.start))) }
 
 // run copies both ways and returns the octets from and to the client. The
 // first direction that ends makes the other one end, too.
-func (t *tunnel) run() (in, out int64) {
+func (t *tunnel) run(client, upstream *http1.Reader) (fromClient, toClient int64) {
 	done := make(chan int64, 1)
+	var in int64 // of the goroutine until it sends on done
 	go func() {
-		n := t.copy(t.upstream, t.client)
-		t.end()
-		done <- n
+		defer func() {
+			if r := recover(); r != nil { // H6.20: it costs this tunnel only
+				t.server.counters.panics.Add(1)
+				t.server.logger.Error("panic in a tunnel", "panic", r)
+			}
+			t.end()
+			done <- in
+		}()
+		in = t.copy(t.upstream, t.client, client)
 	}()
-	out = t.copy(t.client, t.upstream)
+	toClient = t.copy(t.client, t.upstream, upstream)
 	t.end()
-	return <-done, out
+	return <-done, toClient
 }
 
 // end makes both directions fail at once.
@@ -106,31 +104,64 @@ func (t *tunnel) end() {
 	_ = t.upstream.SetReadDeadline(longAgo)
 }
 
-// copy passes octets on until it fails or the tunnel is idle for too long.
-func (t *tunnel) copy(to, from net.Conn) (n int64) {
-	p := t.server.pieces.Get().(*piece)
-	defer t.server.pieces.Put(p)
+// manyOctets is what a full first read brings: more is likely to follow, which
+// is worth a larger buffer for a while.
+const manyOctets = 4 << 10
+
+// copy passes octets on until it fails or the tunnel is idle for too long. It
+// waits through rd, so that a tunnel at rest holds no buffer for it.
+func (t *tunnel) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
 	if !t.armIdle(from) {
 		return 0
 	}
 	for {
-		m, err := from.Read(p.b[:])
-		if m > 0 {
-			t.touch()
-			_ = to.SetWriteDeadline(time.Now().Add(writeIdle))
-			w, werr := to.Write(p.b[:m])
-			n += int64(w)
-			if werr != nil {
+		err := rd.Wait()
+		b := rd.Buffered()
+		w, ok := t.pass(to, b)
+		n += int64(w)
+		rd.Discard(len(b))
+		switch {
+		case !ok:
+			return n
+		case err == nil && len(b) >= manyOctets:
+			w, ok := t.copyMany(to, from)
+			if n += w; !ok {
 				return n
 			}
-		}
-		if err == nil {
-			continue
-		}
-		if !isTimeout(err) || t.idleFor() >= t.idle || !t.armIdle(from) {
+		case err == nil:
+		case !isTimeout(err) || t.idleFor() >= t.idle || !t.armIdle(from):
 			return n
 		}
 	}
+}
+
+// copyMany passes octets on as long as they fill its buffer or fail to come in
+// time; ok is false when the tunnel is at its end.
+func (t *tunnel) copyMany(to, from net.Conn) (n int64, ok bool) {
+	p := t.server.pieces.Get().(*piece)
+	defer t.server.pieces.Put(p)
+	for {
+		m, err := from.Read(p.b[:])
+		w, ok := t.pass(to, p.b[:m])
+		n += int64(w)
+		if !ok || err != nil && !isTimeout(err) {
+			return n, false
+		}
+		if m < len(p.b)/2 {
+			return n, true
+		}
+	}
+}
+
+// pass writes b and notes that octets moved.
+func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
+	if len(b) == 0 {
+		return 0, true
+	}
+	t.touch()
+	_ = to.SetWriteDeadline(time.Now().Add(writeIdle))
+	n, err := to.Write(b)
+	return n, err == nil
 }
 
 func (t *tunnel) idleFor() time.Duration {

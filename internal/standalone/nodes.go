@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
 	"daemun/internal/ir"
@@ -72,6 +73,9 @@ func nodeIP(n *corev1.Node) string {
 
 func (n *nodes) derive(from *corev1.Node) *corev1.Node {
 	node := from.DeepCopy()
+	if node.CreationTimestamp.IsZero() {
+		node.CreationTimestamp = metav1.Now()
+	}
 	if node.Labels == nil {
 		node.Labels = map[string]string{}
 	}

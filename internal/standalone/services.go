@@ -123,8 +123,11 @@ func (a *services) derive(name store.Name, s *corev1.Service) *corev1.Service {
 	if out.Spec.Type == "" {
 		out.Spec.Type = corev1.ServiceTypeClusterIP
 	}
-	if out.CreationTimestamp.IsZero() && known {
-		out.CreationTimestamp = d.to.CreationTimestamp
+	if out.CreationTimestamp.IsZero() {
+		out.CreationTimestamp = metav1.Now()
+		if known {
+			out.CreationTimestamp = d.to.CreationTimestamp
+		}
 	}
 	if needsClusterIP(out) {
 		a.assign(name, out)

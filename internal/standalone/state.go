@@ -41,7 +41,7 @@ type state struct {
 	gone     []store.Key
 	found    problemSet
 	again    time.Time
-	selected map[store.Name]*corev1.Service // Services before this step
+	selected map[store.Name]*corev1.Service // Services as of the last publish
 }
 
 func newState(c *Config) *state {
@@ -139,7 +139,6 @@ func (s *state) deriveObjects() {
 			wantedNodes[k.Name] = o
 		}
 	}
-	s.selected = s.shown
 	s.shown = s.services.update(wantedServices)
 	s.nodes.update(wantedNodes)
 }

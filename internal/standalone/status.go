@@ -115,8 +115,8 @@ func carryTimes(now metav1.Time, old, next []corev1.PodCondition) {
 	}
 }
 
-// isStuck says whether the Pod waits for something that time alone will not
-// mend, and isSettled whether nothing more is to be expected of it now.
+// isStuck says whether a container waits for something that time alone will
+// not mend.
 func isStuck(s *corev1.PodStatus) bool {
 	for _, list := range [][]corev1.ContainerStatus{s.InitContainerStatuses, s.ContainerStatuses} {
 		for _, c := range list {
@@ -136,6 +136,8 @@ func isStuck(s *corev1.PodStatus) bool {
 	return false
 }
 
+// isSettled says whether nothing more is to be expected of the Pod now: it is
+// ready, has ended, or is stuck.
 func isSettled(pod *corev1.Pod, problems []ir.Problem) bool {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed || conditionTrue(pod, corev1.PodReady) {
 		return true

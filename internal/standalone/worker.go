@@ -147,7 +147,7 @@ func (w *worker) news() <-chan struct{} {
 	return w.changed
 }
 
-// problem sets, or with an empty message clears, one problem of the Pod.
+// problemLocked sets, or with an empty message clears, one problem of the Pod.
 // It needs mu.
 func (w *worker) problemLocked(code, field, message string, severity ir.Severity) {
 	key := code + " " + field
@@ -254,8 +254,9 @@ func (w *worker) grace() time.Duration {
 	return time.Duration(max(seconds, 0)) * time.Second
 }
 
-// restartPolicy of one container of the Pod: a sidecar always restarts, an
-// init container until it succeeded unless the Pod's policy is Never.
+// restarts says whether a container that ended with code is to run again: a
+// sidecar always, an init container until it succeeded unless the Pod's policy
+// is Never, others as the policy says.
 func (w *worker) restarts(c *containerRun, code int) bool {
 	if isSidecar(c.spec) {
 		return true

@@ -1,0 +1,338 @@
+package standalone
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"daemun/internal/store"
+)
+
+func TestExpand(t *testing.T) {
+	t.Parallel()
+	lookup := func(n string) (string, bool) {
+		return map[string]string{"A": "1", "B": "$(A)"}[n], n == "A" || n == "B"
+	}
+	for in, want := range map[string]string{
+		"":        "",
+		"$(A)":    "1",
+		"x$(A)y":  "x1y",
+		"$(B)":    "$(A)", // values are not expanded again
+		"$$(A)":   "$(A)",
+		"$$$(A)":  "$1",
+		"$$":      "$",
+		"$":       "$",
+		"$A":      "$A",
+		"$(NONE)": "$(NONE)",
+		"$(A":     "$(A",
+		"$()":     "$()",
+		"a$(A)$":  "a1$",
+	} {
+		if got := expand(in, lookup); got != want {
+			t.Errorf("expand(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzExpand(f *testing.F) {
+	f.Add("$(A)$$(B)$(", "v")
+	f.Fuzz(func(t *testing.T, in, value string) {
+		none := expand(in, func(string) (string, bool) { return "", false })
+		if !strings.Contains(in, "$$") && none != in {
+			t.Errorf("without variables %q became %q", in, none)
+		}
+		if len(none) > len(in) {
+			t.Errorf("%q grew to %q without variables", in, none)
+		}
+		expand(in, func(string) (string, bool) { return value, true })
+	})
+}
+
+func TestBackOff(t *testing.T) {
+	t.Parallel()
+	var b backOff
+	var got []time.Duration
+	for range 8 {
+		got = append(got, b.after(time.Second)/time.Second)
+	}
+	got = append(got, b.after(10*time.Minute)/time.Second)
+	if d := cmp.Diff([]time.Duration{0, 10, 20, 40, 80, 160, 300, 300, 0}, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestClusterIPBands(t *testing.T) {
+	t.Parallel()
+	for prefix, band := range map[string]uint64{"10.0.0.0/28": 0, "10.0.0.0/24": 16, "10.0.0.0/20": 256, "10.0.0.0/16": 256} {
+		r := newAddressRange(netip.MustParsePrefix(prefix))
+		if got := r.band(); got != band {
+			t.Errorf("%s: lower band %d, want %d", prefix, got, band)
+		}
+		a, err := r.dynamic("x")
+		if err != nil || a.Less(r.at(band)) {
+			t.Errorf("%s: dynamic address %s (%v) is in the lower band", prefix, a, err)
+		}
+	}
+	r := newAddressRange(netip.MustParsePrefix("10.0.0.0/29"))
+	for range 6 {
+		if _, err := r.dynamic("x"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if a, err := r.dynamic("x"); err == nil {
+		t.Errorf("a seventh address %s in a network of six", a)
+	}
+	for text, want := range map[string]string{"10.0.0.0": "not a usable", "10.0.0.7": "not a usable", "10.0.1.1": "not a usable", "x": "no IP", "10.0.0.3": "in use"} {
+		if _, err := r.explicit(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("explicit %s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestServiceAddresses(t *testing.T) {
+	t.Parallel()
+	svc := func(name, ip string) *corev1.Service {
+		s := service(name)
+		s.Spec.ClusterIP = ip
+		return s
+	}
+	wanted := map[store.Name]*corev1.Service{}
+	for _, s := range []*corev1.Service{svc("a", ""), svc("b", "127.96.3.3"), svc("c", "127.96.3.3"), svc("d", "None"), svc("e", "10.0.0.1")} {
+		wanted[store.NameOf(s)] = s
+	}
+	a := newServices(netip.MustParsePrefix("127.96.0.0/16"))
+	out := a.update(wanted)
+	ip := func(name string) string { return out[store.Name{Namespace: "default", Name: name}].Spec.ClusterIP }
+	if ip("b") != "127.96.3.3" || ip("c") != "" || ip("d") != "None" || ip("e") != "" || ip("a") == "" {
+		t.Errorf("addresses: a=%s b=%s c=%s d=%s e=%s", ip("a"), ip("b"), ip("c"), ip("d"), ip("e"))
+	}
+	if len(a.problems) != 2 {
+		t.Errorf("problems: %v", a.problems)
+	}
+	first := ip("a")
+	delete(wanted, store.Name{Namespace: "default", Name: "b"})
+	again := a.update(wanted)
+	if out = again; ip("a") != first || ip("c") != "127.96.3.3" || len(a.problems) != 1 {
+		t.Errorf("after b is gone: a=%s (was %s) c=%s, problems %v", ip("a"), first, ip("c"), a.problems)
+	}
+	if b := newServices(netip.MustParsePrefix("127.96.0.0/16")); b.update(wanted)[store.Name{Namespace: "default", Name: "a"}].Spec.ClusterIP != first {
+		t.Error("a new start gives another address")
+	}
+}
+
+// endpointPod is a Pod with an address and a readiness.
+func endpointPod(i int, ready, deleted bool, phase corev1.PodPhase) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("p", i), UID: types.UID(fmt.Sprint(i)), Labels: map[string]string{"app": "web"}}}
+	p.Status = corev1.PodStatus{Phase: phase, PodIP: fmt.Sprintf("127.244.1.%d", i), Conditions: []corev1.PodCondition{condition(corev1.PodReady, ready, "", "")}}
+	if deleted {
+		p.DeletionTimestamp = &metav1.Time{}
+	}
+	return p
+}
+
+func TestSliceConditions(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		pod                         *corev1.Pod
+		publish                     bool
+		ready, serving, terminating bool
+		absent                      bool
+	}{
+		"ready":                 {pod: endpointPod(1, true, false, corev1.PodRunning), ready: true, serving: true},
+		"unready":               {pod: endpointPod(1, false, false, corev1.PodRunning)},
+		"published unready":     {pod: endpointPod(1, false, false, corev1.PodRunning), publish: true, ready: true},
+		"terminating":           {pod: endpointPod(1, true, true, corev1.PodRunning), serving: true, terminating: true},
+		"terminating unready":   {pod: endpointPod(1, false, true, corev1.PodRunning), terminating: true},
+		"published terminating": {pod: endpointPod(1, true, true, corev1.PodRunning), publish: true, ready: true, serving: true, terminating: true},
+		"succeeded":             {pod: endpointPod(1, false, false, corev1.PodSucceeded), absent: true},
+		"failed":                {pod: endpointPod(1, false, false, corev1.PodFailed), absent: true},
+	} {
+		svc := service("web")
+		svc.Spec.PublishNotReadyAddresses = c.publish
+		got := buildSlices(svc, []*corev1.Pod{c.pod}, nil)
+		if len(got) != 1 {
+			t.Fatalf("%s: %d slices", name, len(got))
+		}
+		if c.absent {
+			if len(got[0].Endpoints) != 0 {
+				t.Errorf("%s: is an endpoint", name)
+			}
+			continue
+		}
+		want := discoveryv1.EndpointConditions{Ready: &c.ready, Serving: &c.serving, Terminating: &c.terminating}
+		if d := cmp.Diff(want, got[0].Endpoints[0].Conditions); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+func TestSliceShape(t *testing.T) {
+	t.Parallel()
+	svc := service("web")
+	svc.Spec.ClusterIP = corev1.ClusterIPNone
+	svc.Labels = map[string]string{"team": "x", discoveryv1.LabelManagedBy: "me"}
+	pod := endpointPod(1, true, false, corev1.PodRunning)
+	pod.Spec.NodeName, pod.Spec.Hostname, pod.Spec.Subdomain = "local", "p1", "web"
+	s := buildSlices(svc, []*corev1.Pod{pod}, nil)[0]
+	if d := cmp.Diff(map[string]string{
+		"team": "x", discoveryv1.LabelServiceName: "web", discoveryv1.LabelManagedBy: sliceController, corev1.IsHeadlessService: "",
+	}, s.Labels); d != "" {
+		t.Error(d)
+	}
+	e := s.Endpoints[0]
+	if *e.Hostname != "p1" || *e.NodeName != "local" || e.TargetRef.Name != "p1" || *s.Ports[0].Port != 8080 || *s.Ports[0].Name != "http" {
+		t.Errorf("slice %+v", s)
+	}
+	pod.Spec.Subdomain = "other"
+	if buildSlices(svc, []*corev1.Pod{pod}, nil)[0].Endpoints[0].Hostname != nil {
+		t.Error("a Pod of another subdomain has a host name here")
+	}
+	svc.Spec.Selector = nil
+	if got := buildSlices(svc, []*corev1.Pod{pod}, nil); got != nil {
+		t.Errorf("a Service without selector has slices: %v", got)
+	}
+}
+
+func TestSliceFilling(t *testing.T) {
+	t.Parallel()
+	svc := service("web")
+	var pods []*corev1.Pod
+	for i := range 250 {
+		pods = append(pods, endpointPod(i, true, false, corev1.PodRunning))
+	}
+	first := buildSlices(svc, pods[:240], nil)
+	if got := sizes(first); got != "100 100 40" {
+		t.Errorf("sizes %s", got)
+	}
+	again := buildSlices(svc, pods[:240], first)
+	for i := range again {
+		if again[i] != first[i] {
+			t.Error("slices were rebuilt although nothing changed")
+		}
+	}
+	// One goes, two come: the slice that is written anyway takes one, the one
+	// with room the other.
+	next := buildSlices(svc, append(pods[1:240:240], pods[240], pods[241]), first)
+	changed := 0
+	for _, s := range next {
+		same := false
+		for _, f := range first {
+			same = same || s == f
+		}
+		if !same {
+			changed++
+		}
+	}
+	if len(next) != 3 || changed != 2 {
+		t.Errorf("%d slices (%s), %d changed; want 3 and 2", len(next), sizes(next), changed)
+	}
+	if got := buildSlices(svc, nil, first); len(got) != 1 || len(got[0].Endpoints) != 0 {
+		t.Errorf("want one placeholder, got %s", sizes(got))
+	}
+}
+
+func sizes(list []*discoveryv1.EndpointSlice) string {
+	var out []string
+	for _, s := range list {
+		out = append(out, fmt.Sprint(len(s.Endpoints)))
+	}
+	return strings.Join(out, " ")
+}
+
+func TestMirror(t *testing.T) {
+	t.Parallel()
+	e := &corev1.Endpoints{ObjectMeta: meta("ext"), Subsets: []corev1.EndpointSubset{ //nolint:staticcheck // see mirrors
+		{Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}, {IP: "2001:db8::1"}}, NotReadyAddresses: []corev1.EndpointAddress{{IP: "192.0.2.2"}},
+			Ports: []corev1.EndpointPort{{Name: "a", Port: 1}}}, //nolint:staticcheck // see mirrors
+		{Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}}, Ports: []corev1.EndpointPort{{Name: "b", Port: 2}}}, //nolint:staticcheck // see mirrors
+	}}
+	svc := &corev1.Service{ObjectMeta: meta("ext")}
+	if !mirrors(e, svc) || mirrors(e, nil) || mirrors(e, service("ext")) {
+		t.Error("which Endpoints are mirrored")
+	}
+	got := mirrorSlices(e)
+	if s := sizes(got); s != "2 1 1" || *got[0].Endpoints[1].Conditions.Ready || got[1].AddressType != discoveryv1.AddressTypeIPv6 || *got[2].Ports[0].Port != 2 {
+		t.Errorf("slices %s: %v", s, got)
+	}
+	skip := e.DeepCopy()
+	skip.Labels[discoveryv1.LabelSkipMirror] = "true"
+	if mirrors(skip, svc) {
+		t.Error("skip-mirror is not honoured")
+	}
+}
+
+func TestRolloutNumbers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		replicas      int32
+		surge, unav   string
+		wantS, wantUn int
+	}{{4, "", "", 1, 1}, {1, "", "", 1, 0}, {10, "", "", 3, 2}, {3, "0", "0", 0, 1}, {10, "15%", "15%", 2, 1}, {5, "2", "0%", 2, 0}} {
+		d := &appsv1.Deployment{}
+		d.Spec.Replicas = &c.replicas
+		if c.surge != "" {
+			s, u := intstr.Parse(c.surge), intstr.Parse(c.unav)
+			d.Spec.Strategy.RollingUpdate = &appsv1.RollingUpdateDeployment{MaxSurge: &s, MaxUnavailable: &u}
+		}
+		if r := rolloutOf(d, ""); r.surge != c.wantS || r.unavail != c.wantUn {
+			t.Errorf("%+v: surge %d unavailable %d", c, r.surge, r.unavail)
+		}
+	}
+}
+
+func TestServiceVariables(t *testing.T) {
+	t.Parallel()
+	web := service("my-web")
+	web.Spec.ClusterIP = "127.96.1.1"
+	web.Spec.Ports = append(web.Spec.Ports, corev1.ServicePort{Name: "dns-udp", Port: 53, Protocol: corev1.ProtocolUDP})
+	headless, elsewhere := service("quiet"), service("far")
+	headless.Spec.ClusterIP = corev1.ClusterIPNone
+	elsewhere.Namespace, elsewhere.Spec.ClusterIP = "other", "127.96.1.2"
+	api := newServices(netip.MustParsePrefix("127.96.0.0/16")).update(nil)[kubernetesService]
+	st := store.New()
+	st.Update(func(tx *store.Tx) {
+		for _, s := range []*corev1.Service{web, headless, elsewhere, api} {
+			tx.Put(s)
+		}
+	})
+	pod := endpointPod(1, true, false, corev1.PodRunning)
+	c := program("x")
+	c.Env = []corev1.EnvVar{{Name: "URL", Value: "http://$(MY_WEB_SERVICE_HOST):$(MY_WEB_SERVICE_PORT)"}, {Name: "MY_WEB_PORT", Value: "mine"}}
+	env, m := containerEnv(pod, &c, st.View())
+	if m != nil {
+		t.Fatal(m)
+	}
+	for name, want := range map[string]string{
+		"MY_WEB_SERVICE_HOST": "127.96.1.1", "MY_WEB_SERVICE_PORT": "80", "MY_WEB_SERVICE_PORT_HTTP": "80", "MY_WEB_SERVICE_PORT_DNS_UDP": "53",
+		"MY_WEB_PORT": "mine", "MY_WEB_PORT_53_UDP": "udp://127.96.1.1:53", "MY_WEB_PORT_53_UDP_PROTO": "udp", "MY_WEB_PORT_80_TCP_ADDR": "127.96.1.1",
+		"URL": "http://127.96.1.1:80", "KUBERNETES_SERVICE_HOST": "127.96.0.1", "KUBERNETES_SERVICE_PORT": "443", "POD_IP": "127.244.1.1", "HOSTNAME": "p1",
+	} {
+		if got, _ := env.get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	for _, name := range []string{"QUIET_SERVICE_HOST", "FAR_SERVICE_HOST"} {
+		if v, ok := env.get(name); ok {
+			t.Errorf("%s = %q, want none", name, v)
+		}
+	}
+	no := false
+	pod.Spec.EnableServiceLinks = &no
+	env, _ = containerEnv(pod, &c, st.View())
+	if _, ok := env.get("MY_WEB_SERVICE_HOST"); ok {
+		t.Error("enableServiceLinks: false is not honoured")
+	}
+	if _, ok := env.get("KUBERNETES_SERVICE_HOST"); !ok {
+		t.Error("the kubernetes Service is missing without service links")
+	}
+}
