@@ -11,6 +11,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -28,11 +29,19 @@ import (
 func Build(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build daemun: %v\n%s", err, out)
+	if err := BuildTo(dir); err != nil {
+		t.Fatal(err)
 	}
 	return dir
+}
+
+// BuildTo builds the program as "daemun" in a folder, for a TestMain.
+func BuildTo(dir string) error {
+	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build daemun: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // Instance is one running `daemun up`.
@@ -45,6 +54,7 @@ type Instance struct {
 
 	t      testing.TB
 	bin    string
+	client *http.Client
 	stdout lockedBuffer
 	stderr lockedBuffer
 	exited chan struct{}
@@ -85,6 +95,10 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	if err := os.MkdirAll(d.Manifests, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.RemoveAll(d.readyFile()); err != nil { // of an earlier instance
+		t.Fatal(err)
+	}
+	d.client = d.newClient()
 	for name, text := range manifests {
 		d.Write(name, text)
 	}
@@ -93,8 +107,9 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	}
 	args := append([]string{
 		"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
-		"--ready-file", filepath.Join(o.Dir, "ready.json"), "--state-dir", filepath.Join(o.Dir, "state"),
-	}, o.Args...)
+		"--ready-file", d.readyFile(), "--state-dir", filepath.Join(o.Dir, "state"),
+	}, Networks(t)...)
+	args = append(args, o.Args...)
 	cmd := exec.Command(filepath.Join(o.Bin, "daemun"), append(args, o.Paths...)...)
 	cmd.Dir = o.Dir
 	cmd.Env = append(append(os.Environ(), "NO_COLOR=1"), o.Env...)
@@ -113,7 +128,10 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	return d
 }
 
+func (d *Instance) readyFile() string { return filepath.Join(d.Dir, "ready.json") }
+
 func (d *Instance) cleanup() {
+	d.client.CloseIdleConnections()
 	select {
 	case <-d.exited:
 		return
@@ -153,6 +171,12 @@ func (d *Instance) Stdout() string { return d.stdout.String() }
 // Stderr returns what was said so far.
 func (d *Instance) Stderr() string { return d.stderr.String() }
 
+// WaitReady waits until an instance of Start is ready.
+func (d *Instance) WaitReady(timeout time.Duration) {
+	d.t.Helper()
+	d.waitReady(timeout)
+}
+
 func (d *Instance) waitReady(timeout time.Duration) {
 	d.t.Helper()
 	d.Eventually(timeout, "ready", func() error {
@@ -161,7 +185,7 @@ func (d *Instance) waitReady(timeout time.Duration) {
 			d.t.Fatalf("daemun up ended: %v\n%s", d.err, d.Stderr())
 		default:
 		}
-		b, err := os.ReadFile(filepath.Join(d.Dir, "ready.json"))
+		b, err := os.ReadFile(d.readyFile())
 		if err != nil {
 			return err
 		}
@@ -222,9 +246,19 @@ func (d *Instance) Run(args ...string) (out string, code int) {
 	return string(b), cmd.ProcessState.ExitCode()
 }
 
-// Client returns a client that takes every host name to the instance and
-// follows no redirect.
-func (d *Instance) Client() *http.Client {
+// Remove removes a manifest file.
+func (d *Instance) Remove(name string) {
+	d.t.Helper()
+	if err := os.Remove(filepath.Join(d.Manifests, name)); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// Client returns the client of the instance: it takes every host name to the
+// instance and follows no redirect.
+func (d *Instance) Client() *http.Client { return d.client }
+
+func (d *Instance) newClient() *http.Client {
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
 		to := d.HTTP
 		if strings.HasSuffix(addr, ":443") {
@@ -252,8 +286,9 @@ func (d *Instance) Get(url string) (status int, e Echo, err error) {
 		return 0, e, err
 	}
 	defer resp.Body.Close()
-	if resp.Header.Get("Content-Type") == "application/json" {
-		err = json.NewDecoder(resp.Body).Decode(&e)
+	body, err := io.ReadAll(resp.Body) // to its end, so that the connection is used again
+	if err == nil && resp.Header.Get("Content-Type") == "application/json" {
+		err = json.Unmarshal(body, &e)
 	}
 	return resp.StatusCode, e, err
 }
