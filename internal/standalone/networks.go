@@ -73,11 +73,11 @@ func (n Networks) Reserve() (*Reservation, error) {
 			return nil, err
 		}
 		if elsewhere {
-			moved = append(moved, fmt.Sprintf("%s get addresses of %s", c.name, c.at))
+			moved = append(moved, fmt.Sprintf("%s use %s", c.name, c.at))
 		}
 	}
 	if len(moved) > 0 {
-		r.Moved = "another Daemun runs on this machine, so here " + strings.Join(moved, ", ")
+		r.Moved = "another Daemun runs on this machine; here " + strings.Join(moved, ", ")
 	}
 	return r, nil
 }

@@ -26,8 +26,8 @@ func TestReserve(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"another Daemun runs on this machine, so here Pods get addresses of " + second.Pods.String(),
-		"Services get addresses of " + second.Services.String(),
+		"another Daemun runs on this machine; here Pods use " + second.Pods.String(),
+		"Services use " + second.Services.String(),
 	} {
 		if !strings.Contains(second.Moved, text) {
 			t.Errorf("Moved = %q, want %q", second.Moved, text)
