@@ -28,7 +28,6 @@ import (
 	"daemun/internal/console"
 	"daemun/internal/control"
 	"daemun/internal/explain"
-	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
@@ -131,7 +130,7 @@ func newUp(ctx context.Context, c UpConfig) (*up, error) {
 	d.newDataSide()
 	d.problems = &problemBoard{
 		locate:  d.loader.Locate,
-		sources: []problemSource{d.loader.Problems, d.cluster.Problems, func() []ir.Problem { return d.loop.State().Problems }},
+		sources: []problemSource{d.loader.Problems, d.cluster.Problems},
 		changed: d.console.Problems,
 	}
 	d.cluster.Apply(withClasses(first, true))
@@ -178,7 +177,7 @@ func (d *up) newDataSide() {
 		Certificates: d.certs.Update,
 		Published: func(s control.State) {
 			d.retainMetrics(s.Config)
-			d.problems.refresh()
+			d.problems.publish(s.Problems)
 		},
 	})
 }
@@ -275,9 +274,19 @@ func (d *up) startTraffic(g *group) {
 	g.start("https", func(ctx context.Context) error { return d.https.Serve(ctx, d.proxy) })
 	g.start("admin", d.serveAdmin)
 	g.start("manifests", func(ctx context.Context) error {
-		return d.loader.Watch(ctx, func(ch manifest.Change) { d.cluster.Apply(withClasses(ch, false)); d.problems.refresh() })
+		return d.loader.Watch(ctx, d.apply)
 	})
 	g.start("problems", d.watchProblems)
+}
+
+// apply takes over a change of the files.
+func (d *up) apply(ch manifest.Change) {
+	if ch.Empty() { // there will be no new table
+		d.problems.moved()
+		return
+	}
+	d.cluster.Apply(withClasses(ch, false))
+	d.problems.refresh()
 }
 
 // watchProblems notices problems of workloads, which come and go without a new
