@@ -182,7 +182,7 @@ func (d *up) openStateDir() (err error) {
 func (d *up) newDataSide() {
 	d.log = accesslog.New(accesslog.Config{Writer: d.Stdout})
 	d.metrics = metrics.New(d.metricsConfig())
-	d.upstreams = upstream.NewRegistry(upstream.Config{})
+	d.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: d.dialFilter()})
 	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger})
 	d.loop = control.New(control.Config{
 		Store: d.store, Translator: translate.New(d.Translate), Upstreams: d.upstreams,
@@ -194,6 +194,26 @@ func (d *up) newDataSide() {
 			d.problems.publish(s.Problems)
 		},
 	})
+}
+
+// dialFilter knows the sockets that are open and the addresses this machine
+// has now.
+func (d *up) dialFilter() func(netip.AddrPort) error {
+	var own []netip.AddrPort
+	for _, a := range []net.Addr{d.http.Addr(), d.https.Addr(), d.admin.Addr()} {
+		own = append(own, a.(*net.TCPAddr).AddrPort())
+	}
+	var local []netip.Addr
+	found, err := net.InterfaceAddrs()
+	if err != nil {
+		d.logger.Warn("the addresses of this machine are not known; requests may be sent to Daemun's own ports through them", "err", err)
+	}
+	for _, a := range found {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			local = append(local, p.Addr())
+		}
+	}
+	return newDialFilter(own, local)
 }
 
 // openSockets comes first of all: a port that is taken is the most common
