@@ -142,18 +142,8 @@ func (d *up) newCluster() error {
 	if err != nil {
 		return fmt.Errorf("find the daemun program itself: %w", err)
 	}
-	if d.StateDir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			cache = os.TempDir()
-		}
-		d.StateDir = filepath.Join(cache, "daemun")
-	}
-	if d.StateDir, err = filepath.Abs(d.StateDir); err != nil {
+	if err := d.openStateDir(); err != nil {
 		return err
-	}
-	if err := os.MkdirAll(d.StateDir, 0o700); err != nil {
-		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
 	}
 	d.runtime = process.NewRuntime(process.Config{Exe: self, NoNamespaces: d.NoNamespaces})
 	d.cluster = standalone.New(standalone.Config{
@@ -162,6 +152,30 @@ func (d *up) newCluster() error {
 		NodeNetwork: d.NodeNetwork, LoadBalancerNetwork: d.LoadBalancerNetwork,
 		Logger: d.logger, Output: d.console.Output,
 	})
+	return nil
+}
+
+// openStateDir makes the state directory. Without one of the user's choice it
+// is in the cache folder, or, for users that have none, a new temporary one.
+func (d *up) openStateDir() (err error) {
+	if d.StateDir == "" {
+		if cache, err := os.UserCacheDir(); err == nil {
+			d.StateDir = filepath.Join(cache, "daemun")
+			if os.MkdirAll(d.StateDir, 0o700) == nil {
+				return nil
+			}
+		}
+		if d.StateDir, err = os.MkdirTemp("", "daemun-"); err != nil {
+			return fmt.Errorf("state directory: %w; choose one with --state-dir", err)
+		}
+		return nil
+	}
+	if d.StateDir, err = filepath.Abs(d.StateDir); err == nil {
+		err = os.MkdirAll(d.StateDir, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
+	}
 	return nil
 }
 
