@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -39,7 +40,10 @@ The access log goes to standard output, everything else to standard error.`,
 				c.Paths = []string{"."}
 			}
 			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			var err error
+			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", healthzPort))
+			if err != nil {
+				return usageError{err}
+			}
 			if c.Images, err = parseImages(images); err != nil {
 				return usageError{err}
 			}
@@ -91,6 +95,13 @@ func translateFlags(cmd *cobra.Command, o *translate.Options) {
 	f.StringVar(&o.AnnotationsPrefix, "annotations-prefix", o.AnnotationsPrefix, "prefix of the annotations")
 	f.StringVar(&o.DefaultBackendService, "default-backend-service", o.DefaultBackendService, "NAMESPACE/NAME of the Service for requests that match nothing")
 	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")
+}
+
+func checkPort(name string, port int) error {
+	if port < 0 || port > 65535 {
+		return fmt.Errorf("%s %d: want a port from 0 to 65535", name, port)
+	}
+	return nil
 }
 
 func parseImages(pairs []string) (map[string]string, error) {

@@ -50,7 +50,6 @@ func TestTables(t *testing.T) {
 				"error      DMN0001   Pod d/p   spec     m         a.yaml:3:5\n" +
 				"notice     DMN0002   <none>    <none>   n         b.yaml\n",
 		},
-		"an empty list is JSON too": {"pods", `[]`, Selection{Output: "json"}, "[]\n"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

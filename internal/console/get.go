@@ -236,7 +236,7 @@ var ingresses = view[*networkingv1.Ingress]{id: metaID[*networkingv1.Ingress], c
 	}
 }}
 
-var ingressClasses = view[*networkingv1.IngressClass]{id: metaID[*networkingv1.IngressClass], columns: func(now time.Time) []column[*networkingv1.IngressClass] {
+var ingressClasses = view[*networkingv1.IngressClass]{id: metaID[*networkingv1.IngressClass], clusterWide: true, columns: func(now time.Time) []column[*networkingv1.IngressClass] {
 	return []column[*networkingv1.IngressClass]{
 		nameColumn[*networkingv1.IngressClass](),
 		{header: "CONTROLLER", cell: func(c *networkingv1.IngressClass) string { return c.Spec.Controller }},
@@ -244,7 +244,7 @@ var ingressClasses = view[*networkingv1.IngressClass]{id: metaID[*networkingv1.I
 	}
 }}
 
-var nodes = view[*corev1.Node]{id: metaID[*corev1.Node], columns: func(now time.Time) []column[*corev1.Node] {
+var nodes = view[*corev1.Node]{id: metaID[*corev1.Node], clusterWide: true, columns: func(now time.Time) []column[*corev1.Node] {
 	return []column[*corev1.Node]{
 		nameColumn[*corev1.Node](),
 		{header: "INTERNAL-IP", cell: func(n *corev1.Node) string {
@@ -259,7 +259,7 @@ var nodes = view[*corev1.Node]{id: metaID[*corev1.Node], columns: func(now time.
 	}
 }}
 
-var namespaces = view[*corev1.Namespace]{id: metaID[*corev1.Namespace], columns: func(now time.Time) []column[*corev1.Namespace] {
+var namespaces = view[*corev1.Namespace]{id: metaID[*corev1.Namespace], clusterWide: true, columns: func(now time.Time) []column[*corev1.Namespace] {
 	return []column[*corev1.Namespace]{nameColumn[*corev1.Namespace](), ageColumn[*corev1.Namespace](now)}
 }}
 

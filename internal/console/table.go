@@ -44,8 +44,10 @@ type Selection struct {
 type view[T any] struct {
 	// id returns namespace and name; the namespace is empty for cluster-wide
 	// kinds, which no namespace selection hides.
-	id      func(T) (namespace, name string)
-	columns func(now time.Time) []column[T]
+	id func(T) (namespace, name string)
+	// clusterWide kinds are in no namespace.
+	clusterWide bool
+	columns     func(now time.Time) []column[T]
 }
 
 // write decodes the items, selects and prints them.
@@ -58,7 +60,7 @@ func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selectio
 		ns, name := v.id(t)
 		return (ns != "" && !s.AllNamespaces && ns != s.Namespace) || (s.Name != "" && name != s.Name)
 	})
-	if len(items) == 0 && (s.Name != "" || s.Output != "json" && s.Output != "yaml") {
+	if len(items) == 0 {
 		return v.none(kind, s)
 	}
 	switch s.Output {
@@ -79,7 +81,7 @@ func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selectio
 
 func (v view[T]) none(kind string, s Selection) error {
 	where := " in namespace " + s.Namespace
-	if s.AllNamespaces {
+	if s.AllNamespaces || v.clusterWide {
 		where = ""
 	}
 	if s.Name != "" {

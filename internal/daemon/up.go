@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -27,7 +28,6 @@ import (
 	"daemun/internal/console"
 	"daemun/internal/control"
 	"daemun/internal/explain"
-	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
@@ -133,7 +133,7 @@ func newUp(ctx context.Context, c UpConfig) (*up, error) {
 	d.newDataSide()
 	d.problems = &problemBoard{
 		locate:  d.loader.Locate,
-		sources: []problemSource{d.loader.Problems, d.cluster.Problems, func() []ir.Problem { return d.loop.State().Problems }},
+		sources: []problemSource{d.loader.Problems, d.cluster.Problems},
 		changed: d.console.Problems,
 	}
 	d.cluster.Apply(withClasses(first, true))
@@ -145,18 +145,8 @@ func (d *up) newCluster() error {
 	if err != nil {
 		return fmt.Errorf("find the daemun program itself: %w", err)
 	}
-	if d.StateDir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			cache = os.TempDir()
-		}
-		d.StateDir = filepath.Join(cache, "daemun")
-	}
-	if d.StateDir, err = filepath.Abs(d.StateDir); err != nil {
+	if err := d.openStateDir(); err != nil {
 		return err
-	}
-	if err := os.MkdirAll(d.StateDir, 0o700); err != nil {
-		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
 	}
 	if d.networks, err = d.Networks.Reserve(); err != nil {
 		return err
@@ -174,10 +164,34 @@ func (d *up) newCluster() error {
 	return nil
 }
 
+// openStateDir makes the state directory. Without one of the user's choice it
+// is in the cache folder, or, for users that have none, a new temporary one.
+func (d *up) openStateDir() (err error) {
+	if d.StateDir == "" {
+		if cache, err := os.UserCacheDir(); err == nil {
+			d.StateDir = filepath.Join(cache, "daemun")
+			if os.MkdirAll(d.StateDir, 0o700) == nil {
+				return nil
+			}
+		}
+		if d.StateDir, err = os.MkdirTemp("", "daemun-"); err != nil {
+			return fmt.Errorf("state directory: %w; choose one with --state-dir", err)
+		}
+		return nil
+	}
+	if d.StateDir, err = filepath.Abs(d.StateDir); err == nil {
+		err = os.MkdirAll(d.StateDir, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
+	}
+	return nil
+}
+
 func (d *up) newDataSide() {
 	d.log = accesslog.New(accesslog.Config{Writer: d.Stdout})
 	d.metrics = metrics.New(d.metricsConfig())
-	d.upstreams = upstream.NewRegistry(upstream.Config{})
+	d.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: d.dialFilter()})
 	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger})
 	d.loop = control.New(control.Config{
 		Store: d.store, Translator: translate.New(d.Translate), Upstreams: d.upstreams,
@@ -186,9 +200,29 @@ func (d *up) newDataSide() {
 		Certificates: d.certs.Update,
 		Published: func(s control.State) {
 			d.retainMetrics(s.Config)
-			d.problems.refresh()
+			d.problems.publish(s.Problems)
 		},
 	})
+}
+
+// dialFilter knows the sockets that are open and the addresses this machine
+// has now.
+func (d *up) dialFilter() func(netip.AddrPort) error {
+	var own []netip.AddrPort
+	for _, a := range []net.Addr{d.http.Addr(), d.https.Addr(), d.admin.Addr()} {
+		own = append(own, a.(*net.TCPAddr).AddrPort())
+	}
+	var local []netip.Addr
+	found, err := net.InterfaceAddrs()
+	if err != nil {
+		d.logger.Warn("the addresses of this machine are not known; requests may be sent to Daemun's own ports through them", "err", err)
+	}
+	for _, a := range found {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			local = append(local, p.Addr())
+		}
+	}
+	return newDialFilter(own, local)
 }
 
 // openSockets comes first of all: a port that is taken is the most common
@@ -284,9 +318,19 @@ func (d *up) startTraffic(g *group) {
 	g.start("https", func(ctx context.Context) error { return d.https.Serve(ctx, d.proxy) })
 	g.start("admin", d.serveAdmin)
 	g.start("manifests", func(ctx context.Context) error {
-		return d.loader.Watch(ctx, func(ch manifest.Change) { d.cluster.Apply(withClasses(ch, false)); d.problems.refresh() })
+		return d.loader.Watch(ctx, d.apply)
 	})
 	g.start("problems", d.watchProblems)
+}
+
+// apply takes over a change of the files.
+func (d *up) apply(ch manifest.Change) {
+	if ch.Empty() { // there will be no new table
+		d.problems.moved()
+		return
+	}
+	d.cluster.Apply(withClasses(ch, false))
+	d.problems.refresh()
 }
 
 // watchProblems notices problems of workloads, which come and go without a new

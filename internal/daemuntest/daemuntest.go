@@ -73,6 +73,9 @@ type Options struct {
 	Env []string
 	// Dir is the working directory; default a new one.
 	Dir string
+	// Confined takes away what root may do with the files of others, so that
+	// permissions count as they do for everybody.
+	Confined bool
 }
 
 // Up starts an instance on manifests (file name → text) and waits until it is
@@ -116,6 +119,12 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	cmd.Stdout, cmd.Stderr = &d.stdout, &d.stderr
 	// A process group of its own: a signal to the test must not reach it twice.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if o.Confined && os.Getuid() == 0 {
+		// In a user namespace that knows no user but root, root has no power
+		// over files of other users.
+		self := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
+		cmd.SysProcAttr.Cloneflags, cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = syscall.CLONE_NEWUSER, self, self
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

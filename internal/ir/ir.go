@@ -11,6 +11,7 @@ package ir
 import (
 	"cmp"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func (r Ref) String() string {
 		s = r.Namespace + "/" + s
 	}
 	if r.Kind != "" {
-		s = r.Kind + " " + s
+		s = strings.TrimSpace(r.Kind + " " + s) // a broken object may have no name
 	}
 	return s
 }

@@ -210,3 +210,31 @@ func TestLoad(t *testing.T) {
 		t.Errorf("gone: %v", c)
 	}
 }
+
+// TestEmptyFolder says so until a file comes.
+func TestEmptyFolder(t *testing.T) {
+	t.Parallel()
+	v := startLive(t, func(dir string) { write(t, filepath.Join(dir, "README.md"), "hello") })
+	v.want(mirror{}, v.dir+": holds no manifests")
+	write(t, filepath.Join(v.dir, "sub", "a.yaml"), configMap("a", "1"))
+	v.want(mirror{"a": "1"}, "")
+	if problems := v.loader.Problems(); len(problems) > 0 {
+		t.Errorf("with a file: %v", problems)
+	}
+}
+
+// TestNamedLink watches where a link to a folder stands, not only where it
+// leads.
+func TestNamedLink(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "v1", "a.yaml"), configMap("a", "1"))
+	must(t, os.Symlink("v1", filepath.Join(dir, "current")))
+	l := New([]string{filepath.Join(dir, "current")}, nil)
+	if _, err := l.Load(); err != nil {
+		t.Fatal(err)
+	}
+	if !l.folders[dir] {
+		t.Errorf("watches %v, want %s too", l.folders, dir)
+	}
+}

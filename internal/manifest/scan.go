@@ -36,7 +36,7 @@ func (l *Loader) scanPaths() (*scan, error) {
 		info, err := os.Stat(path)
 		switch {
 		case err == nil && info.IsDir() && !s.wasFile(path):
-			s.folder(path)
+			s.named(path)
 		case err == nil:
 			s.file(path, info)
 		case errors.Is(err, fs.ErrNotExist) && s.first:
@@ -104,10 +104,42 @@ func (s *scan) followed(path string) {
 	}
 }
 
-func (s *scan) folder(path string) {
+// named is folder for one that the user named.
+func (s *scan) named(path string) {
 	if s.again(path) {
 		return
 	}
+	before := len(s.problems)
+	s.walk(path)
+	if len(s.problems) == before && !s.holds(path) {
+		s.problems = append(s.problems, ir.Problem{
+			Code: CodeEmptyFolder, Severity: ir.SeverityWarning, File: path,
+			Message: "holds no manifests: give a folder with files named *.yaml, *.yml or *.json, or put some here",
+		})
+	}
+	if link, err := os.Lstat(path); err == nil && link.Mode()&fs.ModeSymlink != 0 {
+		// The link may be pointed somewhere else.
+		s.folders[filepath.Dir(path)] = true
+	}
+}
+
+// holds reports whether a file was found below a folder.
+func (s *scan) holds(folder string) bool {
+	for path := range s.files {
+		if rel, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scan) folder(path string) {
+	if !s.again(path) {
+		s.walk(path)
+	}
+}
+
+func (s *scan) walk(path string) {
 	s.folders[path] = true
 	entries, err := os.ReadDir(path)
 	if err != nil {

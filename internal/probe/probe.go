@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,12 +52,21 @@ type Result struct {
 	Warning bool
 	// Message is for people ("HTTP probe failed with statuscode: 500").
 	Message string
+
+	// refused: nothing listens yet, so the program noticed nothing of it.
+	refused bool
 }
 
 func success(message string) Result { return Result{Outcome: Success, Message: message} }
 
 func failure(format string, args ...any) Result {
-	return Result{Outcome: Failure, Message: fmt.Sprintf(format, args...)}
+	r := Result{Outcome: Failure, Message: fmt.Sprintf(format, args...)}
+	for _, a := range args {
+		if err, ok := a.(error); ok && errors.Is(err, syscall.ECONNREFUSED) {
+			r.refused = true
+		}
+	}
+	return r
 }
 
 func unknown(format string, args ...any) Result {

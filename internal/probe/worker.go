@@ -27,8 +27,8 @@ type Worker struct {
 	Event func(Result)
 }
 
-// Run probes: first after the initial delay, then every period. It returns
-// when ctx ends. An attempt cut short by the end of ctx gives no verdict.
+// Run probes: first after the initial delay, then every period; a connection
+// that was refused is tried sooner, see firstRetry. It returns when ctx ends. An attempt cut short by the end of ctx gives no verdict.
 func (w *Worker) Run(ctx context.Context) {
 	delay := time.Until(w.Started.Add(time.Duration(w.Probe.InitialDelaySeconds) * time.Second))
 	if delay > 0 && !sleep(ctx, delay) {
@@ -40,22 +40,43 @@ func (w *Worker) Run(ctx context.Context) {
 	if state.failure < 1 {
 		state.failure = 3
 	}
-	for {
+	retry := firstRetry
+	for counts := true; ; {
 		result := w.attempt(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if w.Event != nil && (result.Outcome != Success || result.Warning) {
-			w.Event(result)
+		if counts || result.Outcome == Success {
+			w.take(&state, result)
 		}
-		if state.count(result.Outcome) {
-			w.Verdict(state.verdict == Success, result)
+		var early <-chan time.Time
+		if result.refused && state.verdict != Success {
+			early = time.After(retry)
+			retry *= 2
 		}
 		select {
 		case <-tick.C:
+			counts = true
+		case <-early:
+			counts = false
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// firstRetry is when a refused connection is tried again before the first
+// success; the time doubles, up to the period. A program that is just starting
+// refuses the first probe, and its Pod should not lose a whole period for
+// that. Nothing tells the program of such a try, and only success counts.
+const firstRetry = 10 * time.Millisecond
+
+func (w *Worker) take(state *tally, result Result) {
+	if w.Event != nil && (result.Outcome != Success || result.Warning) {
+		w.Event(result)
+	}
+	if state.count(result.Outcome) {
+		w.Verdict(state.verdict == Success, result)
 	}
 }
 

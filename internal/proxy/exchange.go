@@ -22,14 +22,17 @@ type exchange struct {
 	resp     http1.Response
 	respBody http1.BodyReader
 
-	table    *table.Table
-	match    table.Match
-	host     []byte // canonical
-	target   []byte // rewritten path with query; in use when rewritten
-	location []byte // scratch
-	id       [32]byte
-	backend  *upstream.Backend
-	fallback bool // backend is the stand-in of one without endpoints
+	table *table.Table
+	match table.Match
+	// host is canonical: a view of the request head when that is so already,
+	// else of hostScratch. It must never be written to.
+	host        []byte
+	hostScratch [256]byte
+	target      []byte // rewritten path with query; in use when rewritten
+	location    []byte // scratch
+	id          [32]byte
+	backend     *upstream.Backend
+	fallback    bool // backend is the stand-in of one without endpoints
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -44,6 +47,7 @@ type exchange struct {
 	cutShort  bool         // the upstream did not take the whole request
 	bodyRead  atomic.Bool  // all of the body was read from the client
 	bodyEnd   atomic.Int64 // when, in nanoseconds since start
+	sendOver  atomic.Bool  // the upstream takes no more of it
 	stop      atomic.Bool
 	tried     []*upstream.Endpoint
 
@@ -65,7 +69,7 @@ func (x *exchange) begin() {
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
-	x.id[0] = 0
+	x.host, x.id[0] = nil, 0
 	x.entry.Attempts = x.entry.Attempts[:0]
 	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out, &x.target} {
 		if cap(*b) > largestKept {

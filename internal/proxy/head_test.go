@@ -47,10 +47,16 @@ func TestUpstreamHeadVariants(t *testing.T) {
 			h.RegexMode, r.Match, r.Path, r.Pattern = true, ir.MatchRegex, "/api(/|$)(.*)", "^/api(/|$)(.*)"
 			r.Rewrite, r.ForwardedPrefix = &ir.Rewrite{Pattern: "/api(/|$)(.*)", Target: "/$2"}, "/api"
 		}, "GET /api/x?q HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-Prefix: /evil\r\n\r\n", []string{"GET /x?q HTTP/1.1\r\n", "X-Forwarded-Prefix: /api\r\n"}, "/evil"},
-		{"vhost", func(_ *ir.Host, r *ir.Route) { r.UpstreamVhost = "inner.test" }, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
-			[]string{"\r\nHost: inner.test\r\n", "X-Forwarded-Host: a.test\r\n"}, "\r\nHost: a.test"},
-		{"fallback", func(_ *ir.Host, r *ir.Route) { r.Backend, r.FallbackBackend = "d/none/80", backendID }, "GET /x HTTP/1.1\r\nHost: a.test\r\nAccept: a/b\r\nx-code: 1\r\n\r\n",
-			[]string{"GET /x HTTP/1.1\r\n", "X-Code: 503\r\n", "X-Format: a/b\r\n", "X-Namespace: d\r\n", "X-Ingress-Name: i\r\n", "X-Service-Name: s\r\n", "X-Service-Port: 80\r\n"}, "x-code"},
+		{
+			"vhost", func(_ *ir.Host, r *ir.Route) { r.UpstreamVhost = "inner.test" }, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+			[]string{"\r\nHost: inner.test\r\n", "X-Forwarded-Host: a.test\r\n"},
+			"\r\nHost: a.test",
+		},
+		{
+			"fallback", func(_ *ir.Host, r *ir.Route) { r.Backend, r.FallbackBackend = "d/none/80", backendID }, "GET /x HTTP/1.1\r\nHost: a.test\r\nAccept: a/b\r\nx-code: 1\r\n\r\n",
+			[]string{"GET /x HTTP/1.1\r\n", "X-Code: 503\r\n", "X-Format: a/b\r\n", "X-Namespace: d\r\n", "X-Ingress-Name: i\r\n", "X-Service-Name: s\r\n", "X-Service-Port: 80\r\n"},
+			"x-code",
+		},
 		{"absolute form", nil, "GET http://a.test/y?z HTTP/1.1\r\nHost: a.test\r\n\r\n", []string{"GET /y?z HTTP/1.1\r\nHost: a.test\r\n"}, "http://"},
 		{"id too long", nil, "GET / HTTP/1.1\r\nHost: a.test\r\nX-Request-ID: " + strings.Repeat("x", 129) + "\r\n\r\n", []string{"\r\nX-Request-ID: "}, "xxx"},
 		{"empty body", nil, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n", []string{"\r\nContent-Length: 0\r\n\r\n"}, "chunked"},

@@ -117,16 +117,20 @@ func (r *rig) endpoints(addrs ...netip.AddrPort) {
 const backendID ir.BackendID = "d/s/80"
 
 func defaultPolicies() ir.Policies {
-	return ir.Policies{Protocol: ir.ProtocolHTTP, MaxBody: 1 << 20, ConnectTimeout: ir.Duration(5 * time.Second),
+	return ir.Policies{
+		Protocol: ir.ProtocolHTTP, MaxBody: 1 << 20, ConnectTimeout: ir.Duration(5 * time.Second),
 		SendTimeout: ir.Duration(60 * time.Second), ReadTimeout: ir.Duration(60 * time.Second),
-		Retry: ir.Retry{On: ir.RetryError | ir.RetryTimeout, Tries: 3}, AccessLog: true}
+		Retry: ir.Retry{On: ir.RetryError | ir.RetryTimeout, Tries: 3}, AccessLog: true,
+	}
 }
 
 // oneRoute is a configuration with host a.test, one route "/", and the
 // catch-all block; change may alter them.
 func oneRoute(change func(h *ir.Host, r *ir.Route)) *ir.Config {
-	route := &ir.Route{Path: "/", PathType: "Prefix", Match: ir.MatchPrefix, Pattern: "/", Ingress: ir.Ref{Kind: "Ingress", Namespace: "d", Name: "i"},
-		Service: "s", ServicePort: "80", Backend: backendID, Policies: defaultPolicies()}
+	route := &ir.Route{
+		Path: "/", PathType: "Prefix", Match: ir.MatchPrefix, Pattern: "/", Ingress: ir.Ref{Kind: "Ingress", Namespace: "d", Name: "i"},
+		Service: "s", ServicePort: "80", Backend: backendID, Policies: defaultPolicies(),
+	}
 	host := &ir.Host{Name: "a.test", Routes: []*ir.Route{route}}
 	if change != nil {
 		change(host, route)

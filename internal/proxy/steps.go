@@ -40,7 +40,7 @@ func (x *exchange) refuseWithoutTable() bool {
 // (H3.2, H3.7, H3.8), and so is "OPTIONS *" (§15.8).
 func (x *exchange) refuseBadHostOrPath() bool {
 	var why refusal
-	switch host, ok := canonical.Host(x.host[:0], x.req.Authority); {
+	switch host, ok := canonical.Host(x.hostScratch[:0], x.req.Authority); {
 	case !ok && len(x.req.Authority) > 0:
 		why = refusedHost
 	case x.req.Form == http1.FormAsterisk:
@@ -233,8 +233,7 @@ func (x *exchange) authority() []byte {
 	if len(x.req.Authority) > 0 {
 		return x.req.Authority
 	}
-	x.host = x.c.info.Local.AppendTo(x.host[:0])
-	return x.host
+	return x.c.info.Local.AppendTo(nil)
 }
 
 // appendURI appends the path as received, and the query.

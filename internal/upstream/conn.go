@@ -1,7 +1,9 @@
 package upstream
 
 import (
+	"errors"
 	"net"
+	"os"
 	"syscall"
 	"time"
 
@@ -76,7 +78,7 @@ func (c *Conn) quiet() bool {
 func (c *Conn) Release() {
 	config := &c.endpoint.backend.registry.config
 	now := time.Now()
-	if len(c.Reader.Buffered()) > 0 || c.requests >= config.MaxRequests || now.Sub(c.born) >= config.MaxAge {
+	if len(c.Reader.Buffered()) > 0 || c.holdsMore() || c.requests >= config.MaxRequests || now.Sub(c.born) >= config.MaxAge {
 		c.close()
 		return
 	}
@@ -86,6 +88,19 @@ func (c *Conn) Release() {
 	if !c.endpoint.put(c) {
 		c.close()
 	}
+}
+
+// holdsMore reports that the TLS layer already holds octets behind the
+// response: neither the Reader nor the socket would show them (H2.11). With a
+// deadline in the past a read returns only what is there.
+func (c *Conn) holdsMore() bool {
+	if c.transport != TLS {
+		return false
+	}
+	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
+	n, err := c.Conn.Read(c.octet[:])
+	c.ForgetDeadlines()
+	return n > 0 || !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 // Discard closes the connection.

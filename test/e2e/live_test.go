@@ -24,7 +24,7 @@ func saw(d *daemuntest.Instance, url string) string {
 // expect waits until a URL is answered as wanted.
 func expect(t *testing.T, d *daemuntest.Instance, url, want string) {
 	t.Helper()
-	d.Eventually(20*time.Second, url, func() error {
+	daemuntest.Eventually(t, 20*time.Second, url, func() error {
 		if got := saw(d, url); got != want {
 			return fmt.Errorf("got %q, want %q", got, want)
 		}
@@ -87,7 +87,7 @@ func (c change) check(t *testing.T, d *daemuntest.Instance) {
 	start := time.Now()
 	c.do(t, d)
 	done := false
-	d.Eventually(20*time.Second, c.name, func() error {
+	daemuntest.Eventually(t, 20*time.Second, c.name, func() error {
 		for range 5 { // several per tick: a wrong answer may be short
 			got := saw(d, c.url)
 			switch {
@@ -181,7 +181,7 @@ func TestScaling(t *testing.T) {
 	for _, replicas := range []int{1, 4, 2, 0, 3} {
 		start := time.Now()
 		d.Write("web.yaml", app(replicas))
-		d.Eventually(30*time.Second, fmt.Sprint(replicas, " replicas"), func() error {
+		daemuntest.Eventually(t, 30*time.Second, fmt.Sprint(replicas, " replicas"), func() error {
 			pods := map[string]bool{}
 			for range 40 {
 				status, e, err := d.Get("http://web.test/")

@@ -1,0 +1,79 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"daemun/internal/daemuntest"
+)
+
+// TestScale runs many Ingresses, one file each, and edits one of them. The
+// times are logged, not judged.
+func TestScale(t *testing.T) {
+	t.Parallel()
+	count := 1000
+	if text := os.Getenv("DAEMUN_SCALE"); text != "" {
+		var err error
+		if count, err = strconv.Atoi(text); err != nil {
+			t.Fatalf("DAEMUN_SCALE: %v", err)
+		}
+	}
+	one := func(n int, path string) string {
+		return ingress{name: fmt.Sprint("site-", n), host: fmt.Sprintf("site-%d.test", n), rules: []rule{{path, "web"}}}.String()
+	}
+	manifests := map[string]string{"a-web.yaml": echoApp{name: "web", replicas: 1, container: probe("readinessProbe", "/health")}.String()}
+	for n := range count {
+		manifests[fmt.Sprintf("site-%05d.yaml", n)] = one(n, "/")
+	}
+	start := time.Now()
+	d := daemuntest.Start(t, daemuntest.Options{Bin: bin}, manifests)
+	written := time.Since(start)
+	d.WaitReady(60 * time.Second)
+	for n := 0; n < count; n += max(1, count/50) {
+		expect(t, d, fmt.Sprintf("http://site-%d.test/", n), "200 web")
+	}
+	t.Logf("%d Ingresses: ready %v after the start, resident memory %d MiB", count, (time.Since(start) - written).Round(time.Millisecond), daemuntest.RSS(t, d.Process.Pid)>>20)
+
+	last := count - 1
+	for edit := range 5 {
+		path := fmt.Sprint("/edited-", edit)
+		begin := time.Now()
+		d.Write(fmt.Sprintf("site-%05d.yaml", last), one(last, path))
+		daemuntest.Eventually(t, 30*time.Second, path, func() error {
+			for range 100 {
+				got := saw(d, fmt.Sprintf("http://site-%d.test%s", last, path))
+				if got == "200 web" {
+					return nil
+				}
+				if got != "404" {
+					t.Errorf("got %q", got)
+				}
+			}
+			return fmt.Errorf("not yet")
+		})
+		t.Logf("edit of one path effective after %v", time.Since(begin).Round(100*time.Microsecond))
+	}
+}
+
+// TestIdleMemory logs what the first example takes.
+func TestIdleMemory(t *testing.T) {
+	t.Parallel()
+	hello, err := filepath.Abs("../../examples/hello")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	d := daemuntest.Up(t, daemuntest.Options{Bin: bin, Paths: []string{hello}}, nil)
+	ready := time.Since(start)
+	expect(t, d, "http://hello.localhost/", "200 hello")
+	var below int64
+	for _, p := range daemuntest.Descendants(t, d.Process.Pid) {
+		below += daemuntest.RSS(t, p.PID)
+	}
+	t.Logf("examples/hello: ready after %v, resident memory %.1f MiB, of its Pods %.1f MiB",
+		ready.Round(time.Millisecond), float64(daemuntest.RSS(t, d.Process.Pid))/(1<<20), float64(below)/(1<<20))
+}
