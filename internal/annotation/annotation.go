@@ -293,6 +293,7 @@ func (p *parsing) later(r *Row, key, value string) {
 		return
 	}
 	switch {
+	case p.LeftOut && strings.HasPrefix(r.Name, "canary-"): // said with canary
 	case r.Name == "canary":
 		// As an ordinary Ingress it would take over or add paths.
 		p.LeftOut = true

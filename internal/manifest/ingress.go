@@ -187,7 +187,7 @@ func (c *checker) ingressHost(field, host string) {
 		c.invalid(field, "%q has a port: write only the host name", host)
 	case strings.Contains(host, "/"):
 		c.invalid(field, "%q has a path: write only the host name, and the path below http.paths", host)
-	case host != strings.ToLower(host):
+	case host != strings.ToLower(host) && len(validation.IsDNS1123Subdomain(strings.ToLower(name))) == 0:
 		c.invalid(field, "%q has capital letters: write %q", host, strings.ToLower(host))
 	case strings.Contains(name, "*"):
 		c.invalid(field, `%q is not allowed: "*" stands only for the whole first label, as in *.example.com`, host)

@@ -38,12 +38,13 @@ const racyAge = 50 * time.Millisecond
 func (l *Loader) Load() (Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c, _, err := l.load()
+	c, _, err := l.load(func(*file, os.FileInfo) bool { return false })
 	return c, err
 }
 
-// load is Load; news says that problems may have changed too.
-func (l *Loader) load() (c Change, news bool, err error) {
+// load is Load; news says that problems may have changed too. Files that skip
+// asks for stay as they are this time.
+func (l *Loader) load(skip func(old *file, now os.FileInfo) bool) (c Change, news bool, err error) {
 	s, err := l.scanPaths()
 	if err != nil {
 		return Change{}, false, err
@@ -63,7 +64,7 @@ func (l *Loader) load() (c Change, news bool, err error) {
 		}
 	}
 	for path, info := range s.files {
-		if old := l.files[path]; old == nil || old.changed(info) {
+		if old := l.files[path]; old == nil || old.changed(info) && !skip(old, info) {
 			l.read(path, info, touched)
 			news = true
 		}

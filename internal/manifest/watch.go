@@ -18,10 +18,13 @@ const (
 	bound = 20 * time.Millisecond
 	// emptied is how long a file that has just become empty is given to get
 	// its new content: truncating and writing are two steps.
-	emptied = 100 * time.Millisecond
+	emptied = 500 * time.Millisecond
 	// rescan finds what no event told: network file systems, too many
 	// watches, targets of links.
 	rescan = 2 * time.Second
+	// retry is when a file that was empty in the middle of a scan is looked
+	// at again.
+	retry = 20 * time.Millisecond
 )
 
 // Watch follows changes of the files until ctx ends, and calls changed after
@@ -53,7 +56,9 @@ type watcher struct {
 	// not enough to know what changed.
 	pending map[string]bool
 	all     bool
-	first   time.Time
+	// later says that all is due only to a file that has just become empty.
+	later bool
+	first time.Time
 }
 
 // run ends with ctx. Four things happen: an event, an error of the events
@@ -93,7 +98,10 @@ func (w *watcher) run(ctx context.Context, changed func(Change)) error {
 				w.load(changed)
 			}
 		}
-		if w.all { // new folders: files may have come before the watch
+		switch {
+		case w.later:
+			timer.Reset(retry)
+		case w.all: // new folders: files may have come before the watch
 			timer.Reset(quiet)
 		}
 	}
@@ -131,9 +139,15 @@ func (w *watcher) halfWritten() bool {
 	return false
 }
 
+// justEmptied is halfWritten for what a scan finds without an event.
+func justEmptied(old *file, now os.FileInfo) bool {
+	return now != nil && now.Mode().IsRegular() && now.Size() == 0 && len(old.objects) > 0 && time.Since(now.ModTime()) < emptied
+}
+
 func (w *watcher) load(changed func(Change)) {
 	w.loader.mu.Lock()
 	c, news, ok := Change{}, false, false
+	w.later = false
 	if !w.all {
 		c, news, ok = w.loader.loadFiles(w.pending)
 	}
@@ -143,11 +157,15 @@ func (w *watcher) load(changed func(Change)) {
 				f.racy = true
 			}
 		}
-		c, news, _ = w.loader.load() // no error after the first Load
+		c, news, _ = w.loader.load(func(old *file, now os.FileInfo) bool { // no error after the first Load
+			half := justEmptied(old, now)
+			w.later = w.later || half
+			return half
+		})
 	}
 	w.loader.mu.Unlock()
 	clear(w.pending)
-	w.all = false
+	w.all = w.later
 	if !ok {
 		w.follow()
 	}

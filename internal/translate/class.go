@@ -2,7 +2,9 @@ package translate
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"daemun/internal/ir"
 	"daemun/internal/store"
@@ -67,8 +69,31 @@ func (c *classes) missing(object *networkingv1.Ingress) []ir.Problem {
 	}
 	return []ir.Problem{{
 		Code: CodeNoClass, Severity: ir.SeverityWarning, Object: refOf(object), Field: "spec.ingressClassName",
-		Message: fmt.Sprintf("there is no IngressClass %q, so that nobody serves this Ingress; create the IngressClass or name another one", *name),
+		Message: fmt.Sprintf("there is no IngressClass %q, so that nobody serves this Ingress; create it or name another one (%s)", *name, c.names()),
 	}}
+}
+
+// names lists the classes for a message, ours first.
+func (c *classes) names() string {
+	const most = 5
+	var own, others []string
+	for _, name := range slices.Sorted(maps.Keys(c.known)) {
+		if c.known[name] {
+			own = append(own, name)
+		} else {
+			others = append(others, name)
+		}
+	}
+	all := append(own, others...)
+	switch {
+	case len(all) == 0:
+		return "there is none yet"
+	case len(all) > most:
+		return fmt.Sprintf("there are %s and %d more", strings.Join(all[:most], ", "), len(all)-most)
+	case len(all) == 1:
+		return "there is " + all[0]
+	}
+	return "there are " + strings.Join(all, ", ")
 }
 
 func refOf(object *networkingv1.Ingress) ir.Ref {
