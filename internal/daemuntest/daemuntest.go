@@ -37,7 +37,8 @@ func Build(t testing.TB) string {
 
 // BuildTo builds the program as "daemun" in a folder, for a TestMain.
 func BuildTo(dir string) error {
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
+	args := append([]string{"build", "-o", filepath.Join(dir, "daemun")}, raceFlags()...)
+	cmd := exec.Command("go", append(args, "daemun/cmd/daemun")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build daemun: %w\n%s", err, out)
 	}
@@ -206,6 +207,9 @@ func (d *Instance) waitReady(timeout time.Duration) {
 func (d *Instance) Write(name, text string) {
 	d.t.Helper()
 	path := filepath.Join(d.Manifests, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
 	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
 		d.t.Fatal(err)
 	}
