@@ -55,8 +55,7 @@ func commands(cmd *cobra.Command) []*cobra.Command {
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for _, cmd := range commands(rootCommand(nil)) {
-		t.Run(cmd.CommandPath(), func(t *testing.T) {
-			t.Parallel()
+		t.Run(cmd.CommandPath(), func(t *testing.T) { // not parallel: commands share their parents' flags
 			if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
 				t.Errorf("short help %q: want one line without a full stop", cmd.Short)
 			}

@@ -81,7 +81,7 @@ func startLive(t *testing.T, prepare func(dir string)) *live {
 // want waits until the objects are these and some problem holds the text.
 func (v *live) want(objects mirror, problem string) {
 	v.t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute) // only a failure takes that long
 	for {
 		if cmp.Equal(objects, v.state) && strings.Contains(problemText(v.loader), problem) {
 			return
@@ -125,10 +125,6 @@ func TestWatch(t *testing.T) {
 			write(t, filepath.Join(dir, "a.yaml"), strings.Replace(configMap("b", "2"), "\ndata", "\ndta", 1))
 		}, mirror{"b": "1"}, "DMN0104"},
 		"broken document": {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "a.yaml"), configMap("b", "2")+"a: [") }, mirror{"a": "1", "b": "2"}, "DMN0102"},
-		"became a folder": {func(t *testing.T, dir string) {
-			must(t, os.Remove(filepath.Join(dir, "a.yaml")))
-			must(t, os.Mkdir(filepath.Join(dir, "a.yaml"), 0o755))
-		}, nil, ""},
 		"became a dangling link": {func(t *testing.T, dir string) {
 			must(t, os.Symlink("nowhere", filepath.Join(dir, ".l")))
 			must(t, os.Rename(filepath.Join(dir, ".l"), filepath.Join(dir, "a.yaml")))
@@ -145,10 +141,6 @@ func TestWatch(t *testing.T) {
 			t.Parallel()
 			v := startLive(t, one)
 			tt.change(t, v.dir)
-			if tt.want == nil { // seen as one step or as two
-				v.want(v.state, "")
-				return
-			}
 			v.want(tt.want, tt.problem)
 		})
 	}

@@ -138,6 +138,7 @@ func (x *exchange) appendPrefix(b []byte) []byte {
 func (x *exchange) startBody(up *upstream.Conn) {
 	x.streaming = true
 	x.bodyRead.Store(false)
+	x.sendOver.Store(false)
 	x.stop.Store(false)
 	go func() {
 		err := errors.New("panic while sending a body")
@@ -181,7 +182,11 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 			}
 		}
 		up.ArmWrite(time.Now(), timeout)
+		if x.stop.Load() { // stopBody came before our deadline and was undone by it
+			return errStopped
+		}
 		if _, err := up.Write(out); err != nil {
+			x.sendOver.Store(true)
 			return errUpstream
 		}
 		if done {

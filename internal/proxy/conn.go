@@ -139,8 +139,10 @@ func (c *conn) waitRequest() bool {
 		now := time.Now()
 		c.idleSince.Store(now.UnixNano())
 		c.armRead(now.Add(wait))
-		// The drain that begins after this point finds the state idle and
-		// wakes us; one that began before was seen above.
+		if c.state.Load() == stateClosing { // wake came before our deadline and was undone by it
+			_ = c.nc.SetReadDeadline(longAgo)
+		}
+		// Who wakes us after this point sets a deadline after ours.
 		err := c.rd.Wait()
 		if err != nil && !(isTimeout(err) && c.state.Load() == stateClosing && c.peer.hasData()) {
 			return false
@@ -239,6 +241,9 @@ func (x *exchange) readRestOfHead() (n int, err error) {
 				c.readBy = time.Time{}
 				continue
 			}
+			// For the log. Fill may have changed the buffer before it failed:
+			// what was parsed before would be another connection's by now.
+			_, _ = x.req.Parse(c.rd.Buffered(), &c.server.request)
 			return 0, os.ErrDeadlineExceeded
 		default:
 			return 0, errSilent

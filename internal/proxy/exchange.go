@@ -47,6 +47,7 @@ type exchange struct {
 	cutShort  bool         // the upstream did not take the whole request
 	bodyRead  atomic.Bool  // all of the body was read from the client
 	bodyEnd   atomic.Int64 // when, in nanoseconds since start
+	sendOver  atomic.Bool  // the upstream takes no more of it
 	stop      atomic.Bool
 	tried     []*upstream.Endpoint
 

@@ -354,8 +354,11 @@ func (x *exchange) stillWaiting(err error, limit *time.Time) error {
 	case !now.Before(*limit):
 		if x.streaming {
 			from := now
-			if x.bodyRead.Load() {
+			switch {
+			case x.bodyRead.Load():
 				from = x.start.Add(time.Duration(x.bodyEnd.Load()))
+			case x.sendOver.Load():
+				return errTooLong // nothing is on its way any more
 			}
 			if next := from.Add(x.match.Route.IR.ReadTimeout.D()); now.Before(next) {
 				*limit = next
