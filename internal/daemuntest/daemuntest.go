@@ -35,9 +35,10 @@ func Build(t testing.TB) string {
 	return dir
 }
 
-// BuildTo builds the program as "daemun" in a folder, for a TestMain.
-func BuildTo(dir string) error {
-	args := append([]string{"build", "-o", filepath.Join(dir, "daemun")}, raceFlags()...)
+// BuildTo builds the program as "daemun" in a folder, for a TestMain. Flags are
+// those of go build.
+func BuildTo(dir string, flags ...string) error {
+	args := append([]string{"build", "-o", filepath.Join(dir, "daemun")}, flags...)
 	cmd := exec.Command("go", append(args, "daemun/cmd/daemun")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build daemun: %w\n%s", err, out)

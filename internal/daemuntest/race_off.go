@@ -2,5 +2,6 @@
 
 package daemuntest
 
-// raceFlags are empty: the tests do not look for data races.
-func raceFlags() []string { return nil }
+// RaceFlags are flags for BuildTo that make the program look for data races
+// when the tests do; these do not.
+func RaceFlags() []string { return nil }

@@ -2,6 +2,6 @@
 
 package daemuntest
 
-// raceFlags make the built program look for data races when the tests do: it
-// then ends with an error after it has found one.
-func raceFlags() []string { return []string{"-race"} }
+// RaceFlags are flags for BuildTo that make the program look for data races
+// when the tests do: it then ends with an error after it has found one.
+func RaceFlags() []string { return []string{"-race"} }
