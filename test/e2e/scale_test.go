@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,4 +69,31 @@ func TestIdleMemory(t *testing.T) {
 	}
 	t.Logf("examples/hello: ready after %v, resident memory %.1f MiB, of its Pods %.1f MiB",
 		ready.Round(time.Millisecond), float64(daemuntest.RSS(t, d.Process.Pid))/(1<<20), float64(below)/(1<<20))
+}
+
+// TestAccessLog wants one line per request on standard output, and nothing
+// else there.
+func TestAccessLog(t *testing.T) {
+	t.Parallel()
+	d := up(t, map[string]string{"web.yaml": echoApp{name: "web", replicas: 1}.String(), "ingress.yaml": oneIngress("web", "web.test", "web")})
+	expect(t, d, "http://web.test/", "200 web")
+	before := strings.Count(d.Stdout(), "/counted")
+	const requests = 50
+	for n := range requests {
+		if got := saw(d, fmt.Sprint("http://web.test/counted/", n)); got != "200 web" {
+			t.Errorf("got %q", got)
+		}
+	}
+	if err := d.Stop(); err != nil {
+		t.Error(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(d.Stdout(), "\n"), "\n")
+	if got := strings.Count(d.Stdout(), `"GET /counted/`) - before; got != requests {
+		t.Errorf("%d lines for %d requests", got, requests)
+	}
+	for _, line := range lines {
+		if !strings.HasPrefix(line, "127.0.0.1 - - [") || !strings.Contains(line, "[default-web-8080]") {
+			t.Errorf("line %q", line)
+		}
+	}
 }
