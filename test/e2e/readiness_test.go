@@ -78,9 +78,10 @@ type shot struct {
 func TestReadinessWindow(t *testing.T) {
 	t.Parallel()
 	const from, to, period = 2 * time.Second, 4 * time.Second, time.Second
+	app := echoApp{name: "web", replicas: 1, container: probe("readinessProbe", "/ready")}
+	app.env = map[string]string{"ECHO_READY_AFTER": from.String(), "ECHO_READY_FOR": (to - from).String()}
 	d := daemuntest.Start(t, daemuntest.Options{Bin: bin}, map[string]string{
-		"web.yaml": echoApp{name: "web", replicas: 1, container: probe("readinessProbe", "/ready"),
-			env: map[string]string{"ECHO_READY_AFTER": from.String(), "ECHO_READY_FOR": (to - from).String()}}.String(),
+		"web.yaml":     app.String(),
 		"ingress.yaml": oneIngress("web", "web.test", "web"),
 	})
 	d.WaitReady(60 * time.Second) // returns when the Pod is ready for the first time
@@ -262,8 +263,12 @@ func TestRollingUpdate(t *testing.T) {
 	d.Write("web.yaml", app("v2"))
 	daemuntest.Eventually(t, 30*time.Second, "new Pods only", func() error {
 		for range 20 {
-			if _, e, err := d.Get("http://web.test/"); err != nil || e.Namespace != "v2" {
-				return fmt.Errorf("answer of %s %s, %v", e.Pod, e.Namespace, err)
+			_, e, err := d.Get("http://web.test/")
+			if err == nil && e.Namespace != "v2" {
+				err = fmt.Errorf("answer of %s of version %q", e.Pod, e.Namespace)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		return nil
