@@ -262,7 +262,12 @@ func (k *client) ask() (pod string, again bool, err error) {
 	if err := k.conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return "", false, err
 	}
-	if _, err := fmt.Fprintf(k.conn, "GET /stable/%d HTTP/1.1\r\nHost: %s\r\n\r\n", k.n, k.host); err != nil {
+	// Every other request is one that no proxy may repeat.
+	method, rest := "GET", "\r\n"
+	if k.n%2 == 0 {
+		method, rest = "POST", "Content-Length: 4\r\n\r\nbody"
+	}
+	if _, err := fmt.Fprintf(k.conn, "%s /stable/%d HTTP/1.1\r\nHost: %s\r\n%s", method, k.n, k.host, rest); err != nil {
 		return "", false, err
 	}
 	resp, err := http.ReadResponse(k.r, nil)
@@ -270,14 +275,14 @@ func (k *client) ask() (pod string, again bool, err error) {
 		return "", false, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	got, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return "", false, err
 	}
 	var e daemuntest.Echo
-	switch err := json.Unmarshal(body, &e); {
+	switch err := json.Unmarshal(got, &e); {
 	case resp.StatusCode != http.StatusOK:
-		return "", !resp.Close, fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body)))
+		return "", !resp.Close, fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(got)))
 	case err != nil:
 		return "", !resp.Close, err
 	case e.Service != "web" || e.Path != fmt.Sprint("/stable/", k.n):
