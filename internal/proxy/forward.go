@@ -332,7 +332,12 @@ func (x *exchange) relayInterim() error {
 func (x *exchange) fill(up *upstream.Conn, limit *time.Time) error {
 	for {
 		up.ArmRead(time.Now(), *limit)
-		_, err := up.Reader.Fill()
+		var err error
+		if len(up.Reader.Buffered()) == 0 {
+			err = up.Reader.Wait() // holds no buffer meanwhile
+		} else {
+			_, err = up.Reader.Fill()
+		}
 		if err == nil {
 			return nil
 		}
