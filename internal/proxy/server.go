@@ -109,9 +109,20 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
 	s.counters.accepted.Add(1)
-
+	ended := false
+	defer func() {
+		s.forget(c) // after a panic, too: Shutdown waits for it
+		if ended {
+			c.end()
+			s.conns.Put(c)
+		}
+	}()
 	c.serve()
+	ended = true
+}
 
+// forget takes a connection that has ended off the list.
+func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	delete(s.open, c)
 	if s.empty != nil && len(s.open) == 0 {
@@ -120,8 +131,6 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	}
 	s.mu.Unlock()
 	s.counters.requests.Add(c.requests.Load())
-	c.end()
-	s.conns.Put(c)
 }
 
 // ShedIdle closes the connection that has waited longest for a request and

@@ -92,16 +92,22 @@ func (t *tunnel) run(client, upstream *http1.Reader) (fromClient, toClient int64
 		}()
 		in = t.copy(t.upstream, t.client, client)
 	}()
-	toClient = t.copy(t.client, t.upstream, upstream)
-	t.end()
-	return <-done, toClient
+	defer func() { // after a panic, too: the goroutine uses the connection
+		t.end()
+		fromClient = <-done
+	}()
+	return 0, t.copy(t.client, t.upstream, upstream)
 }
 
-// end makes both directions fail at once.
+// end makes both directions fail at once; a write that is under way has a
+// moment more.
 func (t *tunnel) end() {
 	t.ended.Store(true)
-	_ = t.client.SetReadDeadline(longAgo)
-	_ = t.upstream.SetReadDeadline(longAgo)
+	soon := time.Now().Add(lastWrite)
+	for _, side := range []net.Conn{t.client, t.upstream} {
+		_ = side.SetReadDeadline(longAgo)
+		_ = side.SetWriteDeadline(soon)
+	}
 }
 
 // manyOctets is what a full first read brings: more is likely to follow, which
@@ -160,6 +166,9 @@ func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
 	}
 	t.touch()
 	_ = to.SetWriteDeadline(time.Now().Add(writeIdle))
+	if t.ended.Load() { // end came before our deadline and was undone by it
+		_ = to.SetWriteDeadline(time.Now().Add(lastWrite))
+	}
 	n, err := to.Write(b)
 	return n, err == nil
 }
