@@ -40,14 +40,15 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
-	up        []byte       // upstream head, with the body when whole
-	prefix    []byte       // what was read of the body before it is streamed
-	whole     bool         // prefix is the whole body
-	streaming bool         // a goroutine sends the body
-	cutShort  bool         // the upstream did not take the whole request
-	bodyRead  atomic.Bool  // all of the body was read from the client
-	bodyEnd   atomic.Int64 // when, in nanoseconds since start
-	sendOver  atomic.Bool  // the upstream takes no more of it
+	up        []byte        // upstream head, with the body when whole
+	prefix    []byte        // what was read of the body before it is streamed
+	waited    time.Duration // for octets of the body
+	whole     bool          // prefix is the whole body
+	streaming bool          // a goroutine sends the body
+	cutShort  bool          // the upstream did not take the whole request
+	bodyRead  atomic.Bool   // all of the body was read from the client
+	bodyEnd   atomic.Int64  // when, in nanoseconds since start
+	sendOver  atomic.Bool   // the upstream takes no more of it
 	stop      atomic.Bool
 	tried     []*upstream.Endpoint
 	trying    *upstream.Endpoint // the one of the running attempt
@@ -70,7 +71,7 @@ func (x *exchange) begin() {
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
-	x.host, x.id[0] = nil, 0
+	x.host, x.id[0], x.waited = nil, 0, 0
 	x.entry.Attempts = x.entry.Attempts[:0]
 	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out, &x.target} {
 		if cap(*b) > largestKept {
