@@ -73,20 +73,36 @@ func (x *exchange) begin() {
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited = nil, 0, 0
 	x.entry.Attempts = x.entry.Attempts[:0]
-	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out, &x.target} {
+	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
+}
+
+// What a connection keeps from one request to the next, idle or not (H6.15):
+// buffers up to largestKept, and up to largestRare those that few requests use.
+const (
+	largestKept = 16 << 10
+	largestRare = 2 << 10
+)
+
+// shrink drops the buffers that are too large to be kept.
+func (x *exchange) shrink() {
+	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out} {
 		if cap(*b) > largestKept {
 			*b = nil
 		}
 	}
-	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
+	for _, b := range [...]*[]byte{&x.target, &x.location} {
+		if cap(*b) > largestRare {
+			*b = nil
+		}
+	}
+	if len(x.req.Path) > largestRare { // its readings are as long
+		x.match = table.Match{}
+	}
 }
-
-// largestKept bounds the buffers that a connection keeps from one request to
-// the next.
-const largestKept = 16 << 10
 
 // forget drops references that would keep things alive in the pool.
 func (x *exchange) forget() {
+	x.shrink()
 	x.begin()
 	x.req.Reset()
 	x.resp.Reset()
@@ -105,6 +121,7 @@ func (x *exchange) serve() bool {
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
 	x.run()
 	x.finish()
+	x.shrink()
 	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
 		// A client that was promised more requests than it got may have sent
 		// the next one.
