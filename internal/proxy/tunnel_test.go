@@ -103,7 +103,9 @@ func TestH4_6_TunnelsHaveAnAge(t *testing.T) {
 	r, _ := up(t, func(_ int, c *client) {
 		c.head()
 		c.send(upgradeAnswer)
-		for {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for range tick.C {
 			if _, err := io.WriteString(c, "\x81\x05Hello"); err != nil {
 				return
 			}
