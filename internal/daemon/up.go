@@ -391,7 +391,7 @@ func (d *up) adminConfig() admin.Config {
 
 func (d *up) explain(r explain.Request) (*explain.Answer, error) {
 	return explain.Explain(r, explain.Source{
-		Table: d.table.Load(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Annotations: annotationsOf(d.store.View()),
+		Table: d.table.Load(), View: d.store.View(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Place: placeOf(d.loader),
 	})
 }
 
