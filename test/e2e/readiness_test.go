@@ -168,8 +168,10 @@ func TestNotReadyYet(t *testing.T) {
 func TestLiveness(t *testing.T) {
 	t.Parallel()
 	d := up(t, map[string]string{
-		"web.yaml": echoApp{name: "web", replicas: 1, env: map[string]string{"ECHO_READY_FOR": "2s"},
-			container: probe("livenessProbe", "/ready") + "  initialDelaySeconds: 1\n" + probe("readinessProbe", "/ready")}.String(),
+		"web.yaml": echoApp{
+			name: "web", replicas: 1, env: map[string]string{"ECHO_READY_FOR": "2s"},
+			container: probe("livenessProbe", "/ready") + "  initialDelaySeconds: 1\n" + probe("readinessProbe", "/ready"),
+		}.String(),
 		"ingress.yaml": oneIngress("web", "web.test", "web"),
 	})
 	daemuntest.Eventually(t, 30*time.Second, "restart", func() error {
