@@ -67,7 +67,9 @@ type UpConfig struct {
 	// NoNamespaces turns private mount namespaces off.
 	NoNamespaces bool
 
-	PodNetwork, ServiceNetwork, NodeNetwork, LoadBalancerNetwork netip.Prefix
+	// Networks are the address ranges; zero ones are the usual, or the next
+	// that no other Daemun of this machine has.
+	Networks standalone.Networks
 
 	Translate    translate.Options
 	DrainTimeout time.Duration
@@ -94,6 +96,7 @@ type up struct {
 	store     *store.Store
 	loader    *manifest.Loader
 	cluster   *standalone.Cluster
+	networks  *standalone.Reservation
 	runtime   *process.Runtime
 	loop      *control.Loop
 	table     atomic.Pointer[table.Table]
@@ -145,11 +148,17 @@ func (d *up) newCluster() error {
 	if err := d.openStateDir(); err != nil {
 		return err
 	}
+	if d.networks, err = d.Networks.Reserve(); err != nil {
+		return err
+	}
+	if d.networks.Moved != "" {
+		d.console.Say(d.networks.Moved)
+	}
 	d.runtime = process.NewRuntime(process.Config{Exe: self, NoNamespaces: d.NoNamespaces})
 	d.cluster = standalone.New(standalone.Config{
 		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
-		PodNetwork: d.PodNetwork, ServiceNetwork: d.ServiceNetwork,
-		NodeNetwork: d.NodeNetwork, LoadBalancerNetwork: d.LoadBalancerNetwork,
+		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
+		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
 		Logger: d.logger, Output: d.console.Output,
 	})
 	return nil
@@ -258,6 +267,7 @@ func address(host string, port int) string { return net.JoinHostPort(host, fmt.S
 // run starts everything in order, waits for the end, and stops in the reverse
 // order: traffic first, then the processes that serve it.
 func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
+	defer d.networks.Close()
 	defer d.runtime.Close()
 	workloads := newGroup(context.WithoutCancel(ctx))
 	traffic := newGroup(context.WithoutCancel(ctx))
@@ -381,7 +391,7 @@ func (d *up) adminConfig() admin.Config {
 
 func (d *up) explain(r explain.Request) (*explain.Answer, error) {
 	return explain.Explain(r, explain.Source{
-		Table: d.table.Load(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Annotations: annotationsOf(d.store.View()),
+		Table: d.table.Load(), View: d.store.View(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Place: placeOf(d.loader),
 	})
 }
 
@@ -424,8 +434,12 @@ func (d *up) announce() error {
 // podsLine counts the Pods for the first screen: "3 Pods ready in 0.4s".
 func (d *up) podsLine() string {
 	pods := d.store.View().Pods
-	ready := 0
+	ready, ended := 0, 0
 	for _, p := range pods {
+		if p.Status.Phase == corev1.PodSucceeded {
+			ended++ // a Job that is done
+			continue
+		}
 		for _, c := range p.Status.Conditions {
 			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
 				ready++
@@ -433,10 +447,18 @@ func (d *up) podsLine() string {
 		}
 	}
 	took := time.Since(d.started).Round(10 * time.Millisecond)
-	if ready == len(pods) {
-		return fmt.Sprintf("%d Pods ready in %s", ready, took)
+	done := ""
+	if ended > 0 {
+		done = fmt.Sprintf(", %d completed", ended)
 	}
-	return fmt.Sprintf("%d of %d Pods ready after %s", ready, len(pods), took)
+	running := len(pods) - ended
+	switch {
+	case ready < running:
+		return fmt.Sprintf("%d of %d Pods ready%s after %s", ready, running, done, took)
+	case running == 1:
+		return fmt.Sprintf("1 Pod ready%s in %s", done, took)
+	}
+	return fmt.Sprintf("%d Pods ready%s in %s", running, done, took)
 }
 
 // writeAtomic makes a file appear with all of its contents at once.

@@ -35,9 +35,11 @@ func Build(t testing.TB) string {
 	return dir
 }
 
-// BuildTo builds the program as "daemun" in a folder, for a TestMain.
-func BuildTo(dir string) error {
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
+// BuildTo builds the program as "daemun" in a folder, for a TestMain. Flags are
+// those of go build.
+func BuildTo(dir string, flags ...string) error {
+	args := append([]string{"build", "-o", filepath.Join(dir, "daemun")}, flags...)
+	cmd := exec.Command("go", append(args, "daemun/cmd/daemun")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build daemun: %w\n%s", err, out)
 	}
@@ -206,6 +208,9 @@ func (d *Instance) waitReady(timeout time.Duration) {
 func (d *Instance) Write(name, text string) {
 	d.t.Helper()
 	path := filepath.Join(d.Manifests, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
 	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
 		d.t.Fatal(err)
 	}

@@ -122,6 +122,10 @@ type Route struct {
 	// FallbackBackend takes over while Backend has no ready endpoint
 	// (default-backend annotation); empty means answer 503.
 	FallbackBackend BackendID `json:"fallbackBackend,omitempty"`
+	// DefaultBackend says that Backend is the global default backend: while it
+	// has no ready endpoint the built-in 404 server answers instead of 503
+	// (ingress-nginx §11.2).
+	DefaultBackend bool `json:"defaultBackend,omitempty"`
 	// Denied answers every request of the route with this status, because a
 	// guarding setting of the Ingress is unusable; 0 is off.
 	Denied int `json:"denied,omitempty"`

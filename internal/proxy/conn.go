@@ -51,6 +51,7 @@ type conn struct {
 	idleSince       atomic.Int64 // for ShedIdle
 	requests        atomic.Uint64
 	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
+	tunnel          atomic.Pointer[tunnel]        // of an upgraded connection
 
 	x exchange
 }

@@ -103,6 +103,7 @@ func (x *exchange) fail(status int) {
 func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	start := time.Now()
 	ep.Begin()
+	x.trying = ep
 	x.entry.Attempts = append(x.entry.Attempts, accesslog.Attempt{Addr: ep.Address()})
 	a := &x.entry.Attempts[len(x.entry.Attempts)-1]
 	up, err := x.connect(ep, start)
@@ -130,6 +131,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	a.ResponseTime = time.Since(start)
 	ep.End(f.status != 0)
+	x.trying = nil
 	return f
 }
 

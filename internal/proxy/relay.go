@@ -63,7 +63,9 @@ func (x *exchange) afterRelay(f framing, toClient, fromUpstream error) {
 		// The end is missing and must be seen to be missing (H11.9).
 		x.keep = false
 		if f == frameClose && x.c.tcp != nil {
+			// Closed below TLS, whose goodbye would make it look complete.
 			_ = x.c.tcp.SetLinger(0)
+			_ = x.c.tcp.Close()
 		}
 	case !x.body.Done():
 		x.keep, x.lingering = false, true
@@ -93,6 +95,9 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 			continue
 		}
 		b = http1.AppendField(b, field.Name, field.Value)
+	}
+	if _, dated := x.resp.Get(http1.FieldDate); !dated { // RFC 9110 §6.6.1
+		b = http1.AppendField(b, "Date", x.c.server.date.at(time.Now()))
 	}
 	switch {
 	case f == frameChunked:

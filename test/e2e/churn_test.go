@@ -25,6 +25,7 @@ import (
 const (
 	fastConns, slowConns = 48, 16 // over HTTP
 	secureConns          = 12     // over HTTPS
+	heldConns            = 4      // WebSockets, and as many long answers
 	fastPause            = 10 * time.Millisecond
 	slowPause            = 100 * time.Millisecond
 	requestsPerConn      = 1000
@@ -49,10 +50,12 @@ func TestChurn(t *testing.T) {
 	c := newChurn(t)
 	d := up(t, map[string]string{
 		"web.yaml": c.app("0", false).String(), "main.yaml": c.ingress(0), "secret.yaml": c.secrets[0],
+		"steady.yaml": echoApp{name: "steady", replicas: 1}.String() + "---\n" + oneIngress("steady", "steady.test", "steady"),
 		"secure.yaml": ingress{name: "secure", host: "secure.test", tls: "secure", rules: []rule{{"/", "web"}}}.String(),
 	})
 	expect(t, d, "http://web.test/stable", "200 web")
 	expect(t, d, "https://secure.test/stable", "200 web")
+	expect(t, d, "http://steady.test/", "200 steady")
 
 	ctx, stop := context.WithCancel(t.Context())
 	l := &load{d: d, pods: map[string]int{}}
@@ -67,6 +70,11 @@ func TestChurn(t *testing.T) {
 		}
 		k.dial()
 		clients.Go(func() { k.run(ctx) })
+	}
+	for range heldConns {
+		w := dialWebSocket(t, d, "steady.test", false, "")
+		clients.Go(func() { holdWebSocket(ctx, w, l) })
+		clients.Go(func() { holdResponse(d, l, min(c.time, 50*time.Second)) })
 	}
 	c.run(d)
 	stop()
