@@ -29,10 +29,10 @@ bench: ## compare with nginx, HAProxy and httputil.ReverseProxy; writes bench/RE
 	@GO="$(GO)" sh bench/run.sh
 
 generate: ## write the generated references under docs/
-	$(GO) test ./... -run 'TestGenerated' -update
+	$(GO) test ./internal/codebase -run TestGenerated -update
 
 check-generate: ## fail if a generated file is out of date
-	$(GO) test ./... -run 'TestGenerated' -count=1
+	$(GO) test ./internal/codebase -run TestGenerated -count=1
 
 check: ## everything CI runs: lint, test, race, short fuzz
 	$(MAKE) lint

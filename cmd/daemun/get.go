@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -42,6 +43,9 @@ func getCommand() *cobra.Command {
 		k, err := admin.FindKind(args[0])
 		if err != nil {
 			return usageError{err}
+		}
+		if !slices.Contains([]string{"", "wide", "json", "yaml", "name"}, s.Output) {
+			return usageError{fmt.Errorf("--output %q: want wide, json, yaml or name", s.Output)}
 		}
 		if len(args) == 2 {
 			s.Name = args[1]

@@ -41,14 +41,14 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	switch e := err.(type) {
 	case nil:
 		return 0
 	case findings:
 		return exitFindings
 	case usageError:
-		fmt.Fprintf(stderr, "daemun: %v\nSee \"%s --help\".\n", e, root.Name())
+		fmt.Fprintf(stderr, "daemun: %v\nSee \"%s --help\".\n", e, cmd.CommandPath())
 		return exitUsage
 	default:
 		fmt.Fprintf(stderr, "daemun: %v\n", err)
@@ -90,16 +90,35 @@ without a cluster, root or containers.`,
   daemun get routes -A              what is served
   daemun explain http://hello.localhost:8080/
   daemun lint manifests/            what is wrong with these files`,
-		SilenceErrors: true, SilenceUsage: true,
+		SilenceErrors: true, SilenceUsage: true, SuggestionsMinimumDistance: 2,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return flagsFromEnv(cmd) },
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q", args[0])}
+				return unknownCommand(cmd, args[0])
 			}
 			return nil
 		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(upCommand(kill), getCommand(), explainCommand(), lintCommand(), logsCommand(), versionCommand(), echoCommand())
+	for _, cmd := range append(root.Commands(), root) {
+		if check := cmd.Args; check != nil {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return usageError{err}
+				}
+				return nil
+			}
+		}
+	}
 	return root
+}
+
+// unknownCommand names the nearest command, if one is near.
+func unknownCommand(root *cobra.Command, name string) error {
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		return fmt.Errorf("unknown command %q; did you mean %s?", name, near[0])
+	}
+	return fmt.Errorf("unknown command %q", name)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -39,7 +40,10 @@ The access log goes to standard output, everything else to standard error.`,
 				c.Paths = []string{"."}
 			}
 			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			var err error
+			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", healthzPort))
+			if err != nil {
+				return usageError{err}
+			}
 			if c.Images, err = parseImages(images); err != nil {
 				return usageError{err}
 			}
@@ -65,10 +69,10 @@ The access log goes to standard output, everything else to standard error.`,
 	f.StringVar(&c.ReadyFile, "ready-file", "", "file to write the bound addresses to (JSON) when ready")
 	f.BoolVar(&c.Quiet, "quiet", false, "print problems only")
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", 10*time.Second, "time for requests in flight to finish on stop")
-	prefixVar(cmd, &c.PodNetwork, "pod-network", "127.244.0.0/16", "addresses for Pods")
-	prefixVar(cmd, &c.ServiceNetwork, "service-network", "127.96.0.0/16", "addresses for Services")
-	prefixVar(cmd, &c.NodeNetwork, "node-network", "127.18.0.0/16", "addresses for nodes")
-	prefixVar(cmd, &c.LoadBalancerNetwork, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
+	prefixVar(cmd, &c.Networks.Pods, "pod-network", "127.244.0.0/16", "addresses for Pods")
+	prefixVar(cmd, &c.Networks.Services, "service-network", "127.96.0.0/16", "addresses for Services")
+	prefixVar(cmd, &c.Networks.Nodes, "node-network", "127.18.0.0/16", "addresses for nodes")
+	prefixVar(cmd, &c.Networks.LoadBalancers, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
 	translateFlags(cmd, &c.Translate)
 	return cmd
 }
@@ -93,6 +97,13 @@ func translateFlags(cmd *cobra.Command, o *translate.Options) {
 	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")
 }
 
+func checkPort(name string, port int) error {
+	if port < 0 || port > 65535 {
+		return fmt.Errorf("%s %d: want a port from 0 to 65535", name, port)
+	}
+	return nil
+}
+
 func parseImages(pairs []string) (map[string]string, error) {
 	images := map[string]string{}
 	for _, pair := range pairs {
@@ -105,16 +116,23 @@ func parseImages(pairs []string) (map[string]string, error) {
 	return images, nil
 }
 
-// prefixValue is a flag that holds a network.
+// prefixValue is a flag that holds a network; a zero one was not chosen.
 type prefixValue struct{ p *netip.Prefix }
 
+// prefixVar defines a flag of a network. Its default is only shown: where it is
+// taken by another Daemun, another one is found.
 func prefixVar(cmd *cobra.Command, p *netip.Prefix, name, def, usage string) {
-	*p = netip.MustParsePrefix(def)
-	cmd.Flags().Var(prefixValue{p}, name, usage)
+	cmd.Flags().Var(prefixValue{p}, name, usage+", or the next free network")
+	cmd.Flags().Lookup(name).DefValue = def
 }
 
-func (v prefixValue) String() string { return v.p.String() }
-func (v prefixValue) Type() string   { return "CIDR" }
+func (v prefixValue) String() string {
+	if !v.p.IsValid() {
+		return ""
+	}
+	return v.p.String()
+}
+func (v prefixValue) Type() string { return "CIDR" }
 
 func (v prefixValue) Set(s string) error {
 	p, err := netip.ParsePrefix(s)

@@ -48,6 +48,7 @@ type Config struct {
 func Handler(c Config) http.Handler {
 	s := server{c}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.index)
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.HandleFunc("GET /readyz", s.readyz)
 	mux.Handle("GET /metrics", c.Metrics)
@@ -73,6 +74,14 @@ func recovered(next http.Handler) http.Handler {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// index tells somebody who came with a browser what is here.
+func (s server) index(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintf(w, "Daemun %s, admin address\n\n/healthz\n/readyz\n/metrics\n/api/v1/version\n/api/v1/explain?url=URL\n/api/v1/logs/NAMESPACE/POD\n", s.Version)
+	for _, k := range Kinds() {
+		fmt.Fprintf(w, "/api/v1/%s\n", k.Resource)
+	}
 }
 
 func (s server) healthz(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }

@@ -139,14 +139,11 @@ func plainLine(line []byte, stamps bool) []byte {
 	return text
 }
 
-// seekTail moves f to the beginning of its n-th line from the end.
+// seekTail moves f to the beginning of its n-th finished line from the end.
 func seekTail(f *os.File, n int) error {
 	end, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
-	}
-	if n == 0 {
-		return nil
 	}
 	const block = 32 << 10
 	buf := make([]byte, block)
@@ -157,10 +154,10 @@ func seekTail(f *os.File, n int) error {
 			return err
 		}
 		for i := int(size) - 1; i >= 0; i-- {
-			if buf[i] != '\n' || pos+int64(i) == end-1 {
+			if buf[i] != '\n' {
 				continue
 			}
-			if n--; n <= 0 {
+			if n--; n < 0 { // the first one found ends the last line
 				_, err := f.Seek(pos+int64(i)+1, io.SeekStart)
 				return err
 			}

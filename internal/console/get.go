@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,11 +58,13 @@ func nameColumn[T metav1.Object]() column[T] {
 }
 
 func ageColumn[T metav1.Object](now time.Time) column[T] {
-	return column[T]{header: "AGE", cell: func(o T) string {
+	// Objects of manifests have no age: when they were read says nothing about
+	// them, and must not look as if it decided who is older.
+	return column[T]{header: "AGE", optional: true, cell: func(o T) string {
 		if t := o.GetCreationTimestamp(); !t.IsZero() {
 			return Age(now.Sub(t.Time))
 		}
-		return "<unknown>"
+		return ""
 	}}
 }
 
@@ -160,6 +164,7 @@ var endpoints = view[admin.Endpoints]{
 						list = append(list, a.Address)
 					}
 				}
+				slices.SortFunc(list, compareAddresses)
 				return strings.Join(list, ",")
 			}
 		}
@@ -231,7 +236,7 @@ var ingresses = view[*networkingv1.Ingress]{id: metaID[*networkingv1.Ingress], c
 	}
 }}
 
-var ingressClasses = view[*networkingv1.IngressClass]{id: metaID[*networkingv1.IngressClass], columns: func(now time.Time) []column[*networkingv1.IngressClass] {
+var ingressClasses = view[*networkingv1.IngressClass]{id: metaID[*networkingv1.IngressClass], clusterWide: true, columns: func(now time.Time) []column[*networkingv1.IngressClass] {
 	return []column[*networkingv1.IngressClass]{
 		nameColumn[*networkingv1.IngressClass](),
 		{header: "CONTROLLER", cell: func(c *networkingv1.IngressClass) string { return c.Spec.Controller }},
@@ -239,7 +244,7 @@ var ingressClasses = view[*networkingv1.IngressClass]{id: metaID[*networkingv1.I
 	}
 }}
 
-var nodes = view[*corev1.Node]{id: metaID[*corev1.Node], columns: func(now time.Time) []column[*corev1.Node] {
+var nodes = view[*corev1.Node]{id: metaID[*corev1.Node], clusterWide: true, columns: func(now time.Time) []column[*corev1.Node] {
 	return []column[*corev1.Node]{
 		nameColumn[*corev1.Node](),
 		{header: "INTERNAL-IP", cell: func(n *corev1.Node) string {
@@ -254,7 +259,7 @@ var nodes = view[*corev1.Node]{id: metaID[*corev1.Node], columns: func(now time.
 	}
 }}
 
-var namespaces = view[*corev1.Namespace]{id: metaID[*corev1.Namespace], columns: func(now time.Time) []column[*corev1.Namespace] {
+var namespaces = view[*corev1.Namespace]{id: metaID[*corev1.Namespace], clusterWide: true, columns: func(now time.Time) []column[*corev1.Namespace] {
 	return []column[*corev1.Namespace]{nameColumn[*corev1.Namespace](), ageColumn[*corev1.Namespace](now)}
 }}
 
@@ -268,7 +273,7 @@ var routes = view[admin.Route]{
 			{header: "BACKEND", cell: func(r admin.Route) string {
 				switch {
 				case r.Redirect != nil:
-					return fmt.Sprintf("redirect %d %s", r.Redirect.Code, r.Redirect.Location)
+					return redirectText(r.Redirect)
 				case r.Denied != 0:
 					return fmt.Sprintf("denied (%d)", r.Denied)
 				case r.Backend == "":
@@ -276,10 +281,32 @@ var routes = view[admin.Route]{
 				}
 				return string(r.Backend)
 			}},
-			{header: "ENDPOINTS", cell: func(r admin.Route) string { return strconv.Itoa(len(r.Endpoints)) }},
+			{header: "ENDPOINTS", cell: func(r admin.Route) string {
+				if r.Backend == "" || r.Redirect != nil || r.Denied != 0 {
+					return "-"
+				}
+				return strconv.Itoa(len(r.Endpoints))
+			}},
 			{header: "INGRESS", cell: func(r admin.Route) string { return strings.Trim(r.Ingress.Namespace+"/"+r.Ingress.Name, "/") }},
 		}
 	},
+}
+
+// compareAddresses orders "ip:port" as numbers.
+func compareAddresses(a, b string) int {
+	x, errX := netip.ParseAddrPort(a)
+	y, errY := netip.ParseAddrPort(b)
+	if errX != nil || errY != nil {
+		return strings.Compare(a, b)
+	}
+	return x.Compare(y)
+}
+
+func redirectText(r *ir.Redirect) string {
+	if r.AppendSlash {
+		return fmt.Sprintf("redirect %d to add a slash", r.Code)
+	}
+	return fmt.Sprintf("redirect %d %s", r.Code, r.Location)
 }
 
 func orStar(s string) string {
@@ -322,6 +349,9 @@ var problems = view[ir.Problem]{
 			{header: "PLACE", wide: true, cell: func(p ir.Problem) string {
 				if p.File == "" {
 					return ""
+				}
+				if p.Line == 0 { // the whole file
+					return p.File
 				}
 				return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 			}},

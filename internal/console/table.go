@@ -21,7 +21,9 @@ import (
 type column[T any] struct {
 	header string
 	wide   bool
-	cell   func(T) string
+	// optional columns disappear when no row has anything to say.
+	optional bool
+	cell     func(T) string
 }
 
 // Selection is which rows of a kind are shown, and how.
@@ -42,8 +44,10 @@ type Selection struct {
 type view[T any] struct {
 	// id returns namespace and name; the namespace is empty for cluster-wide
 	// kinds, which no namespace selection hides.
-	id      func(T) (namespace, name string)
-	columns func(now time.Time) []column[T]
+	id func(T) (namespace, name string)
+	// clusterWide kinds are in no namespace.
+	clusterWide bool
+	columns     func(now time.Time) []column[T]
 }
 
 // write decodes the items, selects and prints them.
@@ -77,7 +81,7 @@ func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selectio
 
 func (v view[T]) none(kind string, s Selection) error {
 	where := " in namespace " + s.Namespace
-	if s.AllNamespaces {
+	if s.AllNamespaces || v.clusterWide {
 		where = ""
 	}
 	if s.Name != "" {
@@ -116,7 +120,10 @@ func (v view[T]) table(w io.Writer, items []T, s Selection) error {
 	if s.AllNamespaces {
 		columns = slices.Insert(columns, 0, column[T]{header: "NAMESPACE", cell: func(t T) string { ns, _ := v.id(t); return ns }})
 	}
-	columns = slices.DeleteFunc(columns, func(c column[T]) bool { return c.wide && s.Output != "wide" })
+	columns = slices.DeleteFunc(columns, func(c column[T]) bool {
+		empty := c.optional && !slices.ContainsFunc(items, func(t T) bool { return c.cell(t) != "" })
+		return empty || c.wide && s.Output != "wide"
+	})
 	tw := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 	row := func(cell func(column[T]) string) {
 		cells := make([]string, len(columns))

@@ -28,7 +28,6 @@ import (
 	"daemun/internal/console"
 	"daemun/internal/control"
 	"daemun/internal/explain"
-	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
@@ -68,7 +67,9 @@ type UpConfig struct {
 	// NoNamespaces turns private mount namespaces off.
 	NoNamespaces bool
 
-	PodNetwork, ServiceNetwork, NodeNetwork, LoadBalancerNetwork netip.Prefix
+	// Networks are the address ranges; zero ones are the usual, or the next
+	// that no other Daemun of this machine has.
+	Networks standalone.Networks
 
 	Translate    translate.Options
 	DrainTimeout time.Duration
@@ -95,6 +96,7 @@ type up struct {
 	store     *store.Store
 	loader    *manifest.Loader
 	cluster   *standalone.Cluster
+	networks  *standalone.Reservation
 	runtime   *process.Runtime
 	loop      *control.Loop
 	table     atomic.Pointer[table.Table]
@@ -131,7 +133,7 @@ func newUp(ctx context.Context, c UpConfig) (*up, error) {
 	d.newDataSide()
 	d.problems = &problemBoard{
 		locate:  d.loader.Locate,
-		sources: []problemSource{d.loader.Problems, d.cluster.Problems, func() []ir.Problem { return d.loop.State().Problems }},
+		sources: []problemSource{d.loader.Problems, d.cluster.Problems},
 		changed: d.console.Problems,
 	}
 	d.cluster.Apply(withClasses(first, true))
@@ -143,26 +145,46 @@ func (d *up) newCluster() error {
 	if err != nil {
 		return fmt.Errorf("find the daemun program itself: %w", err)
 	}
-	if d.StateDir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			cache = os.TempDir()
-		}
-		d.StateDir = filepath.Join(cache, "daemun")
-	}
-	if d.StateDir, err = filepath.Abs(d.StateDir); err != nil {
+	if err := d.openStateDir(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(d.StateDir, 0o700); err != nil {
-		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
+	if d.networks, err = d.Networks.Reserve(); err != nil {
+		return err
+	}
+	if d.networks.Moved != "" {
+		d.console.Say(d.networks.Moved)
 	}
 	d.runtime = process.NewRuntime(process.Config{Exe: self, NoNamespaces: d.NoNamespaces})
 	d.cluster = standalone.New(standalone.Config{
 		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
-		PodNetwork: d.PodNetwork, ServiceNetwork: d.ServiceNetwork,
-		NodeNetwork: d.NodeNetwork, LoadBalancerNetwork: d.LoadBalancerNetwork,
+		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
+		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
 		Logger: d.logger, Output: d.console.Output,
 	})
+	return nil
+}
+
+// openStateDir makes the state directory. Without one of the user's choice it
+// is in the cache folder, or, for users that have none, a new temporary one.
+func (d *up) openStateDir() (err error) {
+	if d.StateDir == "" {
+		if cache, err := os.UserCacheDir(); err == nil {
+			d.StateDir = filepath.Join(cache, "daemun")
+			if os.MkdirAll(d.StateDir, 0o700) == nil {
+				return nil
+			}
+		}
+		if d.StateDir, err = os.MkdirTemp("", "daemun-"); err != nil {
+			return fmt.Errorf("state directory: %w; choose one with --state-dir", err)
+		}
+		return nil
+	}
+	if d.StateDir, err = filepath.Abs(d.StateDir); err == nil {
+		err = os.MkdirAll(d.StateDir, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
+	}
 	return nil
 }
 
@@ -178,7 +200,7 @@ func (d *up) newDataSide() {
 		Certificates: d.certs.Update,
 		Published: func(s control.State) {
 			d.retainMetrics(s.Config)
-			d.problems.refresh()
+			d.problems.publish(s.Problems)
 		},
 	})
 }
@@ -245,6 +267,7 @@ func address(host string, port int) string { return net.JoinHostPort(host, fmt.S
 // run starts everything in order, waits for the end, and stops in the reverse
 // order: traffic first, then the processes that serve it.
 func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
+	defer d.networks.Close()
 	defer d.runtime.Close()
 	workloads := newGroup(context.WithoutCancel(ctx))
 	traffic := newGroup(context.WithoutCancel(ctx))
@@ -295,9 +318,19 @@ func (d *up) startTraffic(g *group) {
 	g.start("https", func(ctx context.Context) error { return d.https.Serve(ctx, d.proxy) })
 	g.start("admin", d.serveAdmin)
 	g.start("manifests", func(ctx context.Context) error {
-		return d.loader.Watch(ctx, func(ch manifest.Change) { d.cluster.Apply(withClasses(ch, false)); d.problems.refresh() })
+		return d.loader.Watch(ctx, d.apply)
 	})
 	g.start("problems", d.watchProblems)
+}
+
+// apply takes over a change of the files.
+func (d *up) apply(ch manifest.Change) {
+	if ch.Empty() { // there will be no new table
+		d.problems.moved()
+		return
+	}
+	d.cluster.Apply(withClasses(ch, false))
+	d.problems.refresh()
 }
 
 // watchProblems notices problems of workloads, which come and go without a new
@@ -358,7 +391,7 @@ func (d *up) adminConfig() admin.Config {
 
 func (d *up) explain(r explain.Request) (*explain.Answer, error) {
 	return explain.Explain(r, explain.Source{
-		Table: d.table.Load(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Annotations: annotationsOf(d.store.View()),
+		Table: d.table.Load(), View: d.store.View(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Place: placeOf(d.loader),
 	})
 }
 
@@ -401,8 +434,12 @@ func (d *up) announce() error {
 // podsLine counts the Pods for the first screen: "3 Pods ready in 0.4s".
 func (d *up) podsLine() string {
 	pods := d.store.View().Pods
-	ready := 0
+	ready, ended := 0, 0
 	for _, p := range pods {
+		if p.Status.Phase == corev1.PodSucceeded {
+			ended++ // a Job that is done
+			continue
+		}
 		for _, c := range p.Status.Conditions {
 			if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
 				ready++
@@ -410,10 +447,18 @@ func (d *up) podsLine() string {
 		}
 	}
 	took := time.Since(d.started).Round(10 * time.Millisecond)
-	if ready == len(pods) {
-		return fmt.Sprintf("%d Pods ready in %s", ready, took)
+	done := ""
+	if ended > 0 {
+		done = fmt.Sprintf(", %d completed", ended)
 	}
-	return fmt.Sprintf("%d of %d Pods ready after %s", ready, len(pods), took)
+	running := len(pods) - ended
+	switch {
+	case ready < running:
+		return fmt.Sprintf("%d of %d Pods ready%s after %s", ready, running, done, took)
+	case running == 1:
+		return fmt.Sprintf("1 Pod ready%s in %s", done, took)
+	}
+	return fmt.Sprintf("%d Pods ready%s in %s", running, done, took)
 }
 
 // writeAtomic makes a file appear with all of its contents at once.

@@ -35,9 +35,11 @@ func Build(t testing.TB) string {
 	return dir
 }
 
-// BuildTo builds the program as "daemun" in a folder, for a TestMain.
-func BuildTo(dir string) error {
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
+// BuildTo builds the program as "daemun" in a folder, for a TestMain. Flags are
+// those of go build.
+func BuildTo(dir string, flags ...string) error {
+	args := append([]string{"build", "-o", filepath.Join(dir, "daemun")}, flags...)
+	cmd := exec.Command("go", append(args, "daemun/cmd/daemun")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build daemun: %w\n%s", err, out)
 	}
@@ -73,6 +75,9 @@ type Options struct {
 	Env []string
 	// Dir is the working directory; default a new one.
 	Dir string
+	// Confined takes away what root may do with the files of others, so that
+	// permissions count as they do for everybody.
+	Confined bool
 }
 
 // Up starts an instance on manifests (file name → text) and waits until it is
@@ -116,6 +121,12 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	cmd.Stdout, cmd.Stderr = &d.stdout, &d.stderr
 	// A process group of its own: a signal to the test must not reach it twice.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if o.Confined && os.Getuid() == 0 {
+		// In a user namespace that knows no user but root, root has no power
+		// over files of other users.
+		self := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
+		cmd.SysProcAttr.Cloneflags, cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = syscall.CLONE_NEWUSER, self, self
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -197,6 +208,9 @@ func (d *Instance) waitReady(timeout time.Duration) {
 func (d *Instance) Write(name, text string) {
 	d.t.Helper()
 	path := filepath.Join(d.Manifests, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
 	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
 		d.t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ package ir
 import (
 	"cmp"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -45,7 +46,7 @@ func (r Ref) String() string {
 		s = r.Namespace + "/" + s
 	}
 	if r.Kind != "" {
-		s = r.Kind + " " + s
+		s = strings.TrimSpace(r.Kind + " " + s) // a broken object may have no name
 	}
 	return s
 }
@@ -121,6 +122,10 @@ type Route struct {
 	// FallbackBackend takes over while Backend has no ready endpoint
 	// (default-backend annotation); empty means answer 503.
 	FallbackBackend BackendID `json:"fallbackBackend,omitempty"`
+	// DefaultBackend says that Backend is the global default backend: while it
+	// has no ready endpoint the built-in 404 server answers instead of 503
+	// (ingress-nginx §11.2).
+	DefaultBackend bool `json:"defaultBackend,omitempty"`
 	// Denied answers every request of the route with this status, because a
 	// guarding setting of the Ingress is unusable; 0 is off.
 	Denied int `json:"denied,omitempty"`

@@ -30,31 +30,3 @@ func (p Problem) String() string {
 	}
 	return b.String()
 }
-
-// DiffProblems compares two lists that are sorted by Problem.Compare.
-func DiffProblems(old, now []Problem) (added, gone []Problem) {
-	i, j := 0, 0
-	for i < len(old) || j < len(now) {
-		c := 0
-		switch {
-		case i == len(old):
-			c = 1
-		case j == len(now):
-			c = -1
-		default:
-			c = old[i].Compare(now[j])
-		}
-		switch {
-		case c < 0:
-			gone = append(gone, old[i])
-			i++
-		case c > 0:
-			added = append(added, now[j])
-			j++
-		default:
-			i++
-			j++
-		}
-	}
-	return added, gone
-}

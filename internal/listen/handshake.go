@@ -6,14 +6,15 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strconv"
 	"time"
 )
 
-// plainHTTPAnswer is what nginx says to a plain request on a TLS port (spec
-// ingress-nginx §4.7).
-const plainHTTPAnswer = "HTTP/1.1 400 Bad Request\r\n" +
+// plainHTTPAnswer is what a plain request on a TLS port gets (ingress-nginx
+// §4.7).
+var plainHTTPAnswer = "HTTP/1.1 400 Bad Request\r\n" +
 	"Content-Type: text/html\r\n" +
-	"Content-Length: 248\r\n" +
+	"Content-Length: " + strconv.Itoa(len(plainHTTPPage)) + "\r\n" +
 	"Connection: close\r\n\r\n" + plainHTTPPage
 
 const plainHTTPPage = "<html>\r\n" +
@@ -21,7 +22,7 @@ const plainHTTPPage = "<html>\r\n" +
 	"<body>\r\n" +
 	"<center><h1>400 Bad Request</h1></center>\r\n" +
 	"<center>The plain HTTP request was sent to HTTPS port</center>\r\n" +
-	"<hr><center>nginx</center>\r\n" +
+	"<hr><center>daemun</center>\r\n" +
 	"</body>\r\n" +
 	"</html>\r\n"
 

@@ -36,4 +36,6 @@ const (
 	CodeDuplicateField = "DMN0116"
 	// CodeDefaulted: a required field was missing and got a value.
 	CodeDefaulted = "DMN0117"
+	// CodeEmptyFolder: a folder that was named holds no manifests.
+	CodeEmptyFolder = "DMN0118"
 )

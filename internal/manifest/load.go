@@ -38,6 +38,7 @@ const racyAge = 50 * time.Millisecond
 func (l *Loader) Load() (Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.unsettled = nil
 	c, _, err := l.load()
 	return c, err
 }
@@ -106,7 +107,22 @@ func (l *Loader) read(path string, info os.FileInfo, touched map[store.Key]bool)
 	}
 	now.racy = info != nil && time.Since(info.ModTime()) < racyAge
 	data, err := readFile(path, info)
+	if len(data) == 0 && err == nil && l.justEmptied(path) {
+		l.unsettled = append(l.unsettled, path)
+		return
+	}
 	l.accept(now, data, err, touched)
+}
+
+// justEmptied reports whether a file with objects to lose became empty a
+// moment ago.
+func (l *Loader) justEmptied(path string) bool {
+	old := l.files[path]
+	if old == nil || len(old.objects) == 0 {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()).Abs() < emptied
 }
 
 var (

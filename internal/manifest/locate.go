@@ -52,11 +52,28 @@ func find(n *yaml.Node, field string) *yaml.Node {
 		step, field = nextStep(field)
 		next := child(n, step)
 		if next == nil {
+			next, field = oldForm(n, step, field)
+		}
+		if next == nil {
 			return n
 		}
 		n = next
 	}
 	return n
+}
+
+// oldForm finds what the v1 path of an Ingress leads to where the old form is
+// written: problems speak of the v1 form only.
+func oldForm(n *yaml.Node, step, rest string) (next *yaml.Node, left string) {
+	switch {
+	case step == "defaultBackend":
+		return child(n, "backend"), rest
+	case step == "service" && rest == "name":
+		return child(n, "serviceName"), ""
+	case step == "service" && strings.HasPrefix(rest, "port."):
+		return child(n, "servicePort"), ""
+	}
+	return nil, rest
 }
 
 // nextStep takes the first step from a path: a.b[c][0].d.

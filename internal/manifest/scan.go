@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"daemun/internal/ir"
@@ -21,14 +20,14 @@ type scan struct {
 	known    map[string]*file
 	files    map[string]os.FileInfo // nil: cannot be read, see problems
 	folders  map[string]bool
-	real     []os.FileInfo // folders on the way down, against loops of links
+	seen     map[string]bool // real paths: against loops of links, and what is named twice
 	problems []ir.Problem
 }
 
 // scanPaths finds all files. The error is that of a path that does not exist
 // at the first Load.
 func (l *Loader) scanPaths() (*scan, error) {
-	s := &scan{first: !l.loaded, known: l.files, files: map[string]os.FileInfo{}, folders: map[string]bool{}}
+	s := &scan{first: !l.loaded, known: l.files, files: map[string]os.FileInfo{}, folders: map[string]bool{}, seen: map[string]bool{}}
 	for _, path := range l.paths {
 		if path == "-" {
 			continue
@@ -37,7 +36,7 @@ func (l *Loader) scanPaths() (*scan, error) {
 		info, err := os.Stat(path)
 		switch {
 		case err == nil && info.IsDir() && !s.wasFile(path):
-			s.folder(path, info)
+			s.named(path)
 		case err == nil:
 			s.file(path, info)
 		case errors.Is(err, fs.ErrNotExist) && s.first:
@@ -68,8 +67,29 @@ func (s *scan) dangling(path string) bool {
 	return err == nil
 }
 
-// file notes a file; info is nil when the file could not even be found.
+// again reports whether a file or folder was met before, perhaps under another
+// name: given both relatively and absolutely, or behind a link. It counts once.
+func (s *scan) again(path string) bool {
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		real = path // dangling: its name is all it has
+	}
+	if abs, err := filepath.Abs(real); err == nil {
+		real = abs
+	}
+	if s.seen[real] {
+		return true
+	}
+	s.seen[real] = true
+	return false
+}
+
+// file notes a file that is named directly; info is nil when the file could not
+// even be found.
 func (s *scan) file(path string, info os.FileInfo) {
+	if s.again(path) {
+		return
+	}
 	s.files[path] = info
 	s.folders[filepath.Dir(path)] = true
 	if link, err := os.Lstat(path); err == nil && link.Mode()&fs.ModeSymlink != 0 {
@@ -84,12 +104,42 @@ func (s *scan) followed(path string) {
 	}
 }
 
-func (s *scan) folder(path string, info os.FileInfo) {
-	if slices.ContainsFunc(s.real, func(up os.FileInfo) bool { return os.SameFile(up, info) }) {
+// named is folder for one that the user named.
+func (s *scan) named(path string) {
+	if s.again(path) {
 		return
 	}
-	s.real = append(s.real, info)
-	defer func() { s.real = s.real[:len(s.real)-1] }()
+	before := len(s.problems)
+	s.walk(path)
+	if len(s.problems) == before && !s.holds(path) {
+		s.problems = append(s.problems, ir.Problem{
+			Code: CodeEmptyFolder, Severity: ir.SeverityWarning, File: path,
+			Message: "holds no manifests: give a folder with files named *.yaml, *.yml or *.json, or put some here",
+		})
+	}
+	if link, err := os.Lstat(path); err == nil && link.Mode()&fs.ModeSymlink != 0 {
+		// The link may be pointed somewhere else.
+		s.folders[filepath.Dir(path)] = true
+	}
+}
+
+// holds reports whether a file was found below a folder.
+func (s *scan) holds(folder string) bool {
+	for path := range s.files {
+		if rel, err := filepath.Rel(folder, path); err == nil && filepath.IsLocal(rel) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scan) folder(path string) {
+	if !s.again(path) {
+		s.walk(path)
+	}
+}
+
+func (s *scan) walk(path string) {
 	s.folders[path] = true
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -127,8 +177,8 @@ func (s *scan) entry(path string, e os.DirEntry) {
 			s.files[path] = nil
 		}
 	case info.IsDir() && !s.wasFile(path):
-		s.folder(path, info)
-	case wanted && info.Mode()&fs.ModeNamedPipe == 0: // opening a pipe would wait
+		s.folder(path)
+	case wanted && info.Mode()&fs.ModeNamedPipe == 0 && !s.again(path): // opening a pipe would wait
 		s.files[path] = info
 	}
 }

@@ -192,7 +192,12 @@ func finishStatefulSet(c *checker, o *appsv1.StatefulSet) {
 	defaultSelector(c, &o.Spec.Selector, o.Spec.Template.Labels)
 	defaultTo(&o.Spec.PodManagementPolicy, appsv1.OrderedReadyPodManagement)
 	oneOf(c, "spec.podManagementPolicy", o.Spec.PodManagementPolicy, appsv1.OrderedReadyPodManagement, appsv1.ParallelPodManagement)
-	c.workload(&o.Spec.Replicas, o.Spec.Selector, &o.Spec.Template)
+	claims := make([]string, len(o.Spec.VolumeClaimTemplates))
+	for i := range claims {
+		claims[i] = o.Spec.VolumeClaimTemplates[i].Name
+		c.valid(sub(at("spec", "volumeClaimTemplates", i), "metadata.name"), claims[i], validation.IsDNS1123Subdomain)
+	}
+	c.workload(&o.Spec.Replicas, o.Spec.Selector, &o.Spec.Template, claims...)
 }
 
 func finishDaemonSet(c *checker, o *appsv1.DaemonSet) {
@@ -216,8 +221,9 @@ func finishJob(c *checker, o *batchv1.Job) {
 	c.podSpec("spec.template.spec", &s.Template.Spec)
 }
 
-// workload checks what Deployments and their relatives have in common.
-func (c *checker) workload(replicas **int32, selector *metav1.LabelSelector, t *corev1.PodTemplateSpec) {
+// workload checks what Deployments and their relatives have in common; claims
+// are those of podSpec.
+func (c *checker) workload(replicas **int32, selector *metav1.LabelSelector, t *corev1.PodTemplateSpec, claims ...string) {
 	if replicas != nil {
 		defaultPointer(replicas, 1)
 		c.atLeast("spec.replicas", **replicas, 0)
@@ -227,7 +233,7 @@ func (c *checker) workload(replicas **int32, selector *metav1.LabelSelector, t *
 	if t.Spec.RestartPolicy != corev1.RestartPolicyAlways {
 		c.invalid("spec.template.spec.restartPolicy", "%s is not allowed here: write Always or leave it out; programs that end belong in a Job", t.Spec.RestartPolicy)
 	}
-	c.podSpec("spec.template.spec", &t.Spec)
+	c.podSpec("spec.template.spec", &t.Spec, claims...)
 	if selector == nil || len(selector.MatchLabels)+len(selector.MatchExpressions) == 0 {
 		c.missing("spec.selector", "is missing: write matchLabels with the labels of spec.template.metadata")
 		return

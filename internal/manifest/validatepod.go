@@ -8,7 +8,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-func (c *checker) podSpec(field string, s *corev1.PodSpec) {
+// podSpec checks a Pod; claims are the names of volumes that come from
+// volumeClaimTemplates.
+func (c *checker) podSpec(field string, s *corev1.PodSpec, claims ...string) {
 	oneOf(c, sub(field, "restartPolicy"), s.RestartPolicy, corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever)
 	if *s.TerminationGracePeriodSeconds < 0 {
 		c.invalid(sub(field, "terminationGracePeriodSeconds"), "%d is not allowed: write 0 or more", *s.TerminationGracePeriodSeconds)
@@ -21,6 +23,9 @@ func (c *checker) podSpec(field string, s *corev1.PodSpec) {
 		f := sub(at(field, "volumes", i), "name")
 		c.valid(f, v.Name, validation.IsDNS1123Label)
 		c.unique(volumes, f, v.Name)
+	}
+	for _, name := range claims { // a claim takes the place of a volume of its name
+		volumes[name] = true
 	}
 	names := map[string]bool{}
 	for i := range s.InitContainers {

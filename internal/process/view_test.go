@@ -163,13 +163,11 @@ func TestUnprivilegedUser(t *testing.T) {
 	t.Parallel()
 	source := volume(t, "file=content")
 	dir := t.TempDir()
-	binary, err := os.ReadFile(testBinary(t))
-	if err != nil {
-		t.Fatal(err)
-	}
 	tool := filepath.Join(dir, "test")
-	if err := os.WriteFile(tool, binary, 0o755); err != nil {
-		t.Fatal(err)
+	// Another process copies: a descriptor of ours would be inherited by what
+	// parallel tests start, and the copy would be busy as a text file.
+	if out, err := exec.Command("cp", testBinary(t), tool).CombinedOutput(); err != nil {
+		t.Fatalf("cp: %v\n%s", err, out)
 	}
 	for _, d := range []string{source, filepath.Dir(source), dir, filepath.Dir(dir)} {
 		if err := os.Chmod(d, 0o755); err != nil {
@@ -184,7 +182,7 @@ func TestUnprivilegedUser(t *testing.T) {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err = cmd.Run()
+	err := cmd.Run()
 	if cmd.Process == nil && errors.Is(err, syscall.EPERM) {
 		t.Skip("this root cannot become another user")
 	}

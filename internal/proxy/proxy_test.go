@@ -57,6 +57,7 @@ func TestStepsAnswer(t *testing.T) {
 		{"rewrite away", func(_ *ir.Host, r *ir.Route) { r.Rewrite = &ir.Rewrite{Pattern: "/", Target: "https://b.test/$1"} }, "GET /x HTTP/1.1\r\nHost: a.test\r\n\r\n", false, 302, ""},
 		{"no endpoint", func(_ *ir.Host, r *ir.Route) { r.Backend = "d/none/80" }, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", false, 503, ""},
 		{"fallback", func(_ *ir.Host, r *ir.Route) { r.Backend, r.FallbackBackend = "d/none/80", backendID }, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", false, 200, ""},
+		{"default backend without endpoints", func(_ *ir.Host, r *ir.Route) { r.Backend, r.DefaultBackend = "d/none/80", true }, "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", false, 404, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -231,6 +231,11 @@ func (x *exchange) answerWithoutEndpoint() bool {
 		x.backend, x.fallback = r.Fallback, true
 		return false
 	}
+	if r.IR.DefaultBackend {
+		x.backend = nil
+		x.answer(404) // as without a default backend
+		return true
+	}
 	x.answer(503)
 	return true
 }

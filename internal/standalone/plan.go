@@ -46,7 +46,8 @@ func Plan(objects []store.Object, c Config) ([]store.Object, []ir.Problem) {
 	for _, e := range s.pods {
 		s.found.add(references(e, view)...)
 	}
-	return shownObjects(view, objects), s.problems()
+	shown := slices.DeleteFunc(slices.Clone(objects), func(o store.Object) bool { return s.isCopy(withNamespace(o)) })
+	return shownObjects(view, shown), s.problems()
 }
 
 // references are the problems of what a Pod refers to.

@@ -32,6 +32,8 @@ const (
 	CodeJobFailed = "DMN0510"
 	// CodeStart: a container could not be started or one of its hooks failed.
 	CodeStart = "DMN0511"
+	// CodeIgnored: a field has no effect on one machine.
+	CodeIgnored = "DMN0512"
 )
 
 func refOf(k store.Key) ir.Ref { return ir.Ref{Kind: k.Kind, Namespace: k.Namespace, Name: k.Name} }

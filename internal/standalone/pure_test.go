@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"daemun/internal/ir"
 	"daemun/internal/store"
 )
 
@@ -113,11 +114,15 @@ func TestServiceAddresses(t *testing.T) {
 	a := newServices(netip.MustParsePrefix("127.96.0.0/16"))
 	out := a.update(wanted)
 	ip := func(name string) string { return out[store.Name{Namespace: "default", Name: name}].Spec.ClusterIP }
-	if ip("b") != "127.96.3.3" || ip("c") != "" || ip("d") != "None" || ip("e") != "" || ip("a") == "" {
+	if ip("b") != "127.96.3.3" || ip("c") != "" || ip("d") != "None" || !strings.HasPrefix(ip("e"), "127.96.") || ip("a") == "" {
 		t.Errorf("addresses: a=%s b=%s c=%s d=%s e=%s", ip("a"), ip("b"), ip("c"), ip("d"), ip("e"))
 	}
 	if len(a.problems) != 2 {
 		t.Errorf("problems: %v", a.problems)
+	}
+	moved := a.problems[store.Name{Namespace: "default", Name: "e"}]
+	if want := "10.0.0.1 is not in the service network 127.96.0.0/16, so the Service has " + ip("e") + " here; "; moved.Severity != ir.SeverityWarning || !strings.HasPrefix(moved.Message, want) {
+		t.Errorf("other network: %+v, want %q", moved, want)
 	}
 	first := ip("a")
 	delete(wanted, store.Name{Namespace: "default", Name: "b"})

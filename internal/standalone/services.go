@@ -2,6 +2,7 @@ package standalone
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -58,21 +59,38 @@ func (a *services) update(wanted map[store.Name]*corev1.Service) map[store.Name]
 	// Explicit requests go first: a dynamic choice must never take an address
 	// that a manifest names.
 	names := slices.SortedFunc(maps.Keys(wanted), func(x, y store.Name) int {
-		return cmp.Or(cmp.Compare(explicitRank(wanted[x]), explicitRank(wanted[y])),
+		return cmp.Or(cmp.Compare(boolRank(a.asks(wanted[x]) == ""), boolRank(a.asks(wanted[y]) == "")),
 			cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name))
 	})
 	out := make(map[store.Name]*corev1.Service, len(wanted))
 	for _, name := range names {
 		out[name] = a.derive(name, wanted[name])
+		a.moved(name, wanted[name], out[name])
 	}
 	return out
 }
 
-func explicitRank(s *corev1.Service) int {
-	if s.Spec.ClusterIP == "" {
-		return 1
+// asks returns the address that a Service wants, "" when any will do. An address
+// of another network is that of a cluster the manifest was written for or read
+// from.
+func (a *services) asks(s *corev1.Service) string {
+	if address, err := netip.ParseAddr(s.Spec.ClusterIP); err == nil && !a.addresses.prefix.Contains(address) {
+		return ""
 	}
-	return 0
+	return s.Spec.ClusterIP
+}
+
+// moved tells the author of a manifest, but not the reader of a cluster, that
+// the Service has another address here.
+func (a *services) moved(name store.Name, from, to *corev1.Service) {
+	if from.Spec.ClusterIP == "" || a.asks(from) != "" || !needsClusterIP(from) || to.Spec.ClusterIP == "" || exported(from) {
+		return
+	}
+	a.problems[name] = ir.Problem{
+		Code: CodeAddress, Severity: ir.SeverityWarning, Object: refOf(store.Key{Kind: "Service", Namespace: name.Namespace, Name: name.Name}), Field: "spec.clusterIP",
+		Message: fmt.Sprintf("%s is not in the service network %s, so the Service has %s here; leave the field out or choose an address of that network",
+			from.Spec.ClusterIP, a.addresses.prefix, to.Spec.ClusterIP),
+	}
 }
 
 // defaultKubernetes keeps one object, so that nothing changes when nothing
@@ -98,7 +116,7 @@ func (a *services) defaultKubernetes() *corev1.Service {
 func (a *services) releaseOld(wanted map[store.Name]*corev1.Service) {
 	for name, address := range a.held {
 		s := wanted[name]
-		if s != nil && needsClusterIP(s) && (s.Spec.ClusterIP == "" || s.Spec.ClusterIP == address.String()) {
+		if s != nil && needsClusterIP(s) && (a.asks(s) == "" || a.asks(s) == address.String()) {
 			continue
 		}
 		a.addresses.release(address)
@@ -140,8 +158,8 @@ func (a *services) assign(name store.Name, s *corev1.Service) {
 	address, held := a.held[name]
 	if !held {
 		var err error
-		if s.Spec.ClusterIP != "" {
-			address, err = a.addresses.explicit(s.Spec.ClusterIP)
+		if wanted := a.asks(s); wanted != "" {
+			address, err = a.addresses.explicit(wanted)
 		} else {
 			address, err = a.addresses.dynamic(name.Namespace + "/" + name.Name)
 		}

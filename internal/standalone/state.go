@@ -78,7 +78,9 @@ func (s *state) intake(ch manifest.Change) {
 		s.objects[k] = o
 		delete(s.hashes, k)
 		if !derivedKinds[k.Kind] {
-			s.pass = append(s.pass, o)
+			if k.Kind != "EndpointSlice" { // see passSlices
+				s.pass = append(s.pass, o)
+			}
 			s.gone = slices.DeleteFunc(s.gone, func(g store.Key) bool { return g == k })
 		}
 	}
@@ -139,6 +141,7 @@ func (s *state) deriveObjects() {
 			wantedNodes[k.Name] = o
 		}
 	}
+	s.passSlices()
 	s.shown = s.services.update(wantedServices)
 	s.nodes.update(wantedNodes)
 }
@@ -249,6 +252,7 @@ func (s *state) problems() []ir.Problem {
 	}
 	for _, e := range s.pods {
 		s.found.add(e.problems...)
+		s.found.add(ignored(e, len(s.nodes.list) > 1)...)
 	}
 	return s.found.sorted()
 }

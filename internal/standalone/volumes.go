@@ -75,7 +75,7 @@ func (w *worker) makeVolume(v *corev1.Volume) (*missing, error) {
 	case v.EmptyDir != nil, v.VolumeSource == (corev1.VolumeSource{}):
 		return nil, os.MkdirAll(dir, 0o777)
 	case v.PersistentVolumeClaim != nil:
-		w.notice(v, "the claim is a folder of this machine: "+dir)
+		w.notice(v, "claims are folders of this machine, below "+filepath.Dir(dir))
 		return nil, os.MkdirAll(dir, 0o777)
 	}
 	p, m := payloadOf(v, w.pod, w.host.view())
@@ -247,6 +247,8 @@ func payloadOf(v *corev1.Volume, pod *corev1.Pod, view *store.View) (*payload, *
 		return p, p.secret(view, pod.Namespace, s.SecretName, selection{s.Items, s.DefaultMode, s.Optional})
 	case v.DownwardAPI != nil:
 		return p, p.downward(pod, v.DownwardAPI.Items, v.DownwardAPI.DefaultMode)
+	case v.Projected != nil && isTokenVolume(v):
+		return p, p.downwardOnly(pod, v.Projected)
 	case v.Projected != nil:
 		return p, p.projected(pod, v.Projected, view)
 	}
@@ -265,6 +267,20 @@ func (p *payload) projected(pod *corev1.Pod, v *corev1.ProjectedVolumeSource, vi
 			m = p.downward(pod, s.DownwardAPI.Items, v.DefaultMode)
 		}
 		if m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
+// downwardOnly is the token volume of a cluster without what only an API server
+// has.
+func (p *payload) downwardOnly(pod *corev1.Pod, v *corev1.ProjectedVolumeSource) *missing {
+	for _, s := range v.Sources {
+		if s.DownwardAPI == nil {
+			continue
+		}
+		if m := p.downward(pod, s.DownwardAPI.Items, v.DefaultMode); m != nil {
 			return m
 		}
 	}

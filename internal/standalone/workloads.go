@@ -35,7 +35,7 @@ var controllers = []struct {
 // runWorkloads is one step of every controller.
 func (s *state) runWorkloads() {
 	for _, e := range s.pods {
-		if _, ok := s.objects[e.source]; !ok {
+		if o, ok := s.objects[e.source]; !ok || s.isCopy(o) {
 			s.remove(e)
 		} else if e.scheduled() && s.nodes.get(e.pod.Spec.NodeName) == nil {
 			s.remove(e) // its node is gone
@@ -51,7 +51,9 @@ func (s *state) runWorkloads() {
 			return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 		})
 		for _, k := range keys {
-			c.run(s, k, s.objects[k])
+			if o := s.objects[k]; !s.isCopy(o) {
+				c.run(s, k, o)
+			}
 		}
 	}
 }
@@ -131,6 +133,9 @@ func (s *state) runPod(key store.Key, o store.Object) {
 	switch {
 	case e == nil:
 		template := corev1.PodTemplateSpec{ObjectMeta: wanted.ObjectMeta, Spec: wanted.Spec}
+		if exported(wanted) && s.nodes.get(template.Spec.NodeName) == nil {
+			template.Spec.NodeName = ""
+		}
 		s.order(podOrder{source: key, template: template, name: wanted.Name, hash: hash})
 		made := s.pods[name].pod
 		made.Status.Conditions = append(made.Status.Conditions, wanted.Status.Conditions...)
@@ -229,6 +234,10 @@ func (s *state) runJob(key store.Key, o store.Object) {
 	}
 	indexed := j.Spec.CompletionMode != nil && *j.Spec.CompletionMode == batchv1.IndexedCompletion
 	w.dress = func(t *corev1.PodTemplateSpec, c creation) { dressJob(t, c, indexed) }
+	if j.Spec.ActiveDeadlineSeconds != nil {
+		s.found.add(ir.Problem{Code: CodeIgnored, Severity: ir.SeverityNotice, Object: refOf(key), Field: "spec.activeDeadlineSeconds",
+			Message: "has no effect on one machine: the Job may run longer"})
+	}
 	var current []replica
 	for _, r := range s.replicas(key) {
 		if r.hash != w.hash {

@@ -33,6 +33,7 @@ func equalRoute(a, b *ir.Route) bool {
 		a.ServicePort == b.ServicePort &&
 		a.Backend == b.Backend &&
 		a.FallbackBackend == b.FallbackBackend &&
+		a.DefaultBackend == b.DefaultBackend &&
 		a.Denied == b.Denied &&
 		equalPolicies(&a.Policies, &b.Policies)
 }

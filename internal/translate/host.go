@@ -72,6 +72,8 @@ type location struct {
 	path
 	in       *ingress // nil: built in
 	implicit bool
+	// standard: the backend is the global default backend.
+	standard bool
 	// bare: annotations of the redirect and rewrite groups do not apply
 	// (ingress-nginx §2.1.6).
 	bare bool
@@ -160,18 +162,18 @@ func (h *host) duplicate(loser *path, winner *location) string {
 // catch-all block is built in; an Ingress with only a default backend takes its
 // "/" over for good.
 func (h *host) root(standard ir.Backend) location {
-	l := location{implicit: true, path: path{text: "/", written: string(networkingv1.PathTypePrefix), to: defaultDestination(standard)}}
+	l := location{implicit: true, standard: standard.ID != "", path: path{text: "/", written: string(networkingv1.PathTypePrefix), to: defaultDestination(standard)}}
 	if h.name != "" {
 		l.in = h.parts[0].ingress
 		h.owner = l.in.ref
 		if l.in.standard.service != "" {
-			l.to = l.in.standard
+			l.to, l.standard = l.in.standard, false
 		}
 		return l
 	}
 	for _, p := range h.parts {
 		if p.catchAll {
-			l.in, l.to, l.bare, l.implicit = p.ingress, p.ingress.standard, true, false
+			l.in, l.to, l.bare, l.implicit, l.standard = p.ingress, p.ingress.standard, true, false, false
 			break
 		}
 	}
@@ -324,7 +326,7 @@ func (h *host) regexRoute(l *location, text string, broken bool) {
 func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route {
 	r := &ir.Route{
 		Path: l.text, PathType: l.written, Match: match, Pattern: pattern, Implicit: l.implicit,
-		Service: l.to.service, ServicePort: l.to.port, Backend: l.to.backend.ID,
+		Service: l.to.service, ServicePort: l.to.port, Backend: l.to.backend.ID, DefaultBackend: l.standard,
 	}
 	h.use(l.to.backend)
 	if l.in == nil {

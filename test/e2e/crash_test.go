@@ -51,7 +51,7 @@ func workload() map[string]string {
 func started(t *testing.T, d *daemuntest.Instance) []daemuntest.Process {
 	t.Helper()
 	var below []daemuntest.Process
-	d.Eventually(20*time.Second, "processes of all Pods", func() error {
+	daemuntest.Eventually(t, 20*time.Second, "processes of all Pods", func() error {
 		below = daemuntest.Descendants(t, d.Process.Pid)
 		sleeps := 0
 		for _, p := range below {
@@ -108,7 +108,7 @@ func slow(t *testing.T, d *daemuntest.Instance, delay string) <-chan answer {
 		status, _, err := d.Get("http://web.test/slow?delay=" + delay)
 		done <- answer{status, err}
 	}()
-	d.Eventually(20*time.Second, "slow request at the backend", func() error {
+	daemuntest.Eventually(t, 20*time.Second, "slow request at the backend", func() error {
 		if !strings.Contains(d.Stderr(), "request made to /slow?delay="+delay) {
 			return errors.New("not in the log")
 		}
@@ -160,7 +160,7 @@ func TestStopAtOnce(t *testing.T) {
 				if err := d.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
-				d.Eventually(10*time.Second, "word of the stop", func() error {
+				daemuntest.Eventually(t, 10*time.Second, "word of the stop", func() error {
 					if !strings.Contains(d.Stderr(), wait) {
 						return errors.New(d.Stderr())
 					}

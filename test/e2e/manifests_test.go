@@ -118,9 +118,9 @@ func (i ingress) String() string {
 	}
 	b.WriteString("spec:\n  ingressClassName: nginx\n")
 	if i.tls != "" {
-		fmt.Fprintf(&b, "  tls:\n    - hosts: [%s]\n      secretName: %s\n", i.host, i.tls)
+		fmt.Fprintf(&b, "  tls:\n    - hosts: [%q]\n      secretName: %s\n", i.host, i.tls)
 	}
-	fmt.Fprintf(&b, "  rules:\n    - host: %s\n      http:\n        paths:\n", i.host)
+	fmt.Fprintf(&b, "  rules:\n    - host: %q\n      http:\n        paths:\n", i.host)
 	for _, r := range i.rules {
 		fmt.Fprintf(&b, `          - path: %s
             pathType: %s

@@ -1,0 +1,185 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.uber.org/goleak"
+
+	"daemun/internal/daemuntest"
+)
+
+// bin holds the built program; set once, before any test runs.
+var bin string
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "daemun-cmd-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	if err := daemuntest.BuildTo(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	bin = dir
+	code := m.Run()
+	// The signals are watched as long as the process lives.
+	if err := goleak.Find(goleak.IgnoreTopFunction("daemun/cmd/daemun.interrupts.func1"), goleak.IgnoreTopFunction("os/signal.loop")); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	return code
+}
+
+// commands are all commands that a user meets, with their path.
+func commands(cmd *cobra.Command) []*cobra.Command {
+	list := []*cobra.Command{cmd}
+	for _, sub := range cmd.Commands() {
+		list = append(list, commands(sub)...)
+	}
+	return list
+}
+
+// TestHelp wants examples and one line about what it is for in the help of
+// every command, and a sentence for every flag.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, cmd := range commands(rootCommand(nil)) {
+		t.Run(cmd.CommandPath(), func(t *testing.T) { // not parallel: commands share their parents' flags
+			if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+				t.Errorf("short help %q: want one line without a full stop", cmd.Short)
+			}
+			if !strings.Contains(cmd.Example, "daemun ") {
+				t.Errorf("example %q: want one that can be copied", cmd.Example)
+			}
+			for _, line := range strings.Split(strings.TrimRight(cmd.Example, "\n"), "\n") {
+				if !strings.HasPrefix(line, "  ") {
+					t.Errorf("example line %q: want two blanks in front", line)
+				}
+			}
+			for line := range strings.Lines(cmd.LocalFlags().FlagUsagesWrapped(0)) {
+				if fields := strings.Fields(line); len(fields) < 3 {
+					t.Errorf("flag %q has no sentence", line)
+				}
+			}
+			var out bytes.Buffer
+			if code := run(append(strings.Fields(cmd.CommandPath())[1:], "--help"), strings.NewReader(""), &out, &out); code != 0 || !strings.Contains(out.String(), "Examples:") {
+				t.Errorf("exit code %d:\n%s", code, &out)
+			}
+		})
+	}
+}
+
+// TestWrongCommandLines lists command lines that mean nothing: one line that
+// says why, where to read more, exit code 2, nothing on standard output.
+func TestWrongCommandLines(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ line, says, see string }{
+		{"bogus", `unknown command "bogus"`, "daemun"},
+		{"gt", `unknown command "gt"; did you mean get?`, "daemun"},
+		{"--bogus", "unknown flag: --bogus", "daemun"},
+		{"up --bogus", "unknown flag: --bogus", "daemun up"},
+		{"get pods --bogus", "unknown flag: --bogus", "daemun get"},
+		{"explain --bogus", "unknown flag: --bogus", "daemun explain"},
+		{"lint --bogus", "unknown flag: --bogus", "daemun lint"},
+		{"logs --bogus", "unknown flag: --bogus", "daemun logs"},
+		{"version --bogus", "unknown flag: --bogus", "daemun version"},
+		{"version now", "now", "daemun version"},
+		{"get", "arg", "daemun get"},
+		{"get pods a b", "arg", "daemun get"},
+		{"get horses", `unknown kind "horses"; known are pods, services`, "daemun get"},
+		{"get pods -o xml", `--output "xml": want wide, json, yaml or name`, "daemun get"},
+		{"explain", "arg", "daemun explain"},
+		{"explain -o xml http://x/", `--output "xml": want json`, "daemun explain"},
+		{"lint -o xml", `--output "xml": want json`, "daemun lint"},
+		{"lint --failure-threshold fatal", `--failure-threshold "fatal": want error, warning or notice`, "daemun lint"},
+		{"logs", "arg", "daemun logs"},
+		{"logs a b", "arg", "daemun logs"},
+		{"logs a --tail many", "--tail", "daemun logs"},
+		{"up --http-port many", "--http-port", "daemun up"},
+		{"up --http-port 65536", "--http-port 65536: want a port from 0 to 65535", "daemun up"},
+		{"up --https-port -1", "--https-port -1: want a port from 0 to 65535", "daemun up"},
+		{"up --image web", `--image "web": want NAME=PATH`, "daemun up"},
+		{"up --pod-network 127.0.0.1", "want a network such as 127.244.0.0/16", "daemun up"},
+		{"up --drain-timeout 5", "--drain-timeout", "daemun up"},
+		{"up --admin-address nowhere --healthz-port 1", "--admin-address", "daemun up"},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			code := run(strings.Fields(c.line), strings.NewReader(""), &stdout, &stderr)
+			first, rest, _ := strings.Cut(stderr.String(), "\n")
+			if code != 2 || stdout.Len() > 0 || !strings.HasPrefix(first, "daemun: ") || !strings.Contains(first, c.says) || rest != fmt.Sprintf("See %q.\n", c.see+" --help") {
+				t.Errorf("exit code %d, standard output %q, standard error:\n%s\nwant 2 and %q", code, &stdout, &stderr, c.says)
+			}
+		})
+	}
+}
+
+// TestFlagsFromEnvironment sets every flag of every command by its variable.
+func TestFlagsFromEnvironment(t *testing.T) {
+	for _, cmd := range commands(rootCommand(nil)) {
+		for _, f := range flagNames(cmd) {
+			variable := "DAEMUN_" + strings.ToUpper(strings.ReplaceAll(f, "-", "_"))
+			t.Run(cmd.CommandPath()+" "+variable, func(t *testing.T) {
+				value := otherValue(cmd.Flags().Lookup(f))
+				t.Setenv(variable, value)
+				fresh, _, err := rootCommand(nil).Find(strings.Fields(cmd.CommandPath())[1:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := flagsFromEnv(fresh); err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.Trim(fresh.Flags().Lookup(f).Value.String(), "[]"); got != value {
+					t.Errorf("value %q, want %q", got, value)
+				}
+				fresh, _, err = rootCommand(nil).Find(strings.Fields(cmd.CommandPath())[1:])
+				if err != nil {
+					t.Fatal(err)
+				}
+				fresh.Flags().Lookup(f).Changed = true // given on the command line
+				if err := flagsFromEnv(fresh); err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.Trim(fresh.Flags().Lookup(f).Value.String(), "[]"); got == value {
+					t.Errorf("the variable won over the command line")
+				}
+			})
+		}
+	}
+}
+
+// otherValue is one that is not the default.
+func otherValue(f *pflag.Flag) string {
+	switch f.Value.Type() {
+	case "bool":
+		return strconv.FormatBool(f.DefValue != "true")
+	case "int":
+		return "7"
+	case "duration":
+		return "7s"
+	case "CIDR":
+		return "127.7.0.0/16"
+	}
+	return "seven"
+}
+
+func flagNames(cmd *cobra.Command) (names []string) {
+	for line := range strings.Lines(cmd.LocalFlags().FlagUsagesWrapped(0)) {
+		if _, after, ok := strings.Cut(line, "--"); ok {
+			names = append(names, strings.Fields(after)[0])
+		}
+	}
+	return names
+}

@@ -1,0 +1,63 @@
+package standalone
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+)
+
+// TestReserve: what was not chosen moves on, what was chosen is an error.
+func TestReserve(t *testing.T) {
+	t.Parallel()
+	first, err := Networks{}.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	second, err := Networks{}.Reserve()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	mine := map[netip.Prefix]bool{first.Pods: true, first.Services: true, first.Nodes: true, first.LoadBalancers: true}
+	for _, p := range []netip.Prefix{second.Pods, second.Services, second.Nodes, second.LoadBalancers} {
+		if mine[p] || p.Bits() != 16 {
+			t.Errorf("the second got %s, the first has %v", p, mine)
+		}
+	}
+	for _, text := range []string{
+		"another Daemun runs on this machine; here Pods use " + second.Pods.String(),
+		"Services use " + second.Services.String(),
+	} {
+		if !strings.Contains(second.Moved, text) {
+			t.Errorf("Moved = %q, want %q", second.Moved, text)
+		}
+	}
+	if _, err := (Networks{Pods: first.Pods}).Reserve(); err == nil || !strings.Contains(err.Error(), "another Daemun on this machine uses --pod-network "+first.Pods.String()) {
+		t.Errorf("chosen and taken: %v", err)
+	}
+	pods := second.Pods
+	second.Close()
+	again, err := Networks{Pods: pods}.Reserve()
+	if err != nil {
+		t.Fatalf("given back: %v", err)
+	}
+	again.Close()
+}
+
+func TestReserveRefuses(t *testing.T) {
+	t.Parallel()
+	for network, want := range map[string]string{
+		"192.0.2.0/24":   "ip route add local 192.0.2.0/24 dev lo",
+		"127.239.9.1/32": "has no room for addresses",
+		"fd00::/64":      "want an IPv4 network such as 127.244.0.0/16",
+	} {
+		r, err := Networks{Pods: netip.MustParsePrefix(network)}.Reserve()
+		if err == nil {
+			r.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", network, err, want)
+		}
+	}
+}
