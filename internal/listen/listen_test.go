@@ -396,3 +396,35 @@ func TestH6_20PanicClosesOneConnection(t *testing.T) {
 type panicking struct{}
 
 func (panicking) ServeConn(net.Conn, ConnInfo) { panic("handler bug") }
+
+// H6.13: as long as there are idle connections, newcomers do not wait for the
+// pause in which a place might become free.
+func TestH6_13IdleConnectionsDoNotSlowNewcomers(t *testing.T) {
+	t.Parallel()
+	const places, newcomers = 4, 40
+	var mu sync.Mutex
+	var idle []net.Conn
+	idler := handlerFunc(func(c net.Conn, info ConnInfo) {
+		mu.Lock()
+		idle = append(idle, c)
+		mu.Unlock()
+		echo(c, info)
+	})
+	shed := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(idle) == 0 {
+			return false
+		}
+		idle[0].Close()
+		idle = slices.Delete(idle, 0, 1)
+		return true
+	}
+	l := startListener(t, Config{Limit: newLimit(places), ShedIdle: shed}, idler)
+	for range newcomers { // far more than patience allows at one in each pause
+		roundTrip(t, dial(t, l), "hello")
+	}
+	if n := l.Stats().Refused; n != 0 {
+		t.Errorf("%d turned away", n)
+	}
+}

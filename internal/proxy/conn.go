@@ -323,8 +323,9 @@ func (c *conn) writeVector(tcp *net.TCPConn, a, b []byte) error {
 }
 
 func (c *conn) armWrite(now time.Time) {
-	if left := c.writeBy.Sub(now); left < writeIdle || left > writeIdle+slack {
-		c.writeBy = now.Add(writeIdle + slack)
+	idle := c.server.writeIdle
+	if left := c.writeBy.Sub(now); left < idle || left > idle+slack {
+		c.writeBy = now.Add(idle + slack)
 		_ = c.nc.SetWriteDeadline(c.writeBy)
 	}
 }

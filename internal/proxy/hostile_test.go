@@ -238,3 +238,37 @@ func TestH8_1_StatusPage(t *testing.T) {
 		})
 	}
 }
+
+// TestH6_8_ClientTakesNothing: a client that stops reading is cut off, on every
+// way that a response takes, and the upstream connection with it.
+func TestH6_8_ClientTakesNothing(t *testing.T) {
+	t.Parallel()
+	for name, head := range map[string]string{
+		"length":  "Content-Length: 1000000000\r\n\r\n", // the kernel copies it
+		"chunked": "Transfer-Encoding: chunked\r\n\r\n3b9aca00\r\n",
+		"close":   "\r\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ended := make(chan struct{})
+			r, _ := up(t, func(_ int, c *client) {
+				defer close(ended)
+				c.head()
+				c.send("HTTP/1.1 200 OK\r\n" + head)
+				_, _ = io.Copy(c.Conn, endlessZeros{})
+			}, nil)
+			r.server.writeIdle = 50 * time.Millisecond
+			c := r.dial()
+			c.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				t.Fatal("the upstream still sends")
+			}
+			eventually(t, "the connection ends", func() bool { s := r.server.Stats(); return s.Active+s.Idle == 0 })
+			if st := r.upstreams.Backend(backendID).Status()[0]; st.Idle+int(st.Active) != 0 {
+				t.Errorf("left behind: %+v", st)
+			}
+		})
+	}
+}

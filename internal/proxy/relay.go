@@ -10,10 +10,12 @@ import (
 )
 
 // spliceMin is the rest of a body from which handing the copy to the kernel
-// pays; spliceStep is how much is copied between two looks at the clock.
+// pays; spliceStep is how much is copied between two looks at the clock. A step
+// has to be written within writeIdle, so it sets the slowest client that can be
+// served: 4 KiB/s.
 const (
 	spliceMin  = 64 << 10
-	spliceStep = 4 << 20
+	spliceStep = 256 << 10
 )
 
 // framing is how a response body is delivered.

@@ -62,6 +62,7 @@ type Server struct {
 
 	// Set by New, changed by tests only.
 	tunnelAge time.Duration
+	writeIdle time.Duration
 	bodyGrace time.Duration
 	bodyRate  int64
 
@@ -85,7 +86,7 @@ func New(c Config) *Server {
 	if s.backend == (http1.Limits{}) {
 		s.backend = http1.ResponseLimits()
 	}
-	s.tunnelAge, s.bodyGrace, s.bodyRate = maxTunnelAge, leastRateAfter, leastRate
+	s.tunnelAge, s.writeIdle, s.bodyGrace, s.bodyRate = maxTunnelAge, writeIdle, leastRateAfter, leastRate
 	s.pages = newPages()
 	s.open = make(map[*conn]struct{})
 	s.pieces.New = func() any { return new(piece) }

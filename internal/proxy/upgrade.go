@@ -208,7 +208,7 @@ func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
 		t.frames.pass(b)
 	}
 	t.touch()
-	_ = to.SetWriteDeadline(time.Now().Add(writeIdle))
+	_ = to.SetWriteDeadline(time.Now().Add(t.server.writeIdle))
 	if t.ended.Load() { // end came before our deadline and was undone by it
 		_ = to.SetWriteDeadline(time.Now().Add(lastWrite))
 	}
