@@ -159,7 +159,7 @@ func (d *up) newCluster() error {
 		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
 		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
 		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
-		Logger: d.logger, Output: d.console.Output,
+		Logger: d.logger, Output: d.output,
 	})
 	return nil
 }
@@ -223,6 +223,14 @@ func (d *up) dialFilter() func(netip.AddrPort) error {
 		}
 	}
 	return newDialFilter(own, local)
+}
+
+// output shows a line of a container; its name only where a Pod has several.
+func (d *up) output(pod store.Name, container, _ string, line []byte) {
+	if p := d.store.View().Pods[pod]; p != nil && len(p.Spec.InitContainers)+len(p.Spec.Containers) == 1 {
+		container = ""
+	}
+	d.console.Output(pod, container, line)
 }
 
 // openSockets comes first of all: a port that is taken is the most common
