@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,11 +58,13 @@ func nameColumn[T metav1.Object]() column[T] {
 }
 
 func ageColumn[T metav1.Object](now time.Time) column[T] {
-	return column[T]{header: "AGE", cell: func(o T) string {
+	// Objects of manifests have no age: when they were read says nothing about
+	// them, and must not look as if it decided who is older.
+	return column[T]{header: "AGE", optional: true, cell: func(o T) string {
 		if t := o.GetCreationTimestamp(); !t.IsZero() {
 			return Age(now.Sub(t.Time))
 		}
-		return "<unknown>"
+		return ""
 	}}
 }
 
@@ -160,6 +164,7 @@ var endpoints = view[admin.Endpoints]{
 						list = append(list, a.Address)
 					}
 				}
+				slices.SortFunc(list, compareAddresses)
 				return strings.Join(list, ",")
 			}
 		}
@@ -268,7 +273,7 @@ var routes = view[admin.Route]{
 			{header: "BACKEND", cell: func(r admin.Route) string {
 				switch {
 				case r.Redirect != nil:
-					return fmt.Sprintf("redirect %d %s", r.Redirect.Code, r.Redirect.Location)
+					return redirectText(r.Redirect)
 				case r.Denied != 0:
 					return fmt.Sprintf("denied (%d)", r.Denied)
 				case r.Backend == "":
@@ -276,10 +281,32 @@ var routes = view[admin.Route]{
 				}
 				return string(r.Backend)
 			}},
-			{header: "ENDPOINTS", cell: func(r admin.Route) string { return strconv.Itoa(len(r.Endpoints)) }},
+			{header: "ENDPOINTS", cell: func(r admin.Route) string {
+				if r.Backend == "" || r.Redirect != nil || r.Denied != 0 {
+					return "-"
+				}
+				return strconv.Itoa(len(r.Endpoints))
+			}},
 			{header: "INGRESS", cell: func(r admin.Route) string { return strings.Trim(r.Ingress.Namespace+"/"+r.Ingress.Name, "/") }},
 		}
 	},
+}
+
+// compareAddresses orders "ip:port" as numbers.
+func compareAddresses(a, b string) int {
+	x, errX := netip.ParseAddrPort(a)
+	y, errY := netip.ParseAddrPort(b)
+	if errX != nil || errY != nil {
+		return strings.Compare(a, b)
+	}
+	return x.Compare(y)
+}
+
+func redirectText(r *ir.Redirect) string {
+	if r.AppendSlash {
+		return fmt.Sprintf("redirect %d to add a slash", r.Code)
+	}
+	return fmt.Sprintf("redirect %d %s", r.Code, r.Location)
 }
 
 func orStar(s string) string {
@@ -322,6 +349,9 @@ var problems = view[ir.Problem]{
 			{header: "PLACE", wide: true, cell: func(p ir.Problem) string {
 				if p.File == "" {
 					return ""
+				}
+				if p.Line == 0 { // the whole file
+					return p.File
 				}
 				return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 			}},

@@ -21,7 +21,9 @@ import (
 type column[T any] struct {
 	header string
 	wide   bool
-	cell   func(T) string
+	// optional columns disappear when no row has anything to say.
+	optional bool
+	cell     func(T) string
 }
 
 // Selection is which rows of a kind are shown, and how.
@@ -118,7 +120,10 @@ func (v view[T]) table(w io.Writer, items []T, s Selection) error {
 	if s.AllNamespaces {
 		columns = slices.Insert(columns, 0, column[T]{header: "NAMESPACE", cell: func(t T) string { ns, _ := v.id(t); return ns }})
 	}
-	columns = slices.DeleteFunc(columns, func(c column[T]) bool { return c.wide && s.Output != "wide" })
+	columns = slices.DeleteFunc(columns, func(c column[T]) bool {
+		empty := c.optional && !slices.ContainsFunc(items, func(t T) bool { return c.cell(t) != "" })
+		return empty || c.wide && s.Output != "wide"
+	})
 	tw := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 	row := func(cell func(column[T]) string) {
 		cells := make([]string, len(columns))

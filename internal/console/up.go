@@ -61,16 +61,20 @@ func (u *Up) Problems(added, gone []ir.Problem) {
 	}
 }
 
-// Output prints one line of a container's output behind the name of its Pod.
-func (u *Up) Output(pod store.Name, container, _ string, line []byte) {
+// Output prints one line of a container's output behind the name of its Pod,
+// and of the container unless that is empty.
+func (u *Up) Output(pod store.Name, container string, line []byte) {
 	if u.quiet {
 		return
 	}
 	name := pod.Name
+	if container != "" {
+		name += "/" + container
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.width = max(u.width, len(name))
-	fmt.Fprintf(u.w, "%s │ %s\n", u.paint(podColour(name), fmt.Sprintf("%-*s", u.width, name)), line)
+	fmt.Fprintf(u.w, "%s │ %s\n", u.paint(podColour(pod.Name), fmt.Sprintf("%-*s", u.width, name)), line)
 }
 
 // URLs is what the first screen shows.
@@ -93,9 +97,10 @@ func (u *Up) URLs(s URLs) {
 	tw := tabwriter.NewWriter(u.w, 0, 8, 3, ' ', 0)
 	fmt.Fprintln(tw, "  URL\tGOES TO\tINGRESS")
 	var first string
+	rows := 0
 	for _, h := range s.Config.Hosts {
-		for _, r := range h.Routes {
-			if r.Ingress.Name == "" || (r.Implicit && r.Backend == "") {
+		for i, r := range h.Routes {
+			if r.Ingress.Name == "" || r.Implicit && r.Backend == "" || r.Redirect != nil && r.Redirect.AppendSlash || twin(h, i) {
 				continue
 			}
 			scheme, addr := "http", s.HTTP
@@ -103,16 +108,23 @@ func (u *Up) URLs(s URLs) {
 				scheme, addr = "https", s.HTTPS
 			}
 			link := link(scheme, h.Name, addr, r)
+			rows++
 			if first == "" && h.Name != "" && !strings.HasPrefix(h.Name, "*") {
 				first = curl(scheme, h.Name, addr, link)
 			}
 			fmt.Fprintf(tw, "  %s\t%s\t%s/%s\n", link, destination(r), r.Ingress.Namespace, r.Ingress.Name)
 		}
 	}
-	// The only error is that of the terminal itself.
-	_ = tw.Flush()
+	if rows > 0 {
+		_ = tw.Flush() // the only error is that of the terminal itself
+	} else {
+		fmt.Fprintln(u.w, "  No Ingress has a URL yet.")
+	}
 	if first != "" {
 		fmt.Fprintf(u.w, "\n  try      %s\n", first)
+	}
+	if first == "" {
+		fmt.Fprintln(u.w)
 	}
 	fmt.Fprintf(u.w, "  look     daemun get routes -A · daemun get pods -A · daemun explain URL   (admin address http://%s)\n  stop     Ctrl-C\n\n", s.Admin)
 }
@@ -125,7 +137,33 @@ func link(scheme, host, addr string, r *ir.Route) string {
 	if host == "" {
 		host = strings.TrimSuffix(addr, ":"+port)
 	}
-	return scheme + "://" + host + ":" + port + r.Path
+	return scheme + "://" + host + ":" + port + literal(r)
+}
+
+// literal is the path of a route as a browser can ask for it: an expression is
+// cut where it stops being plain text.
+func literal(r *ir.Route) string {
+	if r.Match != ir.MatchRegex {
+		return r.Path
+	}
+	at := strings.IndexAny(r.Path, `()[]{}|*+?^$\`)
+	if at < 0 {
+		return r.Path
+	}
+	if at > 1 && strings.IndexByte("*?{", r.Path[at]) >= 0 {
+		at-- // the character before may be absent
+	}
+	return r.Path[:max(at, 1)]
+}
+
+// twin says that the route before comes from the same path of the same Ingress:
+// regular expressions make two locations of one path (ingress-nginx §2.3).
+func twin(h *ir.Host, i int) bool {
+	if i == 0 {
+		return false
+	}
+	a, b := h.Routes[i-1], h.Routes[i]
+	return b.Match == ir.MatchRegex && a.Ingress == b.Ingress && a.Path == b.Path && a.PathType == b.PathType && !a.Implicit && !b.Implicit
 }
 
 func curl(scheme, host, addr, link string) string {

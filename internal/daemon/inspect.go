@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"io"
 	"slices"
 
@@ -24,6 +25,7 @@ type Inspection struct {
 	// Objects counts the objects that were read.
 	Objects int
 
+	loader   *manifest.Loader
 	view     *store.View
 	prefix   string
 	table    *table.Table
@@ -48,7 +50,7 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 	view := s.View()
 	res := translate.New(o).Translate(view)
 	in := &Inspection{
-		Config: res.Config, Objects: len(first.Put), view: view, prefix: o.AnnotationsPrefix,
+		Config: res.Config, Objects: len(first.Put), loader: loader, view: view, prefix: o.AnnotationsPrefix,
 		backends: upstream.NewRegistry(upstream.Config{}),
 	}
 	for _, p := range slices.Concat(loader.Problems(), planned, res.Problems) {
@@ -68,18 +70,19 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 
 // Explain answers for one request as these manifests would serve it.
 func (in *Inspection) Explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{Table: in.table, Problems: in.Problems, Prefix: in.prefix, Annotations: annotationsOf(in.view)})
+	return explain.Explain(r, explain.Source{Table: in.table, View: in.view, Problems: in.Problems, Prefix: in.prefix, Place: placeOf(in.loader)})
 }
 
 // Close releases what the inspection holds.
 func (in *Inspection) Close() { in.backends.Close() }
 
-// annotationsOf looks up the annotations of an Ingress in a view.
-func annotationsOf(v *store.View) func(ir.Ref) map[string]string {
-	return func(r ir.Ref) map[string]string {
-		if ing := v.Ingresses[store.Name{Namespace: r.Namespace, Name: r.Name}]; ing != nil {
-			return ing.Annotations
+// placeOf prints where a field is written.
+func placeOf(l *manifest.Loader) func(ir.Ref, string) string {
+	return func(r ir.Ref, field string) string {
+		at, ok := l.Locate(store.Key(r), field)
+		if !ok {
+			return ""
 		}
-		return nil
+		return fmt.Sprintf("%s:%d:%d", at.File, at.Line, at.Column)
 	}
 }

@@ -162,7 +162,7 @@ func (d *up) newCluster() error {
 		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
 		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
 		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
-		LameDuck: lameDuck, Logger: d.logger, Output: d.console.Output,
+		LameDuck: lameDuck, Logger: d.logger, Output: d.output,
 	})
 	return nil
 }
@@ -226,6 +226,14 @@ func (d *up) dialFilter() func(netip.AddrPort) error {
 		}
 	}
 	return newDialFilter(own, local)
+}
+
+// output shows a line of a container; its name only where a Pod has several.
+func (d *up) output(pod store.Name, container, _ string, line []byte) {
+	if p := d.store.View().Pods[pod]; p != nil && len(p.Spec.InitContainers)+len(p.Spec.Containers) == 1 {
+		container = ""
+	}
+	d.console.Output(pod, container, line)
 }
 
 // openSockets comes first of all: a port that is taken is the most common
@@ -394,7 +402,7 @@ func (d *up) adminConfig() admin.Config {
 
 func (d *up) explain(r explain.Request) (*explain.Answer, error) {
 	return explain.Explain(r, explain.Source{
-		Table: d.table.Load(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Annotations: annotationsOf(d.store.View()),
+		Table: d.table.Load(), View: d.store.View(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Place: placeOf(d.loader),
 	})
 }
 

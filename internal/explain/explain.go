@@ -2,17 +2,20 @@
 // and a routing table into the decision trail a person can read.
 //
 // It uses the table's own matching, so that its verdict cannot differ from
-// what a request gets, and sends nothing anywhere.
+// what a request gets, and sends nothing anywhere. What the table has forgotten
+// (who wrote a rule, in which file; why an endpoint is not ready) it takes from
+// the objects.
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"strings"
 
 	"daemun/internal/ir"
+	"daemun/internal/store"
 	"daemun/internal/table"
-	"daemun/internal/upstream"
 )
 
 // Request is the request to explain.
@@ -33,14 +36,27 @@ type Answer struct {
 	// Certificate is what the TLS listener shows for the host.
 	Certificate string      `json:"certificate,omitempty"`
 	Trail       table.Trail `json:"trail"`
+	// Won is the rule that decides; nil when none does (400, redirected host).
+	Won *Rule `json:"won,omitempty"`
+	// Nearest is the rule or host that came closest without winning.
+	Nearest *Rule `json:"nearest,omitempty"`
+	// RegexBecause says which Ingress put the host into regex mode.
+	RegexBecause string `json:"regexBecause,omitempty"`
 	// Policies are the settings of the route that differ from "off", in the
 	// order in which they act.
 	Policies []Policy `json:"policies,omitempty"`
-	// Endpoints are those of the backend that answers.
-	Endpoints []upstream.Status `json:"endpoints,omitempty"`
+	// Endpoints are those of the backend of the route, ready or not.
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
+	// Upstream is what the backend gets: request line, Host, protocol. Empty
+	// when nothing is forwarded.
+	Upstream string `json:"upstream,omitempty"`
 	// Result is what the client gets, in one sentence.
 	Result string `json:"result"`
-	// Problems concern the Ingress of the route.
+	// Hint is what would have to be different for another result; empty when
+	// the request reaches a backend.
+	Hint string `json:"hint,omitempty"`
+	// Problems concern the Ingress of the route, or one that would serve the
+	// host if it were right.
 	Problems []ir.Problem `json:"problems,omitempty"`
 }
 
@@ -50,16 +66,21 @@ type Policy struct {
 	Value string `json:"value"`
 	// Source is "annotation" or "default".
 	Source string `json:"source"`
+	// Place is where the annotation is written: the Ingress, and file, line and
+	// column where they are known.
+	Place string `json:"place,omitempty"`
 }
 
 // Source is what a request is explained with.
 type Source struct {
 	Table    *table.Table
+	View     *store.View
 	Problems []ir.Problem
-	// Annotations returns the annotations of an Ingress, so that the trail can
-	// tell a user's setting from a default; prefix is that of our annotations.
-	Annotations func(ingress ir.Ref) map[string]string
-	Prefix      string
+	// Prefix is that of our annotations.
+	Prefix string
+	// Place returns "file:line:column" of a field of an object, or "". It may
+	// be nil.
+	Place func(object ir.Ref, field string) string
 }
 
 // Explain tells what happens to a request. The error says what is wrong with
@@ -69,43 +90,33 @@ func Explain(r Request, s Source) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	method := strings.ToUpper(r.Method)
-	if method == "" {
-		method = "GET"
-	}
 	path := u.EscapedPath()
 	if path == "" {
 		path = "/"
 	}
-	a := &Answer{URL: u.String(), Method: method, Listener: u.Scheme, Trail: s.Table.Explain(u.Host, path)}
-	host, route := found(s.Table, a.Trail, path)
-	if host == nil {
-		a.Result = "400: " + a.Trail.Reason
-		return a, nil
+	e := &explanation{Source: s, u: u, path: path}
+	e.Answer = &Answer{
+		URL: u.String(), Method: cmp.Or(strings.ToUpper(r.Method), "GET"), Listener: u.Scheme,
+		Trail: s.Table.Explain(u.Host, path),
 	}
-	if u.Scheme == "https" {
-		a.Certificate = certificate(host.IR)
-	}
-	if route == nil {
-		a.Result = whole(u, host, a.Trail)
-		return a, nil
-	}
-	own := s.Annotations(route.IR.Ingress)
-	for _, row := range policies() {
-		if value := row.value(host.IR, route.IR); value != "" {
-			a.Policies = append(a.Policies, Policy{Name: row.name, Value: value, Source: source(own, s.Prefix, row.name)})
-		}
-	}
-	if route.Backend != nil {
-		a.Endpoints = route.Backend.Status()
-	}
-	a.Result = result(u, s.Table, host, route, path)
-	for _, p := range s.Problems {
-		if route.IR.Ingress.Name != "" && p.Object.Kind == "Ingress" && p.Object.Namespace == route.IR.Ingress.Namespace && p.Object.Name == route.IR.Ingress.Name {
-			a.Problems = append(a.Problems, p)
-		}
-	}
-	return a, nil
+	e.find()
+	e.describe()
+	return e.Answer, nil
+}
+
+// explanation is one Answer in the making.
+type explanation struct {
+	*Answer
+	Source
+	u    *url.URL
+	path string
+
+	// match is what the table resolved; host and route are nil as there.
+	match table.Match
+	host  *table.Host
+	route *table.Route
+	// toHTTPS: the result is the https redirect.
+	toHTTPS bool
 }
 
 func parseURL(text string) (*url.URL, error) {
@@ -122,42 +133,84 @@ func parseURL(text string) (*url.URL, error) {
 	if u.Host == "" {
 		return nil, fmt.Errorf("%q has no host: want a URL such as http://shop.example/cart", text)
 	}
+	u.Fragment, u.RawFragment = "", "" // browsers keep it to themselves
 	return u, nil
 }
 
-// found repeats the table's own resolution to get at the route itself.
-func found(t *table.Table, trail table.Trail, path string) (*table.Host, *table.Route) {
-	if trail.Outcome == "bad host" {
-		return nil, nil
+// find repeats the table's own resolution to get at the route itself.
+func (e *explanation) find() {
+	if e.Trail.Outcome == "bad host" {
+		return
 	}
-	var m table.Match
-	switch t.Resolve([]byte(trail.Host), []byte(path), &m) {
-	case table.Found:
-		return m.Host, m.Route
-	case table.BadPath, table.Ambiguous:
+	outcome := e.Table.Resolve([]byte(e.Trail.Host), []byte(e.path), &e.match)
+	e.host = e.match.Host
+	if outcome == table.Found {
+		e.route = e.match.Route
 	}
-	return nil, nil
 }
 
-// whole is the result for a host that is a redirect to another name.
-func whole(u *url.URL, h *table.Host, trail table.Trail) string {
-	return fmt.Sprintf("redirect to %s://%s (%s)", u.Scheme, h.IR.RedirectTo, trail.Reason)
+// describe fills the answer in.
+func (e *explanation) describe() {
+	if e.host != nil && e.u.Scheme == "https" {
+		e.Certificate = certificate(e.host.IR)
+	}
+	e.Nearest = e.nearest()
+	if e.route == nil {
+		e.Result, e.Hint = e.unrouted()
+		return
+	}
+	e.Won = e.rule(&e.Trail.Steps[e.Trail.Winner])
+	if e.Trail.RegexMode {
+		e.RegexBecause = e.regexBecause()
+	}
+	e.Policies = e.policies()
+	if e.route.Backend != nil {
+		e.Endpoints = e.endpoints(e.route)
+	}
+	e.result()
+	e.concerning(e.route.IR.Ingress, e.field(&e.Trail.Steps[e.Trail.Winner]))
+	e.Hint = e.hint()
+}
+
+// unrouted is the result without a route: a bad host or path, or a host that
+// only redirects.
+func (e *explanation) unrouted() (result, hint string) {
+	switch t := &e.Trail; {
+	case e.host == nil:
+		return "400: " + t.Reason, "write a host name of letters, digits, dashes and dots"
+	case t.RedirectTo != "":
+		port := cmp.Or(e.u.Port(), map[string]string{"http": "80", "https": "443"}[e.u.Scheme])
+		location := fmt.Sprintf("%s://%s:%s%s", e.u.Scheme, t.RedirectTo, port, e.u.RequestURI())
+		return fmt.Sprintf("%d to %s: %s", e.Table.Settings.HTTPRedirectCode, strings.TrimSuffix(location, "/"), t.Reason),
+			fmt.Sprintf("ask for %s directly", t.RedirectTo)
+	case t.Outcome == table.Ambiguous.String():
+		return "400: " + t.Reason, fmt.Sprintf("write the path so that it has one reading, without doubled slashes, dot segments or encoded slashes: %s", t.Readings.Matched)
+	default:
+		return "400: " + t.Reason, "encode the path correctly: % is followed by two hexadecimal digits"
+	}
+}
+
+// concerning adds the problems of an Ingress, but none of its paths other than
+// the one at field.
+func (e *explanation) concerning(ingress ir.Ref, field string) {
+	if ingress.Name == "" {
+		return
+	}
+	for _, p := range e.Source.Problems {
+		ofPath := strings.Contains(p.Field, ".http.paths[")
+		if p.Object == ingress && (!ofPath || field == "" || strings.HasPrefix(p.Field, field+".")) {
+			e.Answer.Problems = append(e.Answer.Problems, p)
+		}
+	}
 }
 
 func certificate(h *ir.Host) string {
 	if len(h.Certificates) == 0 {
-		return "Daemun's own (no certificate is configured for this host)"
+		return "the default one (no certificate fits this host)"
 	}
 	names := make([]string, len(h.Certificates))
 	for i, c := range h.Certificates {
 		names[i] = "Secret " + string(c)
 	}
 	return strings.Join(names, ", ")
-}
-
-func source(own map[string]string, prefix, name string) string {
-	if own[prefix+"/"+name] != "" {
-		return "annotation"
-	}
-	return "default"
 }

@@ -2,12 +2,11 @@ package explain
 
 import (
 	"fmt"
-	"net/url"
 	"strconv"
 	"strings"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
-	"daemun/internal/table"
 )
 
 // policyRow shows one setting; an empty value means that it does not act.
@@ -16,12 +15,12 @@ type policyRow struct {
 	value func(h *ir.Host, r *ir.Route) string
 }
 
-// policies are the settings in the order in which they act on a request; names
-// are those of the annotations.
-func policies() []policyRow {
+// policyRows are the settings in the order in which they act on a request;
+// names are those of the annotations.
+func policyRows() []policyRow {
 	return []policyRow{
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
-		{"permanent-redirect", redirect},
+		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
 		{"rewrite-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Rewrite == nil {
 				return ""
@@ -30,19 +29,14 @@ func policies() []policyRow {
 		}},
 		{"force-ssl-redirect", func(_ *ir.Host, r *ir.Route) string { return on(r.ForceSSLRedirect) }},
 		{"ssl-redirect", func(h *ir.Host, r *ir.Route) string { return on(r.SSLRedirect && h.TLSRedirect) }},
-		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string {
-			if r.MaxBody == 0 {
-				return "unlimited"
-			}
-			return strconv.FormatInt(r.MaxBody, 10) + " octets"
-		}},
+		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"upstream-vhost", func(_ *ir.Host, r *ir.Route) string { return r.UpstreamVhost }},
 		{"x-forwarded-prefix", func(_ *ir.Host, r *ir.Route) string { return r.ForwardedPrefix }},
 		{"proxy-connect-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ConnectTimeout.D().String() }},
 		{"proxy-send-timeout", func(_ *ir.Host, r *ir.Route) string { return r.SendTimeout.D().String() }},
 		{"proxy-read-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ReadTimeout.D().String() }},
-		{"proxy-next-upstream-tries", func(_ *ir.Host, r *ir.Route) string { return strconv.Itoa(r.Retry.Tries) }},
+		{"proxy-next-upstream-tries", func(_ *ir.Host, r *ir.Route) string { return tries(r.Retry.Tries) }},
 		{"default-backend", func(_ *ir.Host, r *ir.Route) string { return string(r.FallbackBackend) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {
@@ -53,6 +47,67 @@ func policies() []policyRow {
 	}
 }
 
+// policies lists what acts on the route. The built-in route has nothing that
+// anybody could set.
+func (e *explanation) policies() []Policy {
+	if e.route.IR.Ingress.Name == "" {
+		return nil
+	}
+	var list []Policy
+	for _, row := range policyRows() {
+		value := row.value(e.host.IR, e.route.IR)
+		if value == "" {
+			continue
+		}
+		p := Policy{Name: row.name, Value: value, Source: "default"}
+		switch red := e.route.IR.Redirect; {
+		case row.name == "permanent-redirect" && red.AppendSlash:
+			p.Name = "slash redirect" // follows from the path itself
+		case row.name == "permanent-redirect" && e.written(e.route.IR.Ingress, "temporal-redirect") != "":
+			p.Name = "temporal-redirect"
+		}
+		for _, owner := range e.setters(p.Name) {
+			if e.written(owner, p.Name) != "" {
+				p.Source, p.Place = "annotation", e.annotationPlace(owner, p.Name)
+				break
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// setters are the Ingresses that may have set a policy: that of the route, and
+// for what concerns the whole host all of the host.
+func (e *explanation) setters(name string) []ir.Ref {
+	own := []ir.Ref{e.route.IR.Ingress}
+	if name != "app-root" {
+		return own
+	}
+	for _, s := range e.Trail.Steps {
+		if s.Ingress.Name != "" {
+			own = append(own, s.Ingress)
+		}
+	}
+	return own
+}
+
+func (e *explanation) written(ingress ir.Ref, name string) string {
+	if object := e.ingress(ingress); object != nil {
+		return strings.TrimSpace(object.Annotations[e.Prefix+"/"+name])
+	}
+	return ""
+}
+
+func (e *explanation) annotationPlace(ingress ir.Ref, name string) string {
+	if e.Place != nil {
+		if at := e.Place(ingress, annotation.Field(e.Prefix+"/"+name)); at != "" {
+			return at
+		}
+	}
+	return ingress.String()
+}
+
 func on(b bool) string {
 	if b {
 		return "true"
@@ -60,47 +115,113 @@ func on(b bool) string {
 	return ""
 }
 
-func redirect(_ *ir.Host, r *ir.Route) string {
+func tries(n int) string {
+	if n == 0 {
+		return "unlimited"
+	}
+	return strconv.Itoa(n)
+}
+
+// size prints a number of octets as the annotation is written.
+func size(n int64) string {
+	switch {
+	case n == 0:
+		return "unlimited"
+	case n%(1<<30) == 0:
+		return strconv.FormatInt(n>>30, 10) + "g"
+	case n%(1<<20) == 0:
+		return strconv.FormatInt(n>>20, 10) + "m"
+	case n%(1<<10) == 0:
+		return strconv.FormatInt(n>>10, 10) + "k"
+	}
+	return strconv.FormatInt(n, 10)
+}
+
+func redirect(r *ir.Route) string {
 	switch {
 	case r.Redirect == nil:
 		return ""
 	case r.Redirect.AppendSlash:
-		return fmt.Sprintf("%d to the path with a slash", r.Redirect.Code)
+		return fmt.Sprintf("%d to the path with a final slash", r.Redirect.Code)
 	}
 	return fmt.Sprintf("%d to %s", r.Redirect.Code, r.Redirect.Location)
 }
 
+// healthPath is the fixed path of the catch-all block (ingress-nginx §2.4).
+const healthPath = "/healthz"
+
 // result says what the client gets, in the order in which the proxy decides.
-func result(u *url.URL, t *table.Table, h *table.Host, r *table.Route, path string) string {
+func (e *explanation) result() {
+	h, r := e.host.IR, e.route.IR
+	target, away := e.target()
 	switch {
-	case h.IR.AppRoot != "" && path == "/":
-		return "302 to " + h.IR.AppRoot
-	case r.IR.Denied != 0:
-		return fmt.Sprintf("%d: a setting of %s cannot be used", r.IR.Denied, r.IR.Ingress)
-	case r.IR.Redirect != nil:
-		return redirect(h.IR, r.IR)
-	case u.Scheme == "http" && (r.IR.ForceSSLRedirect || r.IR.SSLRedirect && h.IR.TLSRedirect):
-		return fmt.Sprintf("%d to https", t.Settings.HTTPRedirectCode)
-	case r.Backend == nil:
-		return "404 from the built-in default backend"
-	case len(r.Backend.Status()) == 0 && (r.Fallback == nil || len(r.Fallback.Status()) == 0):
-		return fmt.Sprintf("503: backend %s has no ready endpoint", r.IR.Backend)
-	case len(r.Backend.Status()) == 0:
-		return fmt.Sprintf("forwarded to %s, because %s has no ready endpoint", r.IR.FallbackBackend, r.IR.Backend)
+	case h.AppRoot != "" && e.Trail.Readings.Matched == "/":
+		e.Result = "302 to " + h.AppRoot
+	case h.Name == "" && strings.HasPrefix(e.Trail.Readings.Matched, healthPath) && len(r.Path) < len(healthPath):
+		e.Result = "200 from Daemun itself: " + healthPath + " is its health check for hosts without rules"
+	case r.Denied != 0:
+		e.Result = fmt.Sprintf("%d: a setting of %s cannot be used, so that nothing of it is served unguarded", r.Denied, r.Ingress)
+	case r.Redirect != nil:
+		e.Result = redirect(r)
+	case away:
+		e.Result = "302 to " + target
+	case e.u.Scheme == "http" && (r.ForceSSLRedirect || r.SSLRedirect && h.TLSRedirect):
+		location := "https://" + e.u.Hostname() + e.u.RequestURI()
+		if !r.PreserveTrailingSlash {
+			location = strings.TrimSuffix(location, "/")
+		}
+		e.Result = strconv.Itoa(e.Table.Settings.HTTPRedirectCode) + " to " + location
+		e.toHTTPS = true
+	default:
+		e.forwarded(target)
 	}
-	return fmt.Sprintf("forwarded to %s as %s", r.IR.Backend, forwarded(t, h, u, path))
 }
 
-// forwarded is the request target the backend sees.
-func forwarded(t *table.Table, h *table.Host, u *url.URL, path string) string {
-	var m table.Match
-	target := path
-	if t.Resolve([]byte(strings.ToLower(u.Hostname())), []byte(path), &m) == table.Found && m.Route.IR.Rewrite != nil {
-		rewritten, _ := m.Rewrite(nil)
-		target = string(rewritten)
+// forwarded is the result for a request that is meant for a backend.
+func (e *explanation) forwarded(target string) {
+	r := e.route
+	name := r.IR.Backend
+	switch {
+	case r.Backend == nil:
+		e.Result = "404 from the built-in default backend"
+		return
+	case r.Backend.Len() > 0:
+	case r.Fallback != nil && r.Fallback.Len() > 0:
+		name = r.IR.FallbackBackend
+	case r.IR.DefaultBackend:
+		e.Result = fmt.Sprintf("404 from the built-in default backend: %s has no ready endpoint, because %s", name, e.whyNone(r.IR))
+		return
+	default:
+		e.Result = fmt.Sprintf("503: backend %s has no ready endpoint, because %s", name, e.whyNone(r.IR))
+		return
 	}
-	if u.RawQuery != "" {
-		target += "?" + u.RawQuery
+	e.Result = fmt.Sprintf("forwarded to %s as %s", name, target)
+	if name != r.IR.Backend {
+		e.Result += fmt.Sprintf(": the default-backend annotation, as %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
 	}
-	return target
+	scheme := "http"
+	if r.IR.Protocol == ir.ProtocolHTTPS || r.IR.Protocol == ir.ProtocolAuto && e.u.Scheme == "https" {
+		scheme = "https"
+	}
+	host := e.u.Host
+	if r.IR.UpstreamVhost != "" {
+		host = r.IR.UpstreamVhost
+	}
+	e.Upstream = fmt.Sprintf("%s %s HTTP/1.1, Host: %s, over %s", e.Method, target, host, scheme)
+}
+
+// target is the request target the backend sees; away says that it is a URL to
+// redirect to instead.
+func (e *explanation) target() (target string, away bool) {
+	target = e.path
+	if e.route.IR.Rewrite != nil {
+		var rewritten []byte
+		if rewritten, away = e.match.Rewrite(nil); len(rewritten) > 0 {
+			target = string(rewritten)
+		}
+	}
+	if e.u.RawQuery != "" {
+		target += "?" + e.u.RawQuery
+	}
+	return target, away
 }

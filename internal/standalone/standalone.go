@@ -59,8 +59,10 @@ func (c *Config) setDefaults() {
 		at    *netip.Prefix
 		value string
 	}{
-		{&c.PodNetwork, "127.244.0.0/16"}, {&c.ServiceNetwork, "127.96.0.0/16"},
-		{&c.NodeNetwork, "127.18.0.0/24"}, {&c.LoadBalancerNetwork, "127.200.0.0/16"},
+		{&c.PodNetwork, "127.244.0.0/16"},
+		{&c.ServiceNetwork, "127.96.0.0/16"},
+		{&c.NodeNetwork, "127.18.0.0/24"},
+		{&c.LoadBalancerNetwork, "127.200.0.0/16"},
 	} {
 		if !n.at.IsValid() {
 			*n.at = netip.MustParsePrefix(n.value)

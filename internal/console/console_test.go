@@ -1,0 +1,105 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"daemun/internal/ir"
+)
+
+// TestTables: rows in, the text a person sees out.
+func TestTables(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+	tests := map[string]struct {
+		resource, items string
+		selection       Selection
+		want            string
+	}{
+		"objects of manifests have no age": {
+			"namespaces", `[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]`,
+			Selection{},
+			"NAME\na\nb\n",
+		},
+		"some have": {
+			"namespaces", `[{"metadata":{"name":"a"}},{"metadata":{"name":"b","creationTimestamp":"2026-05-01T11:59:30Z"}}]`,
+			Selection{},
+			"NAME   AGE\na      <none>\nb      30s\n",
+		},
+		"endpoints as numbers": {
+			"endpoints", `[{"namespace":"d","name":"s","addresses":[{"address":"127.0.0.10:80","ready":true},{"address":"127.0.0.9:80","ready":true},{"address":"127.0.0.8:80"}]}]`,
+			Selection{Namespace: "d", Output: "wide"},
+			"NAME   ENDPOINTS                    NOT READY\ns      127.0.0.9:80,127.0.0.10:80   127.0.0.8:80\n",
+		},
+		"routes": {
+			"routes", `[{"host":"h","match":"Prefix","pattern":"/","ingress":{"namespace":"d","name":"i"},"backend":"d/s/80"},
+				{"host":"h","match":"Exact","pattern":"/x","ingress":{"namespace":"d","name":"i"},"redirect":{"code":301,"appendSlash":true}}]`,
+			Selection{Namespace: "d"},
+			"HOST   PATH   MATCH    BACKEND                       ENDPOINTS   INGRESS\n" +
+				"h      /      Prefix   d/s/80                        0           d/i\n" +
+				"h      /x     Exact    redirect 301 to add a slash   -           d/i\n",
+		},
+		"problems with place": {
+			"problems", `[{"code":"DMN0001","severity":"error","object":{"kind":"Pod","namespace":"d","name":"p"},"field":"spec","file":"a.yaml","line":3,"column":5,"message":"m"},
+				{"code":"DMN0002","severity":"notice","file":"b.yaml","message":"n"}]`,
+			Selection{Namespace: "d", Output: "wide"},
+			"SEVERITY   CODE      OBJECT    FIELD    MESSAGE   PLACE\n" +
+				"error      DMN0001   Pod d/p   spec     m         a.yaml:3:5\n" +
+				"notice     DMN0002   <none>    <none>   n         b.yaml\n",
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got bytes.Buffer
+			tt.selection.Now = now
+			if err := WriteList(&got, tt.resource, json.RawMessage(tt.items), tt.selection); err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(tt.want, got.String()); d != "" {
+				t.Errorf("-want +got:\n%s", d)
+			}
+		})
+	}
+	none := &NoneError{}
+	if err := WriteList(&bytes.Buffer{}, "pods", json.RawMessage("[]"), Selection{Namespace: "d"}); !errors.As(err, &none) {
+		t.Errorf("no pods: %v", err)
+	}
+}
+
+func TestURLs(t *testing.T) {
+	t.Parallel()
+	shop := ir.Ref{Kind: "Ingress", Namespace: "d", Name: "shop"}
+	route := func(match ir.MatchKind, path, pattern string) *ir.Route {
+		return &ir.Route{Path: path, PathType: "Prefix", Match: match, Pattern: pattern, Ingress: shop, Service: "shop", ServicePort: "80", Backend: "d/shop/80"}
+	}
+	slash := route(ir.MatchExact, "/docs/", "/docs")
+	slash.Redirect = &ir.Redirect{Code: 301, AppendSlash: true}
+	tests := map[string]struct {
+		hosts []*ir.Host
+		want  string
+	}{
+		"none": {nil, "  No Ingress has a URL yet.\n\n  look "},
+		"expressions are cut to what one can ask for": {
+			[]*ir.Host{{Name: "h", RegexMode: true, Routes: []*ir.Route{route(ir.MatchRegex, "/api(/|$)(.*)", "^/api(/|$)(.*)"), route(ir.MatchRegex, "/p", "^/p/"), route(ir.MatchRegex, "/p", "^/p")}}},
+			"  http://h:8080/api   service shop:80   d/shop\n  http://h:8080/p     service shop:80   d/shop\n\n  try      curl --resolve h:8080:127.0.0.1 'http://h:8080/api'\n",
+		},
+		"the automatic slash is no URL of its own": {
+			[]*ir.Host{{Name: "h", Routes: []*ir.Route{slash, route(ir.MatchPrefix, "/docs/", "/docs/")}}},
+			"INGRESS\n  http://h:8080/docs/   service shop:80   d/shop\n\n  try ",
+		},
+	}
+	for name, tt := range tests {
+		var got bytes.Buffer
+		NewUp(&got, false).URLs(URLs{Config: &ir.Config{Hosts: tt.hosts}, HTTP: "127.0.0.1:8080", HTTPS: "127.0.0.1:8443", Admin: "127.0.0.1:1", Pods: "1 Pod ready"})
+		if !strings.Contains(got.String(), tt.want) {
+			t.Errorf("%s:\n%s\nwant\n%s", name, &got, tt.want)
+		}
+	}
+}
