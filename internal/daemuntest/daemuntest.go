@@ -35,9 +35,11 @@ func Build(t testing.TB) string {
 	return dir
 }
 
-// BuildTo builds the program as "daemun" in a folder, for a TestMain.
-func BuildTo(dir string) error {
-	cmd := exec.Command("go", "build", "-o", filepath.Join(dir, "daemun"), "daemun/cmd/daemun")
+// BuildTo builds the program as "daemun" in a folder, for a TestMain. Flags are
+// those of go build.
+func BuildTo(dir string, flags ...string) error {
+	args := append([]string{"build", "-o", filepath.Join(dir, "daemun")}, flags...)
+	cmd := exec.Command("go", append(args, "daemun/cmd/daemun")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build daemun: %w\n%s", err, out)
 	}
@@ -147,10 +149,20 @@ func (d *Instance) cleanup() {
 	default:
 	}
 	if err := d.Stop(); err != nil {
-		d.t.Errorf("daemun up ended with %v\n%s", err, d.Stderr())
+		d.t.Errorf("daemun up ended with %v\n%s", err, lastLines(d.Stderr()))
 	} else if d.t.Failed() {
-		d.t.Logf("daemun up printed:\n%s", d.Stderr())
+		d.t.Logf("daemun up printed:\n%s", lastLines(d.Stderr()))
 	}
+}
+
+// lastLines cuts long output to what a person reads of a failed test.
+func lastLines(text string) string {
+	const most = 60
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) <= most {
+		return text
+	}
+	return "…\n" + strings.Join(lines[len(lines)-most:], "")
 }
 
 // Stop sends SIGTERM and waits for the end; the error is that of the process.
@@ -206,6 +218,9 @@ func (d *Instance) waitReady(timeout time.Duration) {
 func (d *Instance) Write(name, text string) {
 	d.t.Helper()
 	path := filepath.Join(d.Manifests, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		d.t.Fatal(err)
+	}
 	if err := os.WriteFile(path+".new", []byte(text), 0o644); err != nil {
 		d.t.Fatal(err)
 	}

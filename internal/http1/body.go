@@ -90,8 +90,8 @@ func (b *BodyReader) Remaining() int64 {
 }
 
 // Advance records that the caller took n octets of a BodyLength or BodyClose
-// body from the connection itself (to splice them, say), which it may do when
-// the Reader has nothing buffered. n is at most Remaining.
+// body itself: from what the Reader has buffered and had to Discard, or, when
+// nothing is buffered, from the connection. n is at most Remaining.
 func (b *BodyReader) Advance(n int64) {
 	b.payload += n
 	b.wire += n

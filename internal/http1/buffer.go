@@ -19,6 +19,15 @@ type buffer struct {
 // connections, for which it is there; nothing can be observed through it.
 var buffers [bufferSizes]sync.Pool
 
+// sizeFor is the smallest size with room for n octets.
+func sizeFor(n int) int {
+	size := 0
+	for size < bufferSizes-1 && smallestBuffer<<size < n {
+		size++
+	}
+	return size
+}
+
 func takeBuffer(size int) *buffer {
 	if buf, ok := buffers[size].Get().(*buffer); ok {
 		return buf

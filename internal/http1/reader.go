@@ -25,6 +25,9 @@ type Reader struct {
 	// Max is the largest buffer in octets, rounded up to a power of two; 0
 	// means 64 KiB, and no buffer is larger than 1 MiB.
 	Max int
+	// First is the buffer that the first octets are read into, in octets; 0
+	// means 4 KiB. A larger one takes head and body with one Read.
+	First int
 
 	conn net.Conn
 	buf  *buffer // nil: nothing is buffered
@@ -75,7 +78,7 @@ func (r *Reader) Wait() error {
 	if _, err := io.ReadFull(r.conn, r.one[:]); err != nil {
 		return err
 	}
-	r.buf = takeBuffer(0)
+	r.buf = takeBuffer(sizeFor(r.First))
 	r.buf.b[0] = r.one[0]
 	r.r, r.w = 0, 1
 	return nil
@@ -102,7 +105,7 @@ func (r *Reader) Fill() (int, error) {
 
 func (r *Reader) makeRoom() error {
 	if r.buf == nil {
-		r.buf, r.r, r.w = takeBuffer(0), 0, 0
+		r.buf, r.r, r.w = takeBuffer(sizeFor(r.First)), 0, 0
 		return nil
 	}
 	need := 1

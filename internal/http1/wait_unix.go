@@ -16,6 +16,8 @@ type waiter struct {
 	bound  bool
 	read   func(fd uintptr) bool // made once, to not allocate with each Wait
 
+	size int // of the buffer to take
+
 	// What read found.
 	buf *buffer
 	n   int
@@ -49,7 +51,7 @@ func (w *waiter) bind(conn net.Conn) bool {
 // waitReadable waits and reads once into a buffer it then takes.
 func (r *Reader) waitReadable() error {
 	w := &r.wait
-	w.n, w.err = 0, nil
+	w.size, w.n, w.err = sizeFor(r.First), 0, nil
 	err := w.socket.Read(w.read)
 	if err == nil {
 		err = w.err
@@ -70,7 +72,7 @@ func (r *Reader) waitReadable() error {
 // readable tries to read; false asks to be called again when there is
 // something to read.
 func (w *waiter) readable(fd uintptr) bool {
-	buf := takeBuffer(0)
+	buf := takeBuffer(w.size)
 	n, err := syscall.Read(int(fd), buf.b)
 	for err == syscall.EINTR {
 		n, err = syscall.Read(int(fd), buf.b)

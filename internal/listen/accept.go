@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	// acceptPause is how long a full listener leaves new clients in the queue
-	// before it makes room or turns one away (H6.13).
+	// acceptPause is how long a listener that is full of busy connections
+	// leaves new clients in the queue before it turns one away (H6.13).
 	acceptPause = time.Second
 	// Failed accepts are repeated after a random part of a delay that doubles.
 	firstBackoff = 5 * time.Millisecond
@@ -82,9 +82,9 @@ func (l *Listener) acceptLoop(ctx context.Context, h Handler) {
 }
 
 // reserve waits for a place under the limit; false means the listener closes.
-// When none becomes free in time it makes room for one client or turns one
-// away, so that a full Daemun answers new clients with a closed connection and
-// not with silence.
+// It makes room by closing an idle connection; when there is none and no place
+// becomes free in time it turns one client away, so that a full Daemun answers
+// new clients with a closed connection and not with silence.
 func (l *Listener) reserve() bool {
 	for {
 		if l.isClosing() {
@@ -93,13 +93,16 @@ func (l *Listener) reserve() bool {
 		if l.config.Limit.tryAcquire() {
 			return true
 		}
+		// At once: who holds many idle connections must not slow newcomers
+		// down to one in each pause.
+		shed := l.shedIdle()
 		if l.acquireWithin(acceptPause) {
 			return true
 		}
 		if l.isClosing() {
 			return false
 		}
-		if !l.shedIdle() {
+		if !shed && !l.shedIdle() {
 			l.turnAway()
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"daemun/internal/ir"
 )
 
@@ -85,6 +87,31 @@ func eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// TestKeepAliveIsInherited pins that the options of the listening socket reach
+// accepted ones, which is up to the kernel.
+func TestKeepAliveIsInherited(t *testing.T) {
+	t.Parallel()
+	l := startListener(t, Config{}, handlerFunc(func(c net.Conn, info ConnInfo) {
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for name, want := range map[[2]int]int{
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE}: 1, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}: 60,
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}: 15, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT}: 4, {unix.IPPROTO_TCP, unix.TCP_NODELAY}: 1,
+		} {
+			raw.Control(func(fd uintptr) {
+				if got, err := unix.GetsockoptInt(int(fd), name[0], name[1]); err != nil || got != want {
+					t.Errorf("option %v is %d (%v), want %d", name, got, err, want)
+				}
+			})
+		}
+		echo(c, info)
+	}))
+	roundTrip(t, dial(t, l), "hello")
 }
 
 func TestPlainListenerHandsOnTCP(t *testing.T) {
@@ -369,3 +396,35 @@ func TestH6_20PanicClosesOneConnection(t *testing.T) {
 type panicking struct{}
 
 func (panicking) ServeConn(net.Conn, ConnInfo) { panic("handler bug") }
+
+// H6.13: as long as there are idle connections, newcomers do not wait for the
+// pause in which a place might become free.
+func TestH6_13IdleConnectionsDoNotSlowNewcomers(t *testing.T) {
+	t.Parallel()
+	const places, newcomers = 4, 40
+	var mu sync.Mutex
+	var idle []net.Conn
+	idler := handlerFunc(func(c net.Conn, info ConnInfo) {
+		mu.Lock()
+		idle = append(idle, c)
+		mu.Unlock()
+		echo(c, info)
+	})
+	shed := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if len(idle) == 0 {
+			return false
+		}
+		idle[0].Close()
+		idle = slices.Delete(idle, 0, 1)
+		return true
+	}
+	l := startListener(t, Config{Limit: newLimit(places), ShedIdle: shed}, idler)
+	for range newcomers { // far more than patience allows at one in each pause
+		roundTrip(t, dial(t, l), "hello")
+	}
+	if n := l.Stats().Refused; n != 0 {
+		t.Errorf("%d turned away", n)
+	}
+}

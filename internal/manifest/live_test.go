@@ -238,3 +238,34 @@ func TestNamedLink(t *testing.T) {
 		t.Errorf("watches %v, want %s too", l.folders, dir)
 	}
 }
+
+// TestHalfWritten sees a file between truncating and writing, whoever looks:
+// what it held stays until the new content comes, or until it is clear that
+// none will.
+func TestHalfWritten(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.yaml")
+	write(t, path, configMap("a", "1"))
+	l := New([]string{filepath.Dir(path)}, nil)
+	load := func(want mirror) {
+		t.Helper()
+		c, err := l.Load()
+		must(t, err)
+		got := mirror{}
+		got.apply(c)
+		for _, k := range c.Delete {
+			got[k.Name] = "deleted"
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("change (-want +got):\n%s", diff)
+		}
+	}
+	load(mirror{"a": "1"})
+	must(t, os.Truncate(path, 0))
+	load(mirror{})
+	write(t, path, configMap("a", "2"))
+	load(mirror{"a": "2"})
+	must(t, os.Truncate(path, 0))
+	must(t, os.Chtimes(path, time.Time{}, time.Now().Add(-time.Minute)))
+	load(mirror{"a": "deleted"})
+}

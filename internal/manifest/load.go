@@ -38,13 +38,13 @@ const racyAge = 50 * time.Millisecond
 func (l *Loader) Load() (Change, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c, _, err := l.load(func(*file, os.FileInfo) bool { return false })
+	l.unsettled = nil
+	c, _, err := l.load()
 	return c, err
 }
 
-// load is Load; news says that problems may have changed too. Files that skip
-// asks for stay as they are this time.
-func (l *Loader) load(skip func(old *file, now os.FileInfo) bool) (c Change, news bool, err error) {
+// load is Load; news says that problems may have changed too.
+func (l *Loader) load() (c Change, news bool, err error) {
 	s, err := l.scanPaths()
 	if err != nil {
 		return Change{}, false, err
@@ -64,7 +64,7 @@ func (l *Loader) load(skip func(old *file, now os.FileInfo) bool) (c Change, new
 		}
 	}
 	for path, info := range s.files {
-		if old := l.files[path]; old == nil || old.changed(info) && !skip(old, info) {
+		if old := l.files[path]; old == nil || old.changed(info) {
 			l.read(path, info, touched)
 			news = true
 		}
@@ -107,7 +107,22 @@ func (l *Loader) read(path string, info os.FileInfo, touched map[store.Key]bool)
 	}
 	now.racy = info != nil && time.Since(info.ModTime()) < racyAge
 	data, err := readFile(path, info)
+	if len(data) == 0 && err == nil && l.justEmptied(path) {
+		l.unsettled = append(l.unsettled, path)
+		return
+	}
 	l.accept(now, data, err, touched)
+}
+
+// justEmptied reports whether a file with objects to lose became empty a
+// moment ago.
+func (l *Loader) justEmptied(path string) bool {
+	old := l.files[path]
+	if old == nil || len(old.objects) == 0 {
+		return false
+	}
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()).Abs() < emptied
 }
 
 var (

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"daemun/internal/store"
 )
@@ -190,40 +189,5 @@ items:
 	at, ok := l.Locate(store.Key{Kind: "Ingress", Namespace: "default", Name: "new"}, "spec.rules[0].http.paths[0].nothing.here")
 	if want := (Position{"stdin", 38, 11}); !ok || at != want {
 		t.Errorf("nearest parent: %v, want %v", at, want)
-	}
-}
-
-// TestJustEmptied: truncating a file and writing it are two steps; a scan
-// between them takes nothing away.
-func TestJustEmptied(t *testing.T) {
-	t.Parallel()
-	path := filepath.Join(t.TempDir(), "a.yaml")
-	write(t, path, configMap("a", "1"))
-	l := New([]string{path}, nil)
-	w := &watcher{loader: l, watched: map[string]bool{}, pending: map[string]bool{}}
-	state := mirror{}
-	rescan := func() {
-		w.all = true
-		w.load(state.apply)
-	}
-	rescan()
-	must(t, os.Truncate(path, 0))
-	now := time.Now().Add(time.Hour) // however slow this test is
-	must(t, os.Chtimes(path, now, now))
-	rescan()
-	if state["a"] != "1" || !w.all || !w.later {
-		t.Errorf("half written: %v, again %t", state, w.later)
-	}
-	write(t, path, strings.Replace(configMap("a", "2"), "\ndata", "\ndta", 1))
-	rescan()
-	if state["a"] != "1" || w.all || !strings.Contains(problemText(l), "the last good version stays") {
-		t.Errorf("written wrongly: %v, again %t, problems %s", state, w.all, problemText(l))
-	}
-	must(t, os.Truncate(path, 0))
-	past := time.Now().Add(-time.Hour)
-	must(t, os.Chtimes(path, past, past))
-	rescan()
-	if len(state) != 0 || w.all {
-		t.Errorf("emptied for good: %v, again %t", state, w.all)
 	}
 }

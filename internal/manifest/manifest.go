@@ -34,7 +34,8 @@
 //     not define anew;
 //   - a file that cannot be read at all, or is too large, keeps all of them.
 //
-// A file that is deleted, or made empty, keeps nothing.
+// A file that is deleted, or made empty for longer than it takes to write it
+// anew, keeps nothing.
 package manifest
 
 import (
@@ -82,6 +83,9 @@ type Loader struct {
 	scanProblems []ir.Problem
 	// folders are all folders whose changes matter: what Watch watches.
 	folders map[string]bool
+	// unsettled are files that were left as they were because somebody is
+	// writing them.
+	unsettled []string
 	// problems is the last answer of Problems; nil when out of date.
 	problems []ir.Problem
 	// tree is the document Locate parsed last.

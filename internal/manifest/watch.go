@@ -17,14 +17,12 @@ const (
 	quiet = 3 * time.Millisecond
 	bound = 20 * time.Millisecond
 	// emptied is how long a file that has just become empty is given to get
-	// its new content: truncating and writing are two steps.
-	emptied = 500 * time.Millisecond
+	// its new content: truncating and writing are two steps, and in between
+	// all last good objects would be lost.
+	emptied = 100 * time.Millisecond
 	// rescan finds what no event told: network file systems, too many
 	// watches, targets of links.
 	rescan = 2 * time.Second
-	// retry is when a file that was empty in the middle of a scan is looked
-	// at again.
-	retry = 20 * time.Millisecond
 )
 
 // Watch follows changes of the files until ctx ends, and calls changed after
@@ -56,9 +54,9 @@ type watcher struct {
 	// not enough to know what changed.
 	pending map[string]bool
 	all     bool
-	// later says that all is due only to a file that has just become empty.
-	later bool
-	first time.Time
+	first   time.Time
+	// unsettled says that pending holds files to look at again soon.
+	unsettled bool
 }
 
 // run ends with ctx. Four things happen: an event, an error of the events
@@ -68,10 +66,10 @@ func (w *watcher) run(ctx context.Context, changed func(Change)) error {
 	defer tick.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	if !w.all {
-		timer.Stop()
-	} else {
+	if w.all || w.unsettled {
 		timer.Reset(quiet)
+	} else {
+		timer.Stop()
 	}
 	for {
 		select {
@@ -87,10 +85,6 @@ func (w *watcher) run(ctx context.Context, changed func(Change)) error {
 			w.all = true
 			timer.Reset(quiet)
 		case <-timer.C:
-			if w.halfWritten() {
-				timer.Reset(quiet)
-				continue
-			}
 			w.load(changed)
 		case <-tick.C:
 			if len(w.pending) == 0 {
@@ -98,10 +92,9 @@ func (w *watcher) run(ctx context.Context, changed func(Change)) error {
 				w.load(changed)
 			}
 		}
-		switch {
-		case w.later:
-			timer.Reset(retry)
-		case w.all: // new folders: files may have come before the watch
+		// New folders, where files may have come before the watch, or files
+		// that are being written.
+		if w.all || w.unsettled {
 			timer.Reset(quiet)
 		}
 	}
@@ -119,35 +112,10 @@ func (w *watcher) wait() time.Duration {
 	return max(0, min(quiet, bound-time.Since(w.first)))
 }
 
-// halfWritten reports whether a file has just been truncated and has objects
-// to lose.
-func (w *watcher) halfWritten() bool {
-	if time.Since(w.first) > emptied {
-		return false
-	}
-	w.loader.mu.Lock()
-	defer w.loader.mu.Unlock()
-	for path := range w.pending {
-		f := w.loader.files[path]
-		if f == nil || len(f.objects) == 0 {
-			continue
-		}
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Size() == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-// justEmptied is halfWritten for what a scan finds without an event.
-func justEmptied(old *file, now os.FileInfo) bool {
-	return now != nil && now.Mode().IsRegular() && now.Size() == 0 && len(old.objects) > 0 && time.Since(now.ModTime()) < emptied
-}
-
 func (w *watcher) load(changed func(Change)) {
 	w.loader.mu.Lock()
+	w.loader.unsettled = nil
 	c, news, ok := Change{}, false, false
-	w.later = false
 	if !w.all {
 		c, news, ok = w.loader.loadFiles(w.pending)
 	}
@@ -157,15 +125,15 @@ func (w *watcher) load(changed func(Change)) {
 				f.racy = true
 			}
 		}
-		c, news, _ = w.loader.load(func(old *file, now os.FileInfo) bool { // no error after the first Load
-			half := justEmptied(old, now)
-			w.later = w.later || half
-			return half
-		})
+		c, news, _ = w.loader.load() // no error after the first Load
 	}
+	again := w.loader.unsettled
 	w.loader.mu.Unlock()
 	clear(w.pending)
-	w.all = w.later
+	w.all, w.unsettled = false, len(again) > 0
+	for _, path := range again {
+		w.note(path)
+	}
 	if !ok {
 		w.follow()
 	}

@@ -49,14 +49,19 @@ func bodyStatus(err error) int {
 func (x *exchange) readBody(p []byte) (int, error) {
 	c := x.c
 	for {
-		limit := time.Now().Add(x.table.Settings.BodyTimeout.D())
-		if len(c.rd.Buffered()) == 0 {
+		now := time.Now()
+		limit := now.Add(x.table.Settings.BodyTimeout.D())
+		waits := len(c.rd.Buffered()) == 0
+		if waits {
 			c.armRead(limit)
 		}
 		if x.stop.Load() {
 			return 0, errStopped
 		}
 		n, err := x.body.Read(p)
+		if waits && x.trickles(time.Since(now)) {
+			return 0, errBodyTime
+		}
 		if most := x.match.Route.IR.MaxBody; most > 0 && x.body.Payload() > most {
 			return 0, errBodyTooLarge
 		}
@@ -74,6 +79,23 @@ func (x *exchange) readBody(p []byte) (int, error) {
 			c.readBy = time.Time{}
 		}
 	}
+}
+
+// A client may be silent for as long as the idle time for bodies, but when it
+// has been waited for longer than leastRateAfter in all, it must have sent
+// leastRate octets for each second of that (H6.7). Time in which the upstream
+// did not take the body does not count.
+const (
+	leastRateAfter = 10 * time.Second
+	leastRate      = 240
+)
+
+// trickles adds to the time that the client was waited for and reports whether
+// the body comes too slowly.
+func (x *exchange) trickles(waited time.Duration) bool {
+	x.waited += waited
+	s := x.c.server
+	return x.waited > s.bodyGrace && !x.body.Done() && x.body.Payload() < int64(x.waited.Seconds()*float64(s.bodyRate))
 }
 
 // gather reads the part of the body that is worth reading before an upstream

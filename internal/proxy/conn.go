@@ -44,11 +44,14 @@ type conn struct {
 	port     string // as shown in X-Forwarded-Port and www redirects
 
 	rd              http1.Reader
-	readBy, writeBy time.Time // the deadlines that are set
+	readBy, writeBy time.Time   // the deadlines that are set
+	vector          net.Buffers // of writeVector, here to not be allocated
+	vectorOf        [2][]byte
 	state           atomic.Int32
 	idleSince       atomic.Int64 // for ShedIdle
 	requests        atomic.Uint64
 	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
+	tunnel          atomic.Pointer[tunnel]        // of an upgraded connection
 
 	x exchange
 }
@@ -309,9 +312,20 @@ func (c *conn) write(b []byte) error {
 	return err
 }
 
+// writeVector sends a and b to a client without TLS in one system call.
+func (c *conn) writeVector(tcp *net.TCPConn, a, b []byte) error {
+	c.armWrite(time.Now())
+	c.vector = append(c.vectorOf[:0], a, b)
+	n, err := c.vector.WriteTo(tcp)
+	c.x.written += n
+	clear(c.vectorOf[:])
+	return err
+}
+
 func (c *conn) armWrite(now time.Time) {
-	if left := c.writeBy.Sub(now); left < writeIdle || left > writeIdle+slack {
-		c.writeBy = now.Add(writeIdle + slack)
+	idle := c.server.writeIdle
+	if left := c.writeBy.Sub(now); left < idle || left > idle+slack {
+		c.writeBy = now.Add(idle + slack)
 		_ = c.nc.SetWriteDeadline(c.writeBy)
 	}
 }

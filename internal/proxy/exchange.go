@@ -40,16 +40,18 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
-	up        []byte       // upstream head, with the body when whole
-	prefix    []byte       // what was read of the body before it is streamed
-	whole     bool         // prefix is the whole body
-	streaming bool         // a goroutine sends the body
-	cutShort  bool         // the upstream did not take the whole request
-	bodyRead  atomic.Bool  // all of the body was read from the client
-	bodyEnd   atomic.Int64 // when, in nanoseconds since start
-	sendOver  atomic.Bool  // the upstream takes no more of it
+	up        []byte        // upstream head, with the body when whole
+	prefix    []byte        // what was read of the body before it is streamed
+	waited    time.Duration // for octets of the body
+	whole     bool          // prefix is the whole body
+	streaming bool          // a goroutine sends the body
+	cutShort  bool          // the upstream did not take the whole request
+	bodyRead  atomic.Bool   // all of the body was read from the client
+	bodyEnd   atomic.Int64  // when, in nanoseconds since start
+	sendOver  atomic.Bool   // the upstream takes no more of it
 	stop      atomic.Bool
 	tried     []*upstream.Endpoint
+	trying    *upstream.Endpoint // the one of the running attempt
 
 	out       []byte // to the client, not yet written
 	head      int    // octets of the response head
@@ -69,22 +71,38 @@ func (x *exchange) begin() {
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
-	x.host, x.id[0] = nil, 0
+	x.host, x.id[0], x.waited = nil, 0, 0
 	x.entry.Attempts = x.entry.Attempts[:0]
-	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out, &x.target} {
+	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
+}
+
+// What a connection keeps from one request to the next, idle or not (H6.15):
+// buffers up to largestKept, and up to largestRare those that few requests use.
+const (
+	largestKept = 16 << 10
+	largestRare = 2 << 10
+)
+
+// shrink drops the buffers that are too large to be kept.
+func (x *exchange) shrink() {
+	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out} {
 		if cap(*b) > largestKept {
 			*b = nil
 		}
 	}
-	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
+	for _, b := range [...]*[]byte{&x.target, &x.location} {
+		if cap(*b) > largestRare {
+			*b = nil
+		}
+	}
+	if len(x.req.Path) > largestRare { // its readings are as long
+		x.match = table.Match{}
+	}
 }
-
-// largestKept bounds the buffers that a connection keeps from one request to
-// the next.
-const largestKept = 16 << 10
 
 // forget drops references that would keep things alive in the pool.
 func (x *exchange) forget() {
+	x.shrink()
 	x.begin()
 	x.req.Reset()
 	x.resp.Reset()
@@ -103,7 +121,10 @@ func (x *exchange) serve() bool {
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
 	x.run()
 	x.finish()
-	if x.lingering {
+	x.shrink()
+	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
+		// A client that was promised more requests than it got may have sent
+		// the next one.
 		c.linger()
 		return false
 	}
@@ -191,24 +212,24 @@ func isToken(id []byte) bool {
 // refuse answers with a page and ends the connection.
 func (x *exchange) refuse(status int) {
 	x.keep, x.lingering = false, true
-	x.respond(status, nil, false)
+	x.respond(status, nil, x.c.server.pages.of(status))
 }
 
 // answer answers with a page and keeps the connection when the request body
 // is, or can cheaply be brought, to its end (H2.11).
 func (x *exchange) answer(status int) {
 	x.settleBody()
-	x.respond(status, nil, false)
+	x.respond(status, nil, x.c.server.pages.of(status))
 }
 
 // redirect answers with a Location, which has to be clean (H4.10).
 func (x *exchange) redirect(status int, location []byte) {
 	x.settleBody()
 	if !http1.ValidValue(location) {
-		x.respond(500, nil, false)
+		x.respond(500, nil, x.c.server.pages.of(500))
 		return
 	}
-	x.respond(status, location, false)
+	x.respond(status, location, x.c.server.pages.of(status))
 }
 
 // settleBody reads what is left of the request body, a little of it, or
@@ -227,19 +248,19 @@ func (x *exchange) settleBody() {
 	x.keep, x.lingering = false, true
 }
 
-// respond writes an own answer: head, and the page unless empty is set.
-func (x *exchange) respond(status int, location []byte, empty bool) {
+// respond writes an own answer: head, and the page unless it is nil.
+func (x *exchange) respond(status int, location, page []byte) {
 	c := x.c
 	x.status, x.committed = status, true
-	page := c.server.pages.of(status)
-	if empty {
-		page = nil
-	}
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
-		if page != nil {
-			b = http1.AppendField(b, "Content-Type", "text/html")
+		switch {
+		case page == nil:
+		case status == 200:
+			b = append(b, "Content-Type: text/plain\r\n"...)
+		default:
+			b = append(b, "Content-Type: text/html\r\n"...)
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -292,19 +313,33 @@ func (x *exchange) flush() error {
 	return err
 }
 
-// abandon ends a request after a panic: 500 if the client got nothing yet.
+// abandon ends a request after a panic: 500 if the client got nothing yet. The
+// request is logged and counted like any other.
 func (x *exchange) abandon() {
+	defer func() {
+		if r := recover(); r != nil { // what is broken may be needed for the answer, too
+			x.c.server.counters.panics.Add(1)
+		}
+	}()
 	if x.streaming {
 		x.stopBody()
 	}
 	if up := x.c.upstream.Swap(nil); up != nil {
 		up.Reset()
 	}
-	if !x.committed {
+	if x.trying != nil {
+		x.trying.End(true)
+		x.trying = nil
+	}
+	answered := x.committed
+	if !answered {
 		x.refuse(500)
-		x.c.linger()
 	}
 	x.status = 500
+	x.finish()
+	if !answered {
+		x.c.linger()
+	}
 }
 
 var methodHEAD = []byte("HEAD")

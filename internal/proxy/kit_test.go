@@ -35,6 +35,7 @@ type rig struct {
 	listener  net.Listener
 	tls       atomic.Bool                // connections count as TLS
 	wrap      atomic.Pointer[tls.Config] // and really are
+	remote    atomic.Pointer[string]     // where clients seem to come from
 	config    *ir.Config
 	counts    *metrics.Registry // may be nil
 }
@@ -79,6 +80,9 @@ func newRigWith(t testing.TB, cfg *ir.Config, c Config, counts *metrics.Registry
 
 func (r *rig) serve(nc net.Conn) {
 	info := listen.ConnInfo{Remote: nc.RemoteAddr().(*net.TCPAddr).AddrPort(), Local: nc.LocalAddr().(*net.TCPAddr).AddrPort()}
+	if remote := r.remote.Load(); remote != nil {
+		info.Remote = netip.MustParseAddrPort(*remote)
+	}
 	if r.tls.Load() {
 		state := tls.ConnectionState{}
 		info.TLS = &state // the proxy only asks whether there is one

@@ -3,7 +3,6 @@ package proxy
 import (
 	"io"
 	"net"
-	"slices"
 	"time"
 
 	"daemun/internal/http1"
@@ -11,10 +10,12 @@ import (
 )
 
 // spliceMin is the rest of a body from which handing the copy to the kernel
-// pays; spliceStep is how much is copied between two looks at the clock.
+// pays; spliceStep is how much is copied between two looks at the clock. A step
+// has to be written within writeIdle, so it sets the slowest client that can be
+// served: 4 KiB/s.
 const (
 	spliceMin  = 64 << 10
-	spliceStep = 4 << 20
+	spliceStep = 256 << 10
 )
 
 // framing is how a response body is delivered.
@@ -64,7 +65,9 @@ func (x *exchange) afterRelay(f framing, toClient, fromUpstream error) {
 		// The end is missing and must be seen to be missing (H11.9).
 		x.keep = false
 		if f == frameClose && x.c.tcp != nil {
+			// Closed below TLS, whose goodbye would make it look complete.
 			_ = x.c.tcp.SetLinger(0)
+			_ = x.c.tcp.Close()
 		}
 	case !x.body.Done():
 		x.keep, x.lingering = false, true
@@ -95,6 +98,9 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 		}
 		b = http1.AppendField(b, field.Name, field.Value)
 	}
+	if _, dated := x.resp.Get(http1.FieldDate); !dated { // RFC 9110 §6.6.1
+		b = http1.AppendField(b, "Date", x.c.server.date.at(time.Now()))
+	}
 	switch {
 	case f == frameChunked:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -110,11 +116,11 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
 	if f == frameLength {
 		if left := x.respBody.Remaining(); left <= int64(len(up.Reader.Buffered())) {
-			// All of it is here: one write.
-			n := len(x.out)
-			x.out = slices.Grow(x.out, int(left))[:n+int(left)]
-			_, err := io.ReadFull(&x.respBody, x.out[n:])
-			return x.flush(), err
+			// All of it is here: one write, straight from where it was read to.
+			body := up.Reader.Buffered()[:left]
+			up.Reader.Discard(int(left))
+			x.respBody.Advance(left)
+			return x.flushWith(body), nil
 		}
 	}
 	if f == frameNone {
@@ -161,14 +167,41 @@ func (x *exchange) give(p *piece, n int, f framing) error {
 		at = http1.PutChunkHeader(p.b[:http1.ChunkHeaderMax], n)
 		out = http1.AppendChunkEnd(p.b[at : http1.ChunkHeaderMax+n])
 	}
-	if len(x.out) > 0 {
+	if len(x.out)+len(out) <= worthCopying {
 		x.out = append(x.out, out...)
-		if len(x.out) < pieceSize {
-			return nil // the caller flushes before it waits
-		}
+		return nil // the caller flushes before it waits
+	}
+	return x.flushWith(out)
+}
+
+// worthCopying is how much is copied to be written with other octets: below,
+// a copy costs less than a second entry in a vector.
+const worthCopying = 4 << 10
+
+// flushWith writes what is pending for the client, and b behind it, in one
+// system call.
+func (x *exchange) flushWith(b []byte) error {
+	if len(x.out)+len(b) <= worthCopying {
+		x.out = append(x.out, b...)
 		return x.flush()
 	}
-	return x.c.write(out)
+	pending := x.out
+	x.out = x.out[:0]
+	switch tcp := x.c.plain(); {
+	case len(pending) == 0:
+		return x.c.write(b)
+	case tcp != nil:
+		return x.c.writeVector(tcp, pending, b)
+	}
+	// TLS takes one piece of memory at a time and makes a record of each.
+	p := x.c.server.pieces.Get().(*piece)
+	defer x.c.server.pieces.Put(p)
+	n := copy(p.b[:], pending)
+	n += copy(p.b[n:], b)
+	if err := x.c.write(p.b[:n]); err != nil {
+		return err
+	}
+	return x.c.write(b[n-len(pending):])
 }
 
 // readResponse reads from the response body within the route's time.

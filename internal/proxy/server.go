@@ -60,6 +60,12 @@ type Server struct {
 	// pieces are buffers for bodies and tunnels.
 	pieces sync.Pool // of *piece
 
+	// Set by New, changed by tests only.
+	tunnelAge time.Duration
+	writeIdle time.Duration
+	bodyGrace time.Duration
+	bodyRate  int64
+
 	draining atomic.Bool
 	counters counters
 
@@ -80,6 +86,7 @@ func New(c Config) *Server {
 	if s.backend == (http1.Limits{}) {
 		s.backend = http1.ResponseLimits()
 	}
+	s.tunnelAge, s.writeIdle, s.bodyGrace, s.bodyRate = maxTunnelAge, writeIdle, leastRateAfter, leastRate
 	s.pages = newPages()
 	s.open = make(map[*conn]struct{})
 	s.pieces.New = func() any { return new(piece) }
@@ -109,9 +116,20 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
 	s.counters.accepted.Add(1)
-
+	ended := false
+	defer func() {
+		s.forget(c) // after a panic, too: Shutdown waits for it
+		if ended {
+			c.end()
+			s.conns.Put(c)
+		}
+	}()
 	c.serve()
+	ended = true
+}
 
+// forget takes a connection that has ended off the list.
+func (s *Server) forget(c *conn) {
 	s.mu.Lock()
 	delete(s.open, c)
 	if s.empty != nil && len(s.open) == 0 {
@@ -120,8 +138,6 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	}
 	s.mu.Unlock()
 	s.counters.requests.Add(c.requests.Load())
-	c.end()
-	s.conns.Put(c)
 }
 
 // ShedIdle closes the connection that has waited longest for a request and
@@ -136,6 +152,34 @@ func (s *Server) ShedIdle() bool {
 		}
 	}
 	return oldest != nil && oldest.wake()
+}
+
+// drained waits for the last connection and reports whether it ended before
+// ctx. A little before the deadline of ctx WebSockets are told to go (H11.5).
+func (s *Server) drained(ctx context.Context, done <-chan struct{}) bool {
+	var late <-chan time.Time
+	if deadline, ok := ctx.Deadline(); ok {
+		left := time.Until(deadline)
+		timer := time.NewTimer(left - min(farewell, left/2))
+		defer timer.Stop()
+		late = timer.C
+	}
+	for {
+		select {
+		case <-done:
+			return true
+		case <-ctx.Done():
+			return false
+		case <-late:
+			s.mu.Lock()
+			for c := range s.open {
+				if t := c.tunnel.Load(); t != nil {
+					t.leave()
+				}
+			}
+			s.mu.Unlock()
+		}
+	}
 }
 
 // cutOff is how long forced connections have to unwind.
@@ -161,10 +205,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.empty = nil
 	}
 	s.mu.Unlock()
-	select {
-	case <-done:
+	if s.drained(ctx, done) {
 		return nil
-	case <-ctx.Done():
 	}
 	s.mu.Lock()
 	for c := range s.open {

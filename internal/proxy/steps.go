@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"bytes"
+	"fmt"
 
 	"daemun/internal/canonical"
 	"daemun/internal/http1"
@@ -17,6 +18,7 @@ func (x *exchange) run() {
 	case x.redirectToOtherName():
 	case x.redirectToAppRoot():
 	case x.answerHealth():
+	case x.answerStatus():
 	case x.deny():
 	case x.redirectFixed():
 	case x.rewrite():
@@ -97,18 +99,41 @@ func (x *exchange) redirectToAppRoot() bool {
 
 const healthPath = "/healthz"
 
-// answerHealth is the fixed location of the catch-all block (§2.4), which only
-// a more specific route of its own replaces.
-func (x *exchange) answerHealth() bool {
-	if x.match.Host.IR.Name != "" || !bytes.HasPrefix(x.match.Path, []byte(healthPath)) {
+// fixed reports that the path belongs to a fixed location of the catch-all
+// block (§2.4), which only a more specific route of its own replaces.
+func (x *exchange) fixed(path string) bool {
+	if x.match.Host.IR.Name != "" || !bytes.HasPrefix(x.match.Path, []byte(path)) {
 		return false
 	}
-	if r := x.match.Route; r != nil && len(r.IR.Path) >= len(healthPath) {
+	r := x.match.Route
+	return r == nil || len(r.IR.Path) < len(path)
+}
+
+func (x *exchange) answerHealth() bool {
+	if !x.fixed(healthPath) {
 		return false
 	}
 	x.quiet = true
 	x.settleBody()
-	x.respond(200, nil, true)
+	x.respond(200, nil, nil)
+	return true
+}
+
+const statusPath = "/nginx_status"
+
+// answerStatus is nginx's page of connection counts, for this machine only.
+func (x *exchange) answerStatus() bool {
+	if !x.fixed(statusPath) {
+		return false
+	}
+	if !x.c.info.Remote.Addr().Unmap().IsLoopback() {
+		x.answer(403)
+		return true
+	}
+	st := x.c.server.Stats()
+	x.settleBody()
+	x.respond(200, nil, fmt.Appendf(nil, "Active connections: %d \nserver accepts handled requests\n %d %d %d \nReading: 0 Writing: %d Waiting: %d \n",
+		st.Active+st.Tunnels+st.Idle, st.Accepted, st.Accepted, st.Requests, st.Active+st.Tunnels, st.Idle))
 	return true
 }
 
@@ -157,18 +182,17 @@ func (x *exchange) rewrite() bool {
 		return false
 	}
 	out, redirect := x.match.Rewrite(x.target[:0])
+	if len(out) == 0 { // the expression does not match: as received
+		return false
+	}
 	x.target = x.appendQuery(out)
 	if redirect {
 		x.redirect(302, x.target)
 		return true
 	}
-	if !http1.ValidTarget(x.target) { // a capture can leave the first slash out
-		x.target = append(x.target[:0], '/')
-		out, _ = x.match.Rewrite(x.target)
-		if x.target = x.appendQuery(out); !http1.ValidTarget(x.target) {
-			x.answer(500)
-			return true
-		}
+	if !http1.ValidTarget(x.target) {
+		x.answer(500)
+		return true
 	}
 	x.rewritten = true
 	return false

@@ -57,7 +57,9 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	up.Reader.Unhold()
 	c.state.Store(stateTunnel)
 	idle := x.match.Route.IR.ReadTimeout.D()
-	t := &tunnel{client: c.nc, upstream: up.Conn, idle: idle, start: time.Now(), server: c.server}
+	t := &tunnel{client: c.nc, upstream: up.Conn, idle: idle, age: c.server.tunnelAge, start: time.Now(), server: c.server}
+	c.tunnel.Store(t)
+	defer c.tunnel.Store(nil)
 	in, out := t.run(&c.rd, &up.Reader)
 	x.received += in
 	x.written += out
@@ -67,11 +69,46 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 // tunnel is an upgraded connection.
 type tunnel struct {
 	client, upstream net.Conn
-	idle             time.Duration
+	idle, age        time.Duration
 	start            time.Time
 	last             atomic.Int64 // when octets last moved, in nanoseconds since start
+	leaving          atomic.Bool  // the client shall be told to go
 	ended            atomic.Bool
 	server           *Server
+
+	// Of the goroutine that writes to the client:
+	frames frames
+	told   time.Time // when the client was told to go; zero before
+}
+
+const (
+	// maxTunnelAge bounds the life of a tunnel (H4.6): clients that come back
+	// find today's endpoints and policies.
+	maxTunnelAge = 24 * time.Hour
+	// farewell is how long a client has to answer our Close frame.
+	farewell = 3 * time.Second
+)
+
+// goingAway is the Close frame with status 1001 (RFC 6455 §7.4.1).
+var goingAway = []byte{0x80 | opClose, 2, 1001 >> 8, 1001 & 0xFF}
+
+// leave asks the tunnel to say goodbye to its client at the next end of a
+// frame. It may be called by any goroutine.
+func (t *tunnel) leave() {
+	t.leaving.Store(true)
+	_ = t.upstream.SetReadDeadline(longAgo) // wakes the goroutine that writes to the client
+}
+
+// sayGoodbye tells the client to go when that is wanted and a frame may stand
+// here. What the upstream still sends is dropped from then on; the client's own
+// Close frame goes to the upstream, which then ends the connection.
+func (t *tunnel) sayGoodbye() bool {
+	if !t.leaving.Load() && time.Since(t.start) < t.age || !t.told.IsZero() || !t.frames.between() {
+		return true
+	}
+	_, ok := t.pass(t.client, goingAway)
+	t.told = time.Now()
+	return ok
 }
 
 func (t *tunnel) touch() { t.last.Store(int64(time.Since(t.start))) }
@@ -92,16 +129,22 @@ func (t *tunnel) run(client, upstream *http1.Reader) (fromClient, toClient int64
 		}()
 		in = t.copy(t.upstream, t.client, client)
 	}()
-	toClient = t.copy(t.client, t.upstream, upstream)
-	t.end()
-	return <-done, toClient
+	defer func() { // after a panic, too: the goroutine uses the connection
+		t.end()
+		fromClient = <-done
+	}()
+	return 0, t.copy(t.client, t.upstream, upstream)
 }
 
-// end makes both directions fail at once.
+// end makes both directions fail at once; a write that is under way has a
+// moment more.
 func (t *tunnel) end() {
 	t.ended.Store(true)
-	_ = t.client.SetReadDeadline(longAgo)
-	_ = t.upstream.SetReadDeadline(longAgo)
+	soon := time.Now().Add(lastWrite)
+	for _, side := range []net.Conn{t.client, t.upstream} {
+		_ = side.SetReadDeadline(longAgo)
+		_ = side.SetWriteDeadline(soon)
+	}
 }
 
 // manyOctets is what a full first read brings: more is likely to follow, which
@@ -121,7 +164,7 @@ func (t *tunnel) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
 		n += int64(w)
 		rd.Discard(len(b))
 		switch {
-		case !ok:
+		case !ok, to == t.client && !t.sayGoodbye():
 			return n
 		case err == nil && len(b) >= manyOctets:
 			w, ok := t.copyMany(to, from)
@@ -129,7 +172,7 @@ func (t *tunnel) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
 				return n
 			}
 		case err == nil:
-		case !isTimeout(err) || t.idleFor() >= t.idle || !t.armIdle(from):
+		case !isTimeout(err) || t.over() || !t.armIdle(from):
 			return n
 		}
 	}
@@ -144,7 +187,7 @@ func (t *tunnel) copyMany(to, from net.Conn) (n int64, ok bool) {
 		m, err := from.Read(p.b[:])
 		w, ok := t.pass(to, p.b[:m])
 		n += int64(w)
-		if !ok || err != nil && !isTimeout(err) {
+		if !ok || to == t.client && !t.sayGoodbye() || err != nil && !isTimeout(err) {
 			return n, false
 		}
 		if m < len(p.b)/2 {
@@ -158,10 +201,32 @@ func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
 	if len(b) == 0 {
 		return 0, true
 	}
+	if to == t.client {
+		if !t.told.IsZero() {
+			return 0, true // nothing may follow our Close frame
+		}
+		t.frames.pass(b)
+	}
 	t.touch()
-	_ = to.SetWriteDeadline(time.Now().Add(writeIdle))
+	_ = to.SetWriteDeadline(time.Now().Add(t.server.writeIdle))
+	if t.ended.Load() { // end came before our deadline and was undone by it
+		_ = to.SetWriteDeadline(time.Now().Add(lastWrite))
+	}
 	n, err := to.Write(b)
 	return n, err == nil
+}
+
+// over reports that the tunnel has waited long enough. A tunnel beyond its age
+// ends even if its client could not be told.
+func (t *tunnel) over() bool { return t.remaining() <= 0 }
+
+// remaining is the time until the tunnel is over or has something to do.
+func (t *tunnel) remaining() time.Duration {
+	old := time.Since(t.start) - t.age
+	if old < 0 {
+		return min(t.idle-t.idleFor(), -old)
+	}
+	return min(t.idle-t.idleFor(), farewell-old)
 }
 
 func (t *tunnel) idleFor() time.Duration {
@@ -172,6 +237,9 @@ func (t *tunnel) idleFor() time.Duration {
 // It reports false when the tunnel has ended; end looks the other way round, so
 // one of the two notices.
 func (t *tunnel) armIdle(c net.Conn) bool {
-	err := c.SetReadDeadline(time.Now().Add(t.idle - t.idleFor()))
+	err := c.SetReadDeadline(time.Now().Add(t.remaining()))
+	if c == t.upstream && t.leaving.Load() && t.told.IsZero() && t.frames.between() {
+		_ = c.SetReadDeadline(longAgo) // leave came before our deadline and was undone by it
+	}
 	return err == nil && !t.ended.Load()
 }

@@ -33,6 +33,11 @@ type Conn struct {
 	octet  [1]byte
 }
 
+// firstRead is how much of a response is taken with its head. Most responses
+// are read whole that way, with one system call. No connection holds the buffer
+// while it waits.
+const firstRead = 32 << 10
+
 func newConn(e *Endpoint, conn net.Conn, tcp *net.TCPConn, t Transport) (*Conn, error) {
 	raw, err := tcp.SyscallConn()
 	if err != nil {
@@ -41,6 +46,7 @@ func newConn(e *Endpoint, conn net.Conn, tcp *net.TCPConn, t Transport) (*Conn, 
 	}
 	c := &Conn{Conn: conn, endpoint: e, tcp: tcp, transport: t, raw: raw, born: time.Now(), requests: 1}
 	c.probe = c.probeSocket
+	c.Reader.First = firstRead
 	c.Reader.Reset(conn)
 	return c, nil
 }

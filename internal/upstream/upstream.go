@@ -205,5 +205,9 @@ func (r *Registry) sweep() {
 	}
 	for _, b := range r.backends {
 		b.watched.Store(false)
+		if b.idle.Load() > 0 && !r.closed && !r.sweeping { // came after the count, and found itself watched
+			r.sweeping = true
+			r.timer.Reset(r.config.IdleTimeout / sweepsPerTimeout)
+		}
 	}
 }

@@ -25,6 +25,7 @@ import (
 const (
 	fastConns, slowConns = 48, 16 // over HTTP
 	secureConns          = 12     // over HTTPS
+	heldConns            = 4      // WebSockets, and as many long answers
 	fastPause            = 10 * time.Millisecond
 	slowPause            = 100 * time.Millisecond
 	requestsPerConn      = 1000
@@ -49,10 +50,12 @@ func TestChurn(t *testing.T) {
 	c := newChurn(t)
 	d := up(t, map[string]string{
 		"web.yaml": c.app("0", false).String(), "main.yaml": c.ingress(0), "secret.yaml": c.secrets[0],
+		"steady.yaml": echoApp{name: "steady", replicas: 1}.String() + "---\n" + oneIngress("steady", "steady.test", "steady"),
 		"secure.yaml": ingress{name: "secure", host: "secure.test", tls: "secure", rules: []rule{{"/", "web"}}}.String(),
 	})
 	expect(t, d, "http://web.test/stable", "200 web")
 	expect(t, d, "https://secure.test/stable", "200 web")
+	expect(t, d, "http://steady.test/", "200 steady")
 
 	ctx, stop := context.WithCancel(t.Context())
 	l := &load{d: d, pods: map[string]int{}}
@@ -67,6 +70,11 @@ func TestChurn(t *testing.T) {
 		}
 		k.dial()
 		clients.Go(func() { k.run(ctx) })
+	}
+	for range heldConns {
+		w := dialWebSocket(t, d, "steady.test", false, "")
+		clients.Go(func() { holdWebSocket(ctx, w, l) })
+		clients.Go(func() { holdResponse(d, l, min(c.time, 50*time.Second)) })
 	}
 	c.run(d)
 	stop()
@@ -254,7 +262,12 @@ func (k *client) ask() (pod string, again bool, err error) {
 	if err := k.conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		return "", false, err
 	}
-	if _, err := fmt.Fprintf(k.conn, "GET /stable/%d HTTP/1.1\r\nHost: %s\r\n\r\n", k.n, k.host); err != nil {
+	// Every other request is one that no proxy may repeat.
+	method, rest := "GET", "\r\n"
+	if k.n%2 == 0 {
+		method, rest = "POST", "Content-Length: 4\r\n\r\nbody"
+	}
+	if _, err := fmt.Fprintf(k.conn, "%s /stable/%d HTTP/1.1\r\nHost: %s\r\n%s", method, k.n, k.host, rest); err != nil {
 		return "", false, err
 	}
 	resp, err := http.ReadResponse(k.r, nil)
@@ -262,14 +275,14 @@ func (k *client) ask() (pod string, again bool, err error) {
 		return "", false, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	got, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return "", false, err
 	}
 	var e daemuntest.Echo
-	switch err := json.Unmarshal(body, &e); {
+	switch err := json.Unmarshal(got, &e); {
 	case resp.StatusCode != http.StatusOK:
-		return "", !resp.Close, fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(body)))
+		return "", !resp.Close, fmt.Errorf("status %d: %s", resp.StatusCode, strings.TrimSpace(string(got)))
 	case err != nil:
 		return "", !resp.Close, err
 	case e.Service != "web" || e.Path != fmt.Sprint("/stable/", k.n):

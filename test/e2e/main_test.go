@@ -22,7 +22,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	if err := daemuntest.BuildTo(dir); err != nil {
+	if err := daemuntest.BuildTo(dir, daemuntest.RaceFlags()...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

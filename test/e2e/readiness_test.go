@@ -78,19 +78,19 @@ type shot struct {
 func TestReadinessWindow(t *testing.T) {
 	t.Parallel()
 	const from, to, period = 2 * time.Second, 4 * time.Second, time.Second
+	app := echoApp{name: "web", replicas: 1, container: probe("readinessProbe", "/ready")}
+	app.env = map[string]string{"ECHO_READY_AFTER": from.String(), "ECHO_READY_FOR": (to - from).String()}
 	d := daemuntest.Start(t, daemuntest.Options{Bin: bin}, map[string]string{
-		"web.yaml": echoApp{name: "web", replicas: 1, container: probe("readinessProbe", "/ready"),
-			env: map[string]string{"ECHO_READY_AFTER": from.String(), "ECHO_READY_FOR": (to - from).String()}}.String(),
+		"web.yaml":     app.String(),
 		"ingress.yaml": oneIngress("web", "web.test", "web"),
 	})
 	d.WaitReady(60 * time.Second) // returns when the Pod is ready for the first time
-	pod := podsOf(t, d, "web-")[0].Metadata.Name
-	start := startOf(t, d, pod)
 
 	var shots []shot
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for time.Since(start) < to+3*period {
+	began, last := time.Now(), time.Time{}
+	for last.IsZero() || time.Since(last) < 3*period {
 		<-tick.C
 		s := shot{sent: time.Now()}
 		var err error
@@ -99,23 +99,31 @@ func TestReadinessWindow(t *testing.T) {
 		}
 		s.answered = time.Now()
 		shots = append(shots, s)
+		if s.status == 200 {
+			last = s.answered
+		}
+		if s.sent.Sub(began) > 30*time.Second {
+			t.Fatalf("after %d requests the window is not over", len(shots))
+		}
 	}
+	pod := podsOf(t, d, "web-")[0].Metadata.Name
+	start := startOf(t, d, pod)
 	// Clocks differ by what starting a process and writing a line take.
 	const slack = 500 * time.Millisecond
-	var first, last time.Duration
+	var first, latest time.Duration
 	for _, s := range shots {
 		switch {
 		case s.status == 200:
-			if last = s.sent.Sub(start); first == 0 {
+			if latest = s.sent.Sub(start); first == 0 {
 				first = s.answered.Sub(start)
 			}
 		case s.status != 503:
 			t.Errorf("status %d", s.status)
 		}
 	}
-	t.Logf("%d requests; 200 from %v to %v after the start of the Pod", len(shots), first.Round(time.Millisecond), last.Round(time.Millisecond))
-	if first < from-slack || last > to+period+slack || first == 0 {
-		t.Errorf("200 from %v to %v, want within %v to %v", first, last, from, to+period)
+	t.Logf("%d requests; 200 from %v to %v after the start of the Pod", len(shots), first.Round(time.Millisecond), latest.Round(time.Millisecond))
+	if first < from-slack || latest > to+period+slack || first == 0 {
+		t.Errorf("200 from %v to %v, want within %v to %v", first, latest, from, to+period)
 	}
 	if p := podsOf(t, d, "web-"); len(p) != 1 || restarts(p[0]) != 0 || p[0].Metadata.Name != pod {
 		t.Errorf("readiness restarted something: %+v", p)
@@ -159,9 +167,10 @@ func TestNotReadyYet(t *testing.T) {
 // again.
 func TestLiveness(t *testing.T) {
 	t.Parallel()
+	app := echoApp{name: "web", replicas: 1, env: map[string]string{"ECHO_READY_FOR": "2s"}}
+	app.container = probe("livenessProbe", "/ready") + "  initialDelaySeconds: 1\n" + probe("readinessProbe", "/ready")
 	d := up(t, map[string]string{
-		"web.yaml": echoApp{name: "web", replicas: 1, env: map[string]string{"ECHO_READY_FOR": "2s"},
-			container: probe("livenessProbe", "/ready") + "  initialDelaySeconds: 1\n" + probe("readinessProbe", "/ready")}.String(),
+		"web.yaml":     app.String(),
 		"ingress.yaml": oneIngress("web", "web.test", "web"),
 	})
 	daemuntest.Eventually(t, 30*time.Second, "restart", func() error {
@@ -255,8 +264,12 @@ func TestRollingUpdate(t *testing.T) {
 	d.Write("web.yaml", app("v2"))
 	daemuntest.Eventually(t, 30*time.Second, "new Pods only", func() error {
 		for range 20 {
-			if _, e, err := d.Get("http://web.test/"); err != nil || e.Namespace != "v2" {
-				return fmt.Errorf("answer of %s %s, %v", e.Pod, e.Namespace, err)
+			_, e, err := d.Get("http://web.test/")
+			if err == nil && e.Namespace != "v2" {
+				err = fmt.Errorf("answer of %s of version %q", e.Pod, e.Namespace)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		return nil

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -400,95 +399,4 @@ func TestTLS(t *testing.T) {
 	must(t, err)
 	defer c.Close()
 	message{send: get("/refused", ""), want: "400", closes: true}.exchange(t, c)
-}
-
-// TestWebSocket upgrades through Daemun and echoes frames both ways, over plain
-// HTTP and TLS; what the client sends right behind its request is not lost.
-func TestWebSocket(t *testing.T) {
-	t.Parallel()
-	d := wireInstance(t)
-	for _, host := range []string{"web.test", "one.test"} {
-		t.Run(host, func(t *testing.T) {
-			var c net.Conn
-			var err error
-			if host == "one.test" {
-				c, err = tls.Dial("tcp", d.HTTPS, &tls.Config{ServerName: host, InsecureSkipVerify: true})
-			} else {
-				c, err = net.Dial("tcp", d.HTTP)
-			}
-			must(t, err)
-			defer c.Close()
-			must(t, c.SetDeadline(time.Now().Add(20*time.Second)))
-			head := "GET /ws HTTP/1.1\r\nHost: " + host + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-			_, err = io.WriteString(c, head+frame(1, "early"))
-			must(t, err)
-			r := bufio.NewReader(c)
-			resp, err := http.ReadResponse(r, nil)
-			must(t, err)
-			if resp.StatusCode != http.StatusSwitchingProtocols || resp.Header.Get("Sec-WebSocket-Accept") != "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" {
-				t.Fatalf("%s %v", resp.Status, resp.Header)
-			}
-			expectFrame(t, r, "early")
-			large := strings.Repeat("0123456789", 10000)
-			for _, text := range []string{"hello", large, "bye"} {
-				_, err := io.WriteString(c, frame(1, text))
-				must(t, err)
-				expectFrame(t, r, text)
-			}
-			_, err = io.WriteString(c, frame(8, "\x03\xe8"))
-			must(t, err)
-			expectFrame(t, r, "\x03\xe8")
-			if rest, err := io.ReadAll(r); len(rest) > 0 || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Errorf("after the close: %q, %v", rest, err)
-			}
-		})
-	}
-}
-
-// frame is one masked WebSocket frame (RFC 6455 §5.2).
-func frame(opcode byte, payload string) string {
-	b := []byte{0x80 | opcode}
-	switch n := len(payload); {
-	case n < 126:
-		b = append(b, 0x80|byte(n))
-	case n < 1<<16:
-		b = append(b, 0x80|126, byte(n>>8), byte(n))
-	default:
-		b = append(b, 0x80|127, 0, 0, 0, 0, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-	}
-	mask := [4]byte{1, 2, 3, 4}
-	b = append(b, mask[:]...)
-	for i := range len(payload) {
-		b = append(b, payload[i]^mask[i%4])
-	}
-	return string(b)
-}
-
-// expectFrame reads frames until a message is complete.
-func expectFrame(t *testing.T, r *bufio.Reader, want string) {
-	t.Helper()
-	var got []byte
-	for final := false; !final; {
-		var head [2]byte
-		_, err := io.ReadFull(r, head[:])
-		must(t, err)
-		final = head[0]&0x80 != 0
-		n := int(head[1] & 0x7f)
-		if extra := map[int]int{126: 2, 127: 8}[n]; extra > 0 {
-			length := make([]byte, extra)
-			_, err := io.ReadFull(r, length)
-			must(t, err)
-			n = 0
-			for _, b := range length {
-				n = n<<8 | int(b)
-			}
-		}
-		payload := make([]byte, n)
-		_, err = io.ReadFull(r, payload)
-		must(t, err)
-		got = append(got, payload...)
-	}
-	if string(got) != want {
-		t.Fatalf("got a message of %d octets %.60q, want %d octets", len(got), got, len(want))
-	}
 }

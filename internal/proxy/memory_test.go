@@ -1,0 +1,82 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"daemun/internal/ir"
+	"daemun/internal/listen"
+)
+
+// idleBudget is what an idle connection may keep (H6.15), here with its client
+// in the same process.
+const idleBudget = 64 << 10
+
+// TestH6_15_IdleConnectionsAreSmall holds 1,000 connections (H12.4) that have
+// served a request with large head, body and answer, and now are idle. It
+// measures the process, so it runs alone.
+func TestH6_15_IdleConnectionsAreSmall(t *testing.T) {
+	for name, config := range map[string]*tls.Config{"plain": nil, "TLS": listen.NewCertificates().Config()} {
+		for kind, request := range map[string]string{
+			"small": "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+			"large": "POST /" + strings.Repeat("%2e/", 1500) + " HTTP/1.1\r\nHost: a.test\r\nA: " + strings.Repeat("x", 8<<10) + "\r\nContent-Length: 16000\r\n\r\n" + strings.Repeat("x", 16000),
+		} {
+			t.Run(name+" "+kind, func(t *testing.T) { measureIdle(t, config, request) })
+		}
+	}
+}
+
+func measureIdle(t *testing.T, config *tls.Config, request string) {
+	const conns = 1000
+	r, _ := up(t, echo, func(*ir.Host, *ir.Route) {})
+	r.wrap.Store(config)
+	before := inUse()
+	var all []net.Conn
+	var trips sync.WaitGroup
+	for range conns {
+		nc, err := net.Dial("tcp", r.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if config != nil {
+			nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true})
+		}
+		all = append(all, nc)
+		go func() { _, _ = io.WriteString(nc, request) }()
+		trips.Go(func() { readAnswer(t, nc) })
+	}
+	trips.Wait()
+	eventually(t, "all are idle", func() bool { return r.server.Stats().Idle == conns })
+	each := (int64(inUse()) - int64(before)) / conns
+	t.Logf("%.1f KiB per idle connection and its client", float64(each)/1024)
+	if each > idleBudget && !raceDetector {
+		t.Errorf("%d octets per idle connection, want at most %d", each, idleBudget)
+	}
+	for _, nc := range all {
+		nc.Close()
+	}
+	eventually(t, "all end", func() bool { return r.server.Stats().Idle == 0 })
+}
+
+// readAnswer reads one response with a buffer that does not outlive it.
+func readAnswer(t *testing.T, nc net.Conn) {
+	c := newClient(t, nc)
+	if resp, body := c.answer("POST"); resp.StatusCode != 200 || int64(len(body)) != resp.ContentLength {
+		t.Errorf("status %d, %d octets", resp.StatusCode, len(body))
+	}
+}
+
+// inUse is the memory of heap and stacks that is in use, pools emptied.
+func inUse() uint64 {
+	var m runtime.MemStats
+	for range 3 {
+		runtime.GC()
+	}
+	runtime.ReadMemStats(&m)
+	return m.HeapInuse + m.StackInuse
+}

@@ -1,0 +1,193 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"daemun/internal/ir"
+)
+
+func TestFramesFollowTheStream(t *testing.T) {
+	t.Parallel()
+	frame := func(head string, payload int) string { return head + strings.Repeat("p", payload) }
+	for name, tt := range map[string]struct {
+		stream string
+		closed bool
+	}{
+		"empty":        {frame("\x81\x00", 0), false},
+		"short":        {frame("\x81\x05", 5), false},
+		"short masked": {frame("\x81\x85mask", 5), false},
+		"medium":       {frame("\x82\x7e\x01\x00", 256), false},
+		"long":         {frame("\x02\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 65536), false},
+		"long masked":  {frame("\x82\xff\x00\x00\x00\x00\x00\x01\x00\x00mask", 65536), false},
+		"two":          {frame("\x81\x05", 5) + frame("\x89\x7e\x00\x7e", 126), false},
+		"close":        {frame("\x88\x02", 2), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for _, step := range []int{1, 3, len(tt.stream)} {
+				var f frames
+				for at := 0; at < len(tt.stream); at += step {
+					if at > 0 && f.between() && name != "two" {
+						t.Fatalf("step %d: between frames at %d of %d", step, at, len(tt.stream))
+					}
+					f.pass([]byte(tt.stream[at:min(at+step, len(tt.stream))]))
+				}
+				if f.closed != tt.closed || f.between() == tt.closed {
+					t.Errorf("step %d: closed %v, between %v", step, f.closed, f.between())
+				}
+			}
+		})
+	}
+}
+
+// halfFrame agrees to the upgrade, sends the first half of a frame, and the
+// second one when told; it reports what the client sends.
+func halfFrame(second <-chan struct{}, fromClient chan<- []byte) func(int, *client) {
+	return func(_ int, c *client) {
+		c.head()
+		c.send(upgradeAnswer + "\x81\x0aHello")
+		<-second
+		c.send("World")
+		got, _ := io.ReadAll(c.br)
+		fromClient <- got
+	}
+}
+
+// TestH11_5_WebSocketsAreToldToGo: near the end of the drain a client gets a
+// Close frame, never within another frame, and its own one reaches the
+// upstream.
+func TestH11_5_WebSocketsAreToldToGo(t *testing.T) {
+	t.Parallel()
+	second, fromClient := make(chan struct{}), make(chan []byte, 1)
+	r, _ := up(t, halfFrame(second, fromClient), nil)
+	c := r.dial()
+	c.send(upgradeRequest)
+	c.head()
+	c.expect("\x81\x0aHello")
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- r.server.Shutdown(ctx) }()
+	eventually(t, "the tunnel is asked to leave", func() bool {
+		r.server.mu.Lock()
+		defer r.server.mu.Unlock()
+		for open := range r.server.open {
+			if tunnel := open.tunnel.Load(); tunnel != nil && tunnel.leaving.Load() {
+				return true
+			}
+		}
+		return false
+	})
+	close(second)
+	c.expect("World" + string(goingAway))
+	reply := "\x88\x82mask\x6e\x88"
+	c.send(reply)
+	c.Close()
+	if got := <-fromClient; string(got) != reply {
+		t.Errorf("the upstream got %q", got)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestH4_6_TunnelsHaveAnAge: a busy tunnel ends, too, in good order when its
+// client plays along, else a little later.
+func TestH4_6_TunnelsHaveAnAge(t *testing.T) {
+	t.Parallel()
+	r, _ := up(t, func(_ int, c *client) {
+		c.head()
+		c.send(upgradeAnswer)
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for range tick.C {
+			if _, err := io.WriteString(c, "\x81\x05Hello"); err != nil {
+				return
+			}
+		}
+	}, nil)
+	r.server.tunnelAge = 50 * time.Millisecond
+	c := r.dial()
+	c.send(upgradeRequest)
+	c.head()
+	all := c.rest()
+	if !strings.HasSuffix(all, string(goingAway)) || strings.Count(all, string(goingAway)) != 1 {
+		t.Errorf("the tunnel ended with %q", all[max(0, len(all)-20):])
+	}
+	if before := strings.TrimSuffix(all, string(goingAway)); strings.ReplaceAll(before, "\x81\x05Hello", "") != "" {
+		t.Error("the Close frame is within another one")
+	}
+}
+
+// TestH6_7_BodyTrickles: a body that comes too slowly is refused although it
+// never pauses for long; one that is fast enough is not.
+func TestH6_7_BodyTrickles(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		rate   int64
+		head   string
+		status int
+	}{
+		"small, slow":   {1 << 20, "Content-Length: 100\r\n\r\n", 408},
+		"large, slow":   {1 << 20, "Content-Length: 100000\r\n\r\n", 408},
+		"chunked, slow": {1 << 20, "Transfer-Encoding: chunked\r\n\r\n64\r\n", 408},
+		"fast enough":   {1, "Content-Length: 20\r\n\r\n", 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, _ := up(t, echo, nil)
+			r.server.bodyGrace, r.server.bodyRate = 50*time.Millisecond, tt.rate
+			c := r.dial()
+			c.send("POST / HTTP/1.1\r\nHost: a.test\r\n" + tt.head)
+			answered := make(chan struct{})
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				tick := time.NewTicker(5 * time.Millisecond)
+				defer tick.Stop()
+				for range 20 {
+					select {
+					case <-tick.C:
+						_, _ = c.Write([]byte("x"))
+					case <-answered:
+						return
+					}
+				}
+			}()
+			resp, body := c.answer("POST")
+			close(answered)
+			<-sent
+			if resp.StatusCode != tt.status || tt.status == 200 && !bytes.Equal([]byte(body), bytes.Repeat([]byte("x"), 20)) {
+				t.Errorf("status %d %q, want %d", resp.StatusCode, body, tt.status)
+			}
+		})
+	}
+}
+
+// TestShutdownTwice: each call returns, connections handed over later get one
+// request.
+func TestShutdownTwice(t *testing.T) {
+	t.Parallel()
+	r, _ := up(t, answering(ok), func(*ir.Host, *ir.Route) {})
+	c := r.dial()
+	c.get("/")
+	for range 2 {
+		if err := r.server.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	c.rest()
+	late := r.dial()
+	if resp, body := late.get("/"); body != "ok" || !resp.Close {
+		t.Errorf("got %q close %v", body, resp.Close)
+	}
+	late.rest()
+	if err := r.server.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
