@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -81,11 +82,16 @@ func TestURLs(t *testing.T) {
 	}
 	slash := route(ir.MatchExact, "/docs/", "/docs")
 	slash.Redirect = &ir.Redirect{Code: 301, AppendSlash: true}
+	var many []*ir.Host
+	for i := range maxURLs + 3 {
+		many = append(many, &ir.Host{Name: fmt.Sprintf("h%d", i), Routes: []*ir.Route{route(ir.MatchPrefix, "/", "/")}})
+	}
 	tests := map[string]struct {
 		hosts []*ir.Host
 		want  string
 	}{
-		"none": {nil, "  No Ingress has a URL yet.\n\n  look "},
+		"one screen": {many, "  http://h29:8080/   service shop:80   d/shop\n  … and 3 more: daemun get routes -A\n\n  try "},
+		"none":       {nil, "  No Ingress has a URL yet.\n\n  look "},
 		"expressions are cut to what one can ask for": {
 			[]*ir.Host{{Name: "h", RegexMode: true, Routes: []*ir.Route{route(ir.MatchRegex, "/api(/|$)(.*)", "^/api(/|$)(.*)"), route(ir.MatchRegex, "/p", "^/p/"), route(ir.MatchRegex, "/p", "^/p")}}},
 			"  http://h:8080/api   service shop:80   d/shop\n  http://h:8080/p     service shop:80   d/shop\n\n  try      curl --resolve h:8080:127.0.0.1 'http://h:8080/api'\n",

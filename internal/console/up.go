@@ -77,6 +77,9 @@ func (u *Up) Output(pod store.Name, container string, line []byte) {
 	fmt.Fprintf(u.w, "%s │ %s\n", u.paint(podColour(pod.Name), fmt.Sprintf("%-*s", u.width, name)), line)
 }
 
+// maxURLs is how many the first screen lists, so that it stays one screen.
+const maxURLs = 30
+
 // URLs is what the first screen shows.
 type URLs struct {
 	Config *ir.Config
@@ -112,13 +115,18 @@ func (u *Up) URLs(s URLs) {
 			if first == "" && h.Name != "" && !strings.HasPrefix(h.Name, "*") {
 				first = curl(scheme, h.Name, addr, link)
 			}
-			fmt.Fprintf(tw, "  %s\t%s\t%s/%s\n", link, destination(r), r.Ingress.Namespace, r.Ingress.Name)
+			if rows <= maxURLs {
+				fmt.Fprintf(tw, "  %s\t%s\t%s/%s\n", link, destination(r), r.Ingress.Namespace, r.Ingress.Name)
+			}
 		}
 	}
 	if rows > 0 {
 		_ = tw.Flush() // the only error is that of the terminal itself
 	} else {
 		fmt.Fprintln(u.w, "  No Ingress has a URL yet.")
+	}
+	if rows > maxURLs {
+		fmt.Fprintf(u.w, "  … and %d more: daemun get routes -A\n", rows-maxURLs)
 	}
 	if first != "" {
 		fmt.Fprintf(u.w, "\n  try      %s\n", first)
