@@ -308,7 +308,7 @@ func (p *parsing) later(r *Row, key, value string) {
 
 func (p *parsing) unknown(key string) {
 	msg := "there is no annotation of this name; ignored"
-	if near := nearest(strings.TrimPrefix(key, p.prefix)); near != "" {
+	if near := nearestName(strings.TrimPrefix(key, p.prefix)); near != "" {
 		msg += "; did you mean " + p.prefix + near + "?"
 	}
 	p.report(CodeUnknown, ir.SeverityWarning, key, msg)

@@ -181,8 +181,8 @@ func TestNearestName(t *testing.T) {
 	for in, want := range map[string]string{
 		"rewrite-taget": "rewrite-target", "ssl-redirects": "ssl-redirect", "proxy-body-limit": "proxy-body-size", "zzzzzzzzzzzz": "",
 	} {
-		if got := nearest(in); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", in, got, want)
+		if got := nearestName(in); got != want {
+			t.Errorf("nearestName(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -14,10 +14,16 @@ func TestModule(t *testing.T) {
 		t.Error("go.mod has a replace directive: go install from outside would build something else")
 	}
 	doc := read(t, "docs/dependencies.md")
-	direct, _, _ := strings.Cut(mod, "// indirect")
-	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(direct, -1) {
+	for _, m := range regexp.MustCompile(`(?m)^\t(\S+) v\S+$`).FindAllStringSubmatch(mod, -1) {
 		if !strings.Contains(doc, m[1]) {
 			t.Errorf("docs/dependencies.md does not say what %s is for", m[1])
+		}
+	}
+	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]*\.[^|]*) \|.*$`).FindAllStringSubmatch(doc, -1) {
+		for module := range strings.SplitSeq(row[1], ", ") {
+			if !strings.Contains(mod, module+" v") && !strings.Contains(read(t, "tools/go.mod"), module+" v") {
+				t.Errorf("docs/dependencies.md names %s, which is not in go.mod", module)
+			}
 		}
 	}
 }

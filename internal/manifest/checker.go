@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"daemun/internal/nearest"
 	"daemun/internal/store"
 )
 
@@ -114,7 +115,7 @@ func oneOf[T ~string](c *checker, field string, value T, allowed ...T) {
 		return
 	}
 	hint := ""
-	if best := nearest(string(value), names); best != "" {
+	if best := nearest.Name(string(value), names); best != "" {
 		hint = fmt.Sprintf("did you mean %s? ", best)
 	}
 	c.invalid(field, "%q is not allowed: %swrite one of %s", value, hint, strings.Join(names, ", "))

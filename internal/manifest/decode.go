@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"daemun/internal/nearest"
 )
 
 // fault is one thing that is wrong in a document, at a node of its tree.
@@ -468,48 +470,11 @@ func (t *typeInfo) suggest(name string) string {
 		names = append(names, f)
 	}
 	slices.Sort(names)
-	if best := nearest(name, names); best != "" {
+	if best := nearest.Name(name, names); best != "" {
 		return fmt.Sprintf(": did you mean %s?", best)
 	}
 	if len(names) <= 12 {
 		return ": the fields here are " + strings.Join(names, ", ")
 	}
 	return ": check the spelling and the indentation"
-}
-
-// nearest returns the candidate that name is most likely a misspelling of, or
-// "" when none is close.
-func nearest(name string, candidates []string) string {
-	best, limit := "", max(1, len(name)/3)+1
-	for _, c := range candidates {
-		n := distance(strings.ToLower(name), strings.ToLower(c))
-		if n < limit {
-			best, limit = c, n
-		}
-	}
-	return best
-}
-
-// distance counts the insertions, deletions and replacements between a and b.
-func distance(a, b string) int {
-	if len(a) > 100 || len(b) > 100 {
-		return math.MaxInt
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

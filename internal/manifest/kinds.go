@@ -15,6 +15,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"daemun/internal/ir"
+	"daemun/internal/nearest"
 	"daemun/internal/store"
 )
 
@@ -250,7 +251,7 @@ func (r *reader) choose(it item, version, name string) (kind, bool) {
 		for _, k := range r.kinds {
 			names = append(names, k.name)
 		}
-		if best := nearest(name, names); best != "" && distance(name, best) <= 2 {
+		if best := nearest.Name(name, names); best != "" && nearest.Distance(name, best) <= 2 {
 			return wrong("kind", "%s does not exist: did you mean %s?", name, best)
 		}
 	case i < 0:

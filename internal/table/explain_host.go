@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"daemun/internal/canonical"
+	"daemun/internal/nearest"
 )
 
 // nearHosts is how many near misses a trail names at most.
@@ -89,7 +90,7 @@ func (t *Table) misspelled(host string) []NearHost {
 		if d := len(name) - len(host); d < -limit || d > limit {
 			continue
 		}
-		if d := distance(name, host); d <= limit {
+		if d := nearest.Distance(name, host); d <= limit {
 			all = append(all, found{name, d})
 		}
 	}
@@ -99,26 +100,4 @@ func (t *Table) misspelled(host string) []NearHost {
 		near = append(near, NearHost{f.name, "differs in spelling"})
 	}
 	return near
-}
-
-// distance is the number of octets to insert, remove or replace between two
-// names (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
