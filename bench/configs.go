@@ -39,6 +39,36 @@ spec:
           - {path: /, pathType: Prefix, backend: {service: {name: bench, port: {number: 80}}}}
 `
 
+// manyIngress: number, number, path.
+const manyIngress = `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: many-%d}
+spec:
+  ingressClassName: nginx
+  rules:
+    - host: host-%d.test
+      http:
+        paths:
+          - {path: %s, pathType: Prefix, backend: {service: {name: many, port: {number: 80}}}}
+---`
+
+// manyService: backend host, backend port.
+const manyService = `
+apiVersion: v1
+kind: Service
+metadata: {name: many}
+spec:
+  ports: [{name: http, port: 80}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: many}
+subsets:
+  - addresses: [{ip: %s}]
+    ports: [{name: http, port: %s}]
+`
+
 // nginxConf: folder, backend, plain address, TLS address. The forwarding
 // fields and the log line are those that ingress-nginx sets.
 const nginxConf = `

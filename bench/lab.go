@@ -76,7 +76,7 @@ func (l *lab) start() ([]proxy, error) {
 }
 
 func (l *lab) build() error {
-	for name, pkg := range map[string]string{"backend": "./bench/backend", "reverseproxy": "./bench/reverseproxy", "daemun": "./cmd/daemun"} {
+	for name, pkg := range map[string]string{"backend": "./bench/backend", "handshakes": "./bench/handshakes", "reverseproxy": "./bench/reverseproxy", "daemun": "./cmd/daemun"} {
 		out, err := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-o", filepath.Join(l.dir, name), pkg).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
@@ -190,13 +190,17 @@ func (l *lab) measure(p proxy, c cell, d time.Duration) (sample, error) {
 	if c.fresh {
 		args = append(args, "-H", "Connection: close")
 	}
+	args = append(args, scheme+"://"+addr+c.path)
+	if c.full {
+		args = []string{"-c", loadCore, l.file("handshakes"), addr, c.path, "64", d.String()}
+	}
 	before, err := cpuTime(p.pid)
 	if err != nil {
 		return sample{}, err
 	}
-	out, err := exec.CommandContext(l.ctx, "taskset", append(args, scheme+"://"+addr+c.path)...).CombinedOutput()
+	out, err := exec.CommandContext(l.ctx, "taskset", args...).CombinedOutput()
 	if err != nil {
-		return sample{}, fmt.Errorf("wrk against %s: %w\n%s", p.name, err, out)
+		return sample{}, fmt.Errorf("load against %s: %w\n%s", p.name, err, out)
 	}
 	after, err := cpuTime(p.pid)
 	if err != nil {
@@ -209,7 +213,7 @@ func parseWrk(out []byte, cpu time.Duration) (sample, error) {
 	requests := regexp.MustCompile(`(\d+) requests in`).FindSubmatch(out)
 	rps := regexp.MustCompile(`Requests/sec:\s+([\d.]+)`).FindSubmatch(out)
 	if requests == nil || rps == nil {
-		return sample{}, fmt.Errorf("wrk printed no result:\n%s", out)
+		return sample{}, fmt.Errorf("the load generator printed no result:\n%s", out)
 	}
 	n, _ := strconv.ParseFloat(string(requests[1]), 64)
 	s := sample{cpu: float64(cpu.Microseconds()) / n}

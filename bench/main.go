@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -27,15 +28,17 @@ type cell struct {
 	name string
 	path string
 	tls  bool
-	// fresh makes a connection, and a full handshake, per request.
-	fresh bool
+	// fresh makes a connection per request. wrk resumes the TLS session of the
+	// connection it closed before; full makes a full handshake each time.
+	fresh, full bool
 }
 
 func cells() []cell {
 	return []cell{
 		{name: "HTTP/1.1 plain, small", path: "/2"},
 		{name: "HTTP/1.1 TLS, small", path: "/2", tls: true},
-		{name: "TLS handshakes", path: "/2", tls: true, fresh: true},
+		{name: "TLS handshakes, full", path: "/2", tls: true, fresh: true, full: true},
+		{name: "TLS handshakes, resumed", path: "/2", tls: true, fresh: true},
 		{name: "16 KiB plain", path: "/16384"},
 		{name: "16 KiB TLS", path: "/16384", tls: true},
 		{name: "1 MiB plain", path: "/1048576"},
@@ -53,10 +56,10 @@ type sample struct {
 
 func main() {
 	log.SetFlags(0)
-	duration := flag.Duration("duration", 4*time.Second, "of one measurement")
+	duration := flag.Duration("duration", 2*time.Second, "of one measurement")
 	rounds := flag.Int("rounds", 3, "measurements per cell and proxy; the median counts")
 	out := flag.String("out", "bench/RESULTS.md", "file to write")
-	only := flag.String("only", "", "measure only cells whose name contains this")
+	only := flag.String("only", "", "measure only cells whose name contains this; \"scale\" is the second table")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -110,20 +113,35 @@ func run(ctx context.Context, duration time.Duration, rounds int, out, only stri
 		row(&report, c, proxies, results)
 		log.Printf("%s done", c.name)
 	}
+	if strings.Contains("scale", only) {
+		figures, err := l.scale()
+		if err != nil {
+			return err
+		}
+		scaleTable(&report, figures)
+		log.Print("scale done")
+	}
 	fmt.Print(report.String())
 	return os.WriteFile(filepath.Clean(out), []byte(report.String()), 0o644)
 }
 
-// median orders by CPU per request, the steadiest of the figures.
+// median takes the median of each figure by itself, and the sum of the errors.
 func median(list []sample) sample {
-	slices.SortFunc(list, func(a, b sample) int {
-		switch {
-		case a.cpu < b.cpu:
-			return -1
-		case a.cpu > b.cpu:
-			return 1
-		}
-		return 0
-	})
-	return list[len(list)/2]
+	s := sample{
+		rps: middleOf(list, func(s sample) float64 { return s.rps }), cpu: middleOf(list, func(s sample) float64 { return s.cpu }),
+		p50: middleOf(list, func(s sample) time.Duration { return s.p50 }), p99: middleOf(list, func(s sample) time.Duration { return s.p99 }),
+	}
+	for _, one := range list {
+		s.errors += one.errors
+	}
+	return s
+}
+
+func middleOf[T cmp.Ordered](list []sample, figure func(sample) T) T {
+	all := make([]T, 0, len(list))
+	for _, s := range list {
+		all = append(all, figure(s))
+	}
+	slices.Sort(all)
+	return all[len(all)/2]
 }

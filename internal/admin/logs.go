@@ -58,7 +58,7 @@ func (s server) logs(w http.ResponseWriter, r *http.Request) {
 func (s server) logFile(pod store.Name, container string) (string, error) {
 	p := s.View().Pods[pod]
 	if p == nil || s.LogPath == nil {
-		return "", fmt.Errorf("pod %s/%s not found", pod.Namespace, pod.Name)
+		return "", fmt.Errorf("pod %s/%s not found%s", pod.Namespace, pod.Name, s.meant(pod))
 	}
 	var names []string
 	for _, c := range slices.Concat(p.Spec.Containers, p.Spec.InitContainers) {
@@ -74,6 +74,27 @@ func (s server) logFile(pod store.Name, container string) (string, error) {
 		return "", fmt.Errorf("pod %s/%s has no container %q; it has %s", pod.Namespace, pod.Name, container, strings.Join(names, ", "))
 	}
 	return s.LogPath(pod, container), nil
+}
+
+// meant names the Pods that a wrong name may stand for: those of a workload of
+// this name, or one of this name in another namespace.
+func (s server) meant(pod store.Name) string {
+	var ofWorkload, elsewhere []string
+	for _, p := range sorted(s.View().Pods) {
+		switch {
+		case p.Namespace == pod.Namespace && strings.HasPrefix(p.Name, pod.Name+"-"):
+			ofWorkload = append(ofWorkload, p.Name)
+		case p.Name == pod.Name:
+			elsewhere = append(elsewhere, p.Namespace)
+		}
+	}
+	switch {
+	case len(ofWorkload) > 0:
+		return "; did you mean " + strings.Join(ofWorkload[:min(len(ofWorkload), 5)], ", ") + "?"
+	case len(elsewhere) > 0:
+		return "; there is one in namespace " + strings.Join(elsewhere, ", ") + ": choose it with -n"
+	}
+	return ""
 }
 
 func firstContainer(p *corev1.Pod) string {

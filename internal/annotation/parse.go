@@ -121,7 +121,7 @@ func parseAppRoot(s string, v *Values) error {
 	s = strings.TrimSpace(s)
 	u, err := url.ParseRequestURI(s)
 	if !pathChars.MatchString(s) || len(s) > maxValue || err != nil || u.IsAbs() || s[0] != '/' {
-		return errors.New(`is not a path: it must begin with "/" and hold only letters, digits and -._~/:`)
+		return errors.New(`is not a path: it must begin with "/" and hold only letters, digits and the signs - . _ ~ / : $`)
 	}
 	v.AppRoot = s
 	return nil

@@ -23,11 +23,13 @@ func TestTables(t *testing.T) {
 		want            string
 	}{
 		"objects of manifests have no age": {
-			"namespaces", `[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]`, Selection{},
+			"namespaces", `[{"metadata":{"name":"a"}},{"metadata":{"name":"b"}}]`,
+			Selection{},
 			"NAME\na\nb\n",
 		},
 		"some have": {
-			"namespaces", `[{"metadata":{"name":"a"}},{"metadata":{"name":"b","creationTimestamp":"2026-05-01T11:59:30Z"}}]`, Selection{},
+			"namespaces", `[{"metadata":{"name":"a"}},{"metadata":{"name":"b","creationTimestamp":"2026-05-01T11:59:30Z"}}]`,
+			Selection{},
 			"NAME   AGE\na      <none>\nb      30s\n",
 		},
 		"endpoints as numbers": {
@@ -45,7 +47,8 @@ func TestTables(t *testing.T) {
 		},
 		"problems with place": {
 			"problems", `[{"code":"DMN0001","severity":"error","object":{"kind":"Pod","namespace":"d","name":"p"},"field":"spec","file":"a.yaml","line":3,"column":5,"message":"m"},
-				{"code":"DMN0002","severity":"notice","file":"b.yaml","message":"n"}]`, Selection{Namespace: "d", Output: "wide"},
+				{"code":"DMN0002","severity":"notice","file":"b.yaml","message":"n"}]`,
+			Selection{Namespace: "d", Output: "wide"},
 			"SEVERITY   CODE      OBJECT    FIELD    MESSAGE   PLACE\n" +
 				"error      DMN0001   Pod d/p   spec     m         a.yaml:3:5\n" +
 				"notice     DMN0002   <none>    <none>   n         b.yaml\n",

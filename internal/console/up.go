@@ -61,16 +61,20 @@ func (u *Up) Problems(added, gone []ir.Problem) {
 	}
 }
 
-// Output prints one line of a container's output behind the name of its Pod.
-func (u *Up) Output(pod store.Name, container, _ string, line []byte) {
+// Output prints one line of a container's output behind the name of its Pod,
+// and of the container unless that is empty.
+func (u *Up) Output(pod store.Name, container string, line []byte) {
 	if u.quiet {
 		return
 	}
 	name := pod.Name
+	if container != "" {
+		name += "/" + container
+	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.width = max(u.width, len(name))
-	fmt.Fprintf(u.w, "%s │ %s\n", u.paint(podColour(name), fmt.Sprintf("%-*s", u.width, name)), line)
+	fmt.Fprintf(u.w, "%s │ %s\n", u.paint(podColour(pod.Name), fmt.Sprintf("%-*s", u.width, name)), line)
 }
 
 // URLs is what the first screen shows.

@@ -10,7 +10,7 @@ var (
 	errLinkLocal = errors.New("a link-local address is never a backend")
 	errMetadata  = errors.New("the metadata service of a cloud is never a backend")
 	errNoHost    = errors.New("not the address of one host")
-	errOwn       = errors.New("Daemun's own listener is never a backend")
+	errOwn       = errors.New("the address is a listener of Daemun itself, never a backend")
 )
 
 // metadata are the addresses of cloud metadata services that are not

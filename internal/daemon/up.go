@@ -44,6 +44,9 @@ import (
 // all the same: a Pod that takes longer must not hold back the others.
 const settleTimeout = 20 * time.Second
 
+// lameDuck is ample for a change of endpoints to be in force.
+const lameDuck = 50 * time.Millisecond
+
 // UpConfig is everything `daemun up` can be told.
 type UpConfig struct {
 	// Paths are manifest files and folders; "-" is Stdin.
@@ -159,7 +162,7 @@ func (d *up) newCluster() error {
 		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
 		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
 		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
-		Logger: d.logger, Output: d.console.Output,
+		LameDuck: lameDuck, Logger: d.logger, Output: d.output,
 	})
 	return nil
 }
@@ -223,6 +226,14 @@ func (d *up) dialFilter() func(netip.AddrPort) error {
 		}
 	}
 	return newDialFilter(own, local)
+}
+
+// output shows a line of a container; its name only where a Pod has several.
+func (d *up) output(pod store.Name, container, _ string, line []byte) {
+	if p := d.store.View().Pods[pod]; p != nil && len(p.Spec.InitContainers)+len(p.Spec.Containers) == 1 {
+		container = ""
+	}
+	d.console.Output(pod, container, line)
 }
 
 // openSockets comes first of all: a port that is taken is the most common

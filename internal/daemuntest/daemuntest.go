@@ -149,10 +149,20 @@ func (d *Instance) cleanup() {
 	default:
 	}
 	if err := d.Stop(); err != nil {
-		d.t.Errorf("daemun up ended with %v\n%s", err, d.Stderr())
+		d.t.Errorf("daemun up ended with %v\n%s", err, lastLines(d.Stderr()))
 	} else if d.t.Failed() {
-		d.t.Logf("daemun up printed:\n%s", d.Stderr())
+		d.t.Logf("daemun up printed:\n%s", lastLines(d.Stderr()))
 	}
+}
+
+// lastLines cuts long output to what a person reads of a failed test.
+func lastLines(text string) string {
+	const most = 60
+	lines := strings.SplitAfter(text, "\n")
+	if len(lines) <= most {
+		return text
+	}
+	return "…\n" + strings.Join(lines[len(lines)-most:], "")
 }
 
 // Stop sends SIGTERM and waits for the end; the error is that of the process.

@@ -42,6 +42,9 @@ func (e *explanation) reaches() bool { return e.Upstream != "" }
 func (e *explanation) hostHint() string {
 	if ingress := e.unserved(); ingress.Name != "" {
 		e.concerning(ingress, "")
+		if len(e.Answer.Problems) == 0 {
+			return fmt.Sprintf("%s has rules for this host, but its class %q is another controller's: name a class of this one", ingress, e.class(ingress))
+		}
 		return fmt.Sprintf("%s has rules for this host, but is not served: see its problems", ingress)
 	}
 	if near := e.Trail.NearHosts; len(near) > 0 {
@@ -51,18 +54,16 @@ func (e *explanation) hostHint() string {
 		}
 		return "did you mean " + strings.Join(names, " or ") + "?"
 	}
-	hosts := map[string]bool{}
-	for _, object := range e.View.Ingresses {
-		for _, rule := range object.Spec.Rules {
-			if rule.Host != "" {
-				hosts[rule.Host] = true
-			}
+	var hosts []string
+	for h := range e.Table.Hosts() {
+		if h.IR.Name != "" {
+			hosts = append(hosts, h.IR.Name)
 		}
 	}
 	if len(hosts) == 0 {
 		return "no Ingress names a host: add a rule for this one"
 	}
-	return fmt.Sprintf("add a rule for this host, or ask for one that is served: %s", listed(slices.Sorted(maps.Keys(hosts))))
+	return fmt.Sprintf("add a rule for this host, or ask for one that is served: %s", listed(hosts))
 }
 
 // unserved finds an Ingress that names the host of the request and has no part
@@ -76,6 +77,15 @@ func (e *explanation) unserved() ir.Ref {
 		}
 	}
 	return ir.Ref{}
+}
+
+// class is the class of an Ingress, as it is written.
+func (e *explanation) class(ingress ir.Ref) string {
+	object := e.ingress(ingress)
+	if name := object.Spec.IngressClassName; name != nil {
+		return *name
+	}
+	return object.Annotations["kubernetes.io/ingress.class"]
 }
 
 // pathHint names the paths of the host.

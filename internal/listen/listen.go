@@ -25,6 +25,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Handler takes over accepted connections. ServeConn returns when the
@@ -107,10 +109,9 @@ type Listener struct {
 // Listen opens the socket. Clients can connect from then on, and wait in the
 // accept queue until Serve runs. The error is one sentence for the user.
 func Listen(ctx context.Context, c Config) (*Listener, error) {
-	lc := net.ListenConfig{KeepAliveConfig: net.KeepAliveConfig{
-		Enable: true, Idle: 60 * time.Second, Interval: 15 * time.Second, Count: 4,
-	}}
-	// SO_REUSEADDR and TCP_NODELAY are what the net package sets by itself.
+	// KeepAlive -1 keeps the net package from setting what keepAlive has set.
+	// SO_REUSEADDR and TCP_NODELAY it sets by itself.
+	lc := net.ListenConfig{KeepAlive: -1, Control: keepAlive}
 	ln, err := lc.Listen(ctx, "tcp", c.Address)
 	if err != nil {
 		return nil, explain(c, err)
@@ -129,6 +130,25 @@ func Listen(ctx context.Context, c Config) (*Listener, error) {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
 	return l, nil
+}
+
+// keepAlive finds clients that are gone without a word. Accepted connections
+// inherit it from the listening socket: that saves four system calls for each.
+func keepAlive(_, _ string, socket syscall.RawConn) error {
+	var err error
+	controlErr := socket.Control(func(fd uintptr) {
+		for _, o := range [...]struct{ level, name, value int }{
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, 60},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, 15},
+			{unix.IPPROTO_TCP, unix.TCP_KEEPCNT, 4},
+		} {
+			if err == nil {
+				err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), o.level, o.name, o.value))
+			}
+		}
+	})
+	return errors.Join(controlErr, err)
 }
 
 // Addr returns the address that was bound, with its real port.

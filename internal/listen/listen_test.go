@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"daemun/internal/ir"
 )
 
@@ -85,6 +87,31 @@ func eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// TestKeepAliveIsInherited pins that the options of the listening socket reach
+// accepted ones, which is up to the kernel.
+func TestKeepAliveIsInherited(t *testing.T) {
+	t.Parallel()
+	l := startListener(t, Config{}, handlerFunc(func(c net.Conn, info ConnInfo) {
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for name, want := range map[[2]int]int{
+			{unix.SOL_SOCKET, unix.SO_KEEPALIVE}: 1, {unix.IPPROTO_TCP, unix.TCP_KEEPIDLE}: 60,
+			{unix.IPPROTO_TCP, unix.TCP_KEEPINTVL}: 15, {unix.IPPROTO_TCP, unix.TCP_KEEPCNT}: 4, {unix.IPPROTO_TCP, unix.TCP_NODELAY}: 1,
+		} {
+			raw.Control(func(fd uintptr) {
+				if got, err := unix.GetsockoptInt(int(fd), name[0], name[1]); err != nil || got != want {
+					t.Errorf("option %v is %d (%v), want %d", name, got, err, want)
+				}
+			})
+		}
+		echo(c, info)
+	}))
+	roundTrip(t, dial(t, l), "hello")
 }
 
 func TestPlainListenerHandsOnTCP(t *testing.T) {

@@ -77,9 +77,18 @@ func TestHTTP(t *testing.T) {
 			want    Outcome
 			warning bool
 		}{
-			{"/code?c=200", Success, false}, {"/code?c=399", Success, true}, {"/code?c=400", Failure, false},
-			{"/code?c=503", Failure, false}, {"/loop", Failure, false}, {"/hop", Success, false}, {"/hop-bad", Failure, false},
-			{"/away", Success, true}, {"/big", Success, false}, {"/slow", Failure, false}, {"", Success, false}, {"//other/", Success, false},
+			{"/code?c=200", Success, false},
+			{"/code?c=399", Success, true},
+			{"/code?c=400", Failure, false},
+			{"/code?c=503", Failure, false},
+			{"/loop", Failure, false},
+			{"/hop", Success, false},
+			{"/hop-bad", Failure, false},
+			{"/away", Success, true},
+			{"/big", Success, false},
+			{"/slow", Failure, false},
+			{"", Success, false},
+			{"//other/", Success, false},
 		} {
 			p := httpGet(c.path, port)
 			p.HTTPGet.Scheme = scheme
@@ -106,8 +115,10 @@ func TestHTTPHeaders(t *testing.T) {
 		want    string
 	}{
 		{nil, "host=" + hostport + ` ua=kube-probe/1.37 accept=["*/*"] enc=[]`},
-		{[]corev1.HTTPHeader{{Name: "host", Value: "shop.test"}, {Name: "accept", Value: ""}, {Name: "User-Agent", Value: "mine"}},
-			`host=shop.test ua=mine accept=[] enc=[]`},
+		{
+			[]corev1.HTTPHeader{{Name: "host", Value: "shop.test"}, {Name: "accept", Value: ""}, {Name: "User-Agent", Value: "mine"}},
+			`host=shop.test ua=mine accept=[] enc=[]`,
+		},
 		{[]corev1.HTTPHeader{{Name: "Accept", Value: "text/plain"}}, "host=" + hostport + ` ua=kube-probe/1.37 accept=["text/plain"] enc=[]`},
 	} {
 		p := httpGet("/", port)

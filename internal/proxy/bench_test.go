@@ -196,6 +196,48 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
+// TestLargerAllocs pins the same for a response that is written from where it
+// was read to.
+func TestLargerAllocs(t *testing.T) {
+	answer := append([]byte("HTTP/1.1 200 OK\r\nContent-Length: 16384\r\n\r\n"), make([]byte, 16<<10)...)
+	r := newRig(t, endless())
+	r.endpoints(newScript(t, func(_ int, c *client) {
+		_ = c.SetDeadline(time.Time{})
+		buf := make([]byte, 4<<10)
+		for {
+			if _, err := c.Read(buf); err != nil {
+				return
+			}
+			if _, err := c.Write(answer); err != nil {
+				return
+			}
+		}
+	}).addr())
+	c := r.dial()
+	_ = c.SetDeadline(time.Time{})
+	buf := make([]byte, 32<<10)
+	trip := func() {
+		if _, err := c.Conn.Write(smallGET); err != nil {
+			t.Error(err)
+		}
+		got, total := 0, len(answer)
+		for got < total {
+			n, err := c.Conn.Read(buf)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			got += n
+		}
+	}
+	for range 10 {
+		trip()
+	}
+	if n := testing.AllocsPerRun(1000, trip); n > 0 && !raceDetector {
+		t.Errorf("%v allocations per request", n)
+	}
+}
+
 // TestHeadAllocs pins that building heads does not allocate.
 func TestHeadAllocs(t *testing.T) {
 	r, _ := up(t, lean, nil)

@@ -20,7 +20,7 @@ func kindOf(o store.Object) string {
 		return "Service"
 	case *corev1.Node:
 		return "Node"
-	case *corev1.Endpoints: //nolint:staticcheck // see mirrors
+	case *corev1.Endpoints:
 		return "Endpoints"
 	case *corev1.ConfigMap:
 		return "ConfigMap"

@@ -20,7 +20,7 @@ const (
 
 // mirrors says whether a legacy Endpoints object is to be shown as slices: its
 // Service exists, has no selector, and nothing opts out.
-func mirrors(e *corev1.Endpoints, svc *corev1.Service) bool { //nolint:staticcheck // the legacy kind is the point here
+func mirrors(e *corev1.Endpoints, svc *corev1.Service) bool {
 	if svc == nil || len(svc.Spec.Selector) > 0 || e.Labels[discoveryv1.LabelSkipMirror] == "true" {
 		return false
 	}
@@ -31,7 +31,7 @@ func mirrors(e *corev1.Endpoints, svc *corev1.Service) bool { //nolint:staticche
 // mirrorSlices turns an Endpoints object into slices: at least one for each
 // subset and address family, so that subsets with equal addresses and other
 // ports all stay reachable.
-func mirrorSlices(e *corev1.Endpoints) []*discoveryv1.EndpointSlice { //nolint:staticcheck // see mirrors
+func mirrorSlices(e *corev1.Endpoints) []*discoveryv1.EndpointSlice {
 	var out []*discoveryv1.EndpointSlice
 	taken := map[string]bool{}
 	for i, subset := range e.Subsets {
@@ -76,7 +76,7 @@ func mirrorAddresses(families map[discoveryv1.AddressType][]discoveryv1.Endpoint
 	}
 }
 
-func mirrorPorts(ports []corev1.EndpointPort) []discoveryv1.EndpointPort { //nolint:staticcheck // see mirrors
+func mirrorPorts(ports []corev1.EndpointPort) []discoveryv1.EndpointPort {
 	var out []discoveryv1.EndpointPort
 	for i := range ports {
 		p := &ports[i]
@@ -89,7 +89,7 @@ func mirrorPorts(ports []corev1.EndpointPort) []discoveryv1.EndpointPort { //nol
 	return out
 }
 
-func mirrorSlice(e *corev1.Endpoints, family discoveryv1.AddressType, ports []discoveryv1.EndpointPort, endpoints []discoveryv1.Endpoint) *discoveryv1.EndpointSlice { //nolint:staticcheck // see mirrors
+func mirrorSlice(e *corev1.Endpoints, family discoveryv1.AddressType, ports []discoveryv1.EndpointPort, endpoints []discoveryv1.Endpoint) *discoveryv1.EndpointSlice {
 	yes := true
 	labels := maps.Clone(e.Labels)
 	if labels == nil {

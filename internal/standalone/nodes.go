@@ -2,6 +2,7 @@ package standalone
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -120,8 +121,11 @@ func (n *nodes) choose(spec *corev1.PodSpec, load map[string]int) (*corev1.Node,
 		return nil, fmt.Errorf("there is no node %q; add a Node object of that name or remove nodeName", spec.NodeName)
 	}
 	fit := n.fit(spec)
-	if len(fit) == 0 {
-		return nil, fmt.Errorf("no node has the labels of nodeSelector %v; add them to a Node object or remove nodeSelector", spec.NodeSelector)
+	switch {
+	case len(fit) == 0 && len(spec.NodeSelector) == 0:
+		return nil, errors.New("every node is marked unschedulable; remove spec.unschedulable from one")
+	case len(fit) == 0:
+		return nil, fmt.Errorf("no node that takes Pods has the labels %s of nodeSelector; add them to a Node object or remove nodeSelector", labels.Set(spec.NodeSelector))
 	}
 	return slices.MinFunc(fit, func(a, b *corev1.Node) int {
 		return cmp.Or(cmp.Compare(load[a.Name], load[b.Name]), cmp.Compare(a.Name, b.Name))

@@ -15,8 +15,8 @@ func TestHandMadeEndpoints(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		external := &corev1.Service{ObjectMeta: meta("ext"), Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}}}
-		legacy := &corev1.Endpoints{ObjectMeta: meta("ext"), Subsets: []corev1.EndpointSubset{{ //nolint:staticcheck // see mirrors
-			Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}}, Ports: []corev1.EndpointPort{{Port: 80}}, //nolint:staticcheck // see mirrors
+		legacy := &corev1.Endpoints{ObjectMeta: meta("ext"), Subsets: []corev1.EndpointSubset{{
+			Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}}, Ports: []corev1.EndpointPort{{Port: 80}},
 		}}}
 		own := &discoveryv1.EndpointSlice{ObjectMeta: meta("mine"), AddressType: discoveryv1.AddressTypeIPv4}
 		own.Labels = map[string]string{discoveryv1.LabelServiceName: "ext"}

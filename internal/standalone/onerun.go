@@ -131,6 +131,7 @@ func (r *oneRun) wait(ctx context.Context) (reason string) {
 		case <-r.proc.Done():
 			return ""
 		case <-ctx.Done():
+			r.lameDuck()
 			r.terminate(r.c.w.grace())
 			return ""
 		case f := <-r.unhealthy:
@@ -140,6 +141,18 @@ func (r *oneRun) wait(ctx context.Context) (reason string) {
 			// It stays up: people need not hear of the crash loop any more.
 			r.c.w.update(func() { r.c.w.problemLocked(CodeCrashLoop, r.c.field, "", "") })
 		}
+	}
+}
+
+// lameDuck lets a container go on as if nothing had happened while the word
+// that its Pod ends reaches the data plane.
+func (r *oneRun) lameDuck() {
+	timer := time.NewTimer(min(r.c.w.host.cfg.LameDuck, r.c.w.grace()))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.proc.Done():
+	case <-r.c.w.kill.Done():
 	}
 }
 

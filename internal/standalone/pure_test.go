@@ -256,10 +256,12 @@ func sizes(list []*discoveryv1.EndpointSlice) string {
 
 func TestMirror(t *testing.T) {
 	t.Parallel()
-	e := &corev1.Endpoints{ObjectMeta: meta("ext"), Subsets: []corev1.EndpointSubset{ //nolint:staticcheck // see mirrors
-		{Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}, {IP: "2001:db8::1"}}, NotReadyAddresses: []corev1.EndpointAddress{{IP: "192.0.2.2"}},
-			Ports: []corev1.EndpointPort{{Name: "a", Port: 1}}}, //nolint:staticcheck // see mirrors
-		{Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}}, Ports: []corev1.EndpointPort{{Name: "b", Port: 2}}}, //nolint:staticcheck // see mirrors
+	e := &corev1.Endpoints{ObjectMeta: meta("ext"), Subsets: []corev1.EndpointSubset{
+		{
+			Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}, {IP: "2001:db8::1"}}, NotReadyAddresses: []corev1.EndpointAddress{{IP: "192.0.2.2"}},
+			Ports: []corev1.EndpointPort{{Name: "a", Port: 1}},
+		},
+		{Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}}, Ports: []corev1.EndpointPort{{Name: "b", Port: 2}}},
 	}}
 	svc := &corev1.Service{ObjectMeta: meta("ext")}
 	if !mirrors(e, svc) || mirrors(e, nil) || mirrors(e, service("ext")) {

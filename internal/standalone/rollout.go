@@ -141,12 +141,12 @@ func (r rollout) decide(pods []replica, now time.Time) (d decision) {
 		d.remove(old...)
 		return d
 	}
-	r.scaleNew(&d, fresh, len(old), now)
+	r.scaleNew(&d, fresh, len(old))
 	r.scaleOld(&d, fresh, old, now)
 	return d
 }
 
-func (r rollout) scaleNew(d *decision, fresh []replica, old int, now time.Time) {
+func (r rollout) scaleNew(d *decision, fresh []replica, old int) {
 	if surplus := len(fresh) - r.replicas; surplus > 0 {
 		d.remove(leastUseful(fresh)[:surplus]...)
 		return

@@ -43,6 +43,12 @@ type Config struct {
 	NodeNetwork         netip.Prefix // 127.18.0.0/24
 	LoadBalancerNetwork netip.Prefix // 127.200.0.0/16
 
+	// LameDuck is the time between a Pod's leaving its endpoints and SIGTERM
+	// for its programs, so that no request is on its way to a program that
+	// closes its connections. A cluster leaves this to preStop hooks. Zero is
+	// none.
+	LameDuck time.Duration
+
 	Logger *slog.Logger
 	// Output receives each log line of each container.
 	Output func(pod store.Name, container, stream string, line []byte)
@@ -53,8 +59,10 @@ func (c *Config) setDefaults() {
 		at    *netip.Prefix
 		value string
 	}{
-		{&c.PodNetwork, "127.244.0.0/16"}, {&c.ServiceNetwork, "127.96.0.0/16"},
-		{&c.NodeNetwork, "127.18.0.0/24"}, {&c.LoadBalancerNetwork, "127.200.0.0/16"},
+		{&c.PodNetwork, "127.244.0.0/16"},
+		{&c.ServiceNetwork, "127.96.0.0/16"},
+		{&c.NodeNetwork, "127.18.0.0/24"},
+		{&c.LoadBalancerNetwork, "127.200.0.0/16"},
 	} {
 		if !n.at.IsValid() {
 			*n.at = netip.MustParsePrefix(n.value)

@@ -208,8 +208,8 @@ func (s *state) publishSlices(tx *store.Tx) {
 	}
 }
 
-func (s *state) endpointsOf(name store.Name) *corev1.Endpoints { //nolint:staticcheck // see mirrors
-	e, _ := s.objects[store.Key{Kind: "Endpoints", Namespace: name.Namespace, Name: name.Name}].(*corev1.Endpoints) //nolint:staticcheck // see mirrors
+func (s *state) endpointsOf(name store.Name) *corev1.Endpoints {
+	e, _ := s.objects[store.Key{Kind: "Endpoints", Namespace: name.Namespace, Name: name.Name}].(*corev1.Endpoints)
 	return e
 }
 

@@ -140,8 +140,10 @@ func (s *state) runPod(key store.Key, o store.Object) {
 		made := s.pods[name].pod
 		made.Status.Conditions = append(made.Status.Conditions, wanted.Status.Conditions...)
 	case e.source != key:
-		s.found.add(ir.Problem{Code: CodeWorkload, Severity: ir.SeverityError, Object: refOf(key), Field: "metadata.name",
-			Message: fmt.Sprintf("%s already has a Pod of this name; choose another", refOf(e.source))})
+		s.found.add(ir.Problem{
+			Code: CodeWorkload, Severity: ir.SeverityError, Object: refOf(key), Field: "metadata.name",
+			Message: fmt.Sprintf("%s already has a Pod of this name; choose another", refOf(e.source)),
+		})
 	case e.deleting():
 	case e.hash != hash:
 		s.remove(e) // the next step makes the new one, once this one has ended
@@ -235,8 +237,10 @@ func (s *state) runJob(key store.Key, o store.Object) {
 	indexed := j.Spec.CompletionMode != nil && *j.Spec.CompletionMode == batchv1.IndexedCompletion
 	w.dress = func(t *corev1.PodTemplateSpec, c creation) { dressJob(t, c, indexed) }
 	if j.Spec.ActiveDeadlineSeconds != nil {
-		s.found.add(ir.Problem{Code: CodeIgnored, Severity: ir.SeverityNotice, Object: refOf(key), Field: "spec.activeDeadlineSeconds",
-			Message: "has no effect on one machine: the Job may run longer"})
+		s.found.add(ir.Problem{
+			Code: CodeIgnored, Severity: ir.SeverityNotice, Object: refOf(key), Field: "spec.activeDeadlineSeconds",
+			Message: "has no effect on one machine: the Job may run longer",
+		})
 	}
 	var current []replica
 	for _, r := range s.replicas(key) {
@@ -251,8 +255,10 @@ func (s *state) runJob(key store.Key, o store.Object) {
 	}
 	d, failed := decideJob(j, w.hash, current, s.now)
 	if failed {
-		s.found.add(ir.Problem{Code: CodeJobFailed, Severity: ir.SeverityError, Object: refOf(key),
-			Message: fmt.Sprintf("the Job has failed more often than backoffLimit %d permits; see the logs of its Pods, then change the Job to run it again", count(j.Spec.BackoffLimit, 6))})
+		s.found.add(ir.Problem{
+			Code: CodeJobFailed, Severity: ir.SeverityError, Object: refOf(key),
+			Message: fmt.Sprintf("the Job has failed more often than backoffLimit %d permits; see the logs of its Pods, then change the Job to run it again", count(j.Spec.BackoffLimit, 6)),
+		})
 	}
 	s.apply(w, d)
 }
@@ -277,8 +283,10 @@ func dressJob(t *corev1.PodTemplateSpec, c creation, indexed bool) {
 }
 
 func (s *state) notRun(key store.Key, _ store.Object) {
-	s.found.add(ir.Problem{Code: CodeWorkload, Severity: ir.SeverityWarning, Object: refOf(key),
-		Message: key.Kind + " is not run on one machine; use Deployment, StatefulSet, DaemonSet, Job or Pod"})
+	s.found.add(ir.Problem{
+		Code: CodeWorkload, Severity: ir.SeverityWarning, Object: refOf(key),
+		Message: key.Kind + " is not run on one machine; use Deployment, StatefulSet, DaemonSet, Job or Pod",
+	})
 }
 
 // hash is hashOf, remembered as long as the object is the same.

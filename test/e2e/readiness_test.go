@@ -167,9 +167,10 @@ func TestNotReadyYet(t *testing.T) {
 // again.
 func TestLiveness(t *testing.T) {
 	t.Parallel()
+	app := echoApp{name: "web", replicas: 1, env: map[string]string{"ECHO_READY_FOR": "2s"}}
+	app.container = probe("livenessProbe", "/ready") + "  initialDelaySeconds: 1\n" + probe("readinessProbe", "/ready")
 	d := up(t, map[string]string{
-		"web.yaml": echoApp{name: "web", replicas: 1, env: map[string]string{"ECHO_READY_FOR": "2s"},
-			container: probe("livenessProbe", "/ready") + "  initialDelaySeconds: 1\n" + probe("readinessProbe", "/ready")}.String(),
+		"web.yaml":     app.String(),
 		"ingress.yaml": oneIngress("web", "web.test", "web"),
 	})
 	daemuntest.Eventually(t, 30*time.Second, "restart", func() error {
