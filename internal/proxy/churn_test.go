@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"daemun/internal/ir"
 )
@@ -19,11 +20,13 @@ func TestChurn(t *testing.T) {
 	stop := make(chan struct{})
 	var churn sync.WaitGroup
 	churn.Go(func() {
+		tick := time.NewTicker(200 * time.Microsecond) // leaves a single processor to the requests
+		defer tick.Stop()
 		for i := 0; ; i++ {
 			select {
 			case <-stop:
 				return
-			default:
+			case <-tick.C:
 			}
 			switch i % 3 {
 			case 0:

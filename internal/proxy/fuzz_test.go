@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"daemun/internal/ir"
 )
 
 // message is one request as net/http reads it.
@@ -246,4 +248,99 @@ func checkAnswers(t *testing.T, answers []byte, forwarded int) {
 	if good > forwarded {
 		t.Fatalf("%d good answers to %d requests: %q", good, forwarded, answers)
 	}
+}
+
+// scriptedAnswer is what the upstream of FuzzRelay says to the next request.
+type scriptedAnswer struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (s *scriptedAnswer) set(b []byte) {
+	s.mu.Lock()
+	s.b = b
+	s.mu.Unlock()
+}
+
+func (s *scriptedAnswer) serve(_ int, c *client) {
+	for c.head() != "" {
+		s.mu.Lock()
+		b := s.b
+		s.mu.Unlock()
+		if b == nil {
+			_, _ = io.WriteString(c.Conn, ok)
+			continue
+		}
+		_, _ = c.Write(b)
+		_ = c.Conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, c.br)
+		return
+	}
+}
+
+// readFinal reads interim responses and one final one, to its end.
+func readFinal(b []byte) (resp *http.Response, body string, rest int, err error) {
+	br := bufio.NewReader(bytes.NewReader(b))
+	for {
+		if resp, err = http.ReadResponse(br, nil); err != nil {
+			return nil, "", 0, err
+		}
+		if resp.StatusCode >= 200 || resp.StatusCode == 101 {
+			break
+		}
+	}
+	all, err := io.ReadAll(resp.Body)
+	left, _ := io.ReadAll(br)
+	return resp, string(all), len(left), err
+}
+
+// FuzzRelay has an upstream say anything. The client gets exactly one final
+// response: one that net/http reads from the upstream's octets, too, with the
+// same status, body and fields of our choice, or an error page, or one that is
+// visibly broken off.
+func FuzzRelay(f *testing.F) {
+	for _, seed := range []string{
+		ok, ok + ok, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nA: b\r\n\r\n", "HTTP/1.0 200 OK\r\n\r\nok",
+		"HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + ok, "HTTP/1.1 100 Continue\r\nContent-Length: 9\r\n\r\n" + ok, "HTTP/1.1 204 No\r\nContent-Length: 2\r\n\r\nok",
+		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+		"HTTP/1.1 200 OK\r\nSet-Cookie: a\rB: c\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 304 \r\nContent-Length: 5\r\n\r\n" + ok, upgradeAnswer,
+		"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\nok", "HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+	} {
+		f.Add([]byte(seed))
+	}
+	s := &scriptedAnswer{}
+	r, _ := up(f, s.serve, func(_ *ir.Host, r *ir.Route) { r.Retry.Tries = 1 })
+	ask := func(t *testing.T) []byte {
+		nc, err := net.Dial("tcp", r.listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		_ = nc.SetDeadline(time.Now().Add(patience))
+		_, _ = io.WriteString(nc, "GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+		got, _ := io.ReadAll(nc)
+		return got
+	}
+	f.Fuzz(func(t *testing.T, in []byte) {
+		s.set(in)
+		got := ask(t)
+		s.set(nil)
+		resp, body, rest, err := readFinal(got)
+		if resp == nil {
+			t.Fatalf("no response: %v in %q", err, got)
+		}
+		if rest > 0 {
+			t.Fatalf("%d octets behind the response in %q", rest, got)
+		}
+		if strings.Contains(body, "<center>daemun</center>") || err != nil {
+			return
+		}
+		want, wantBody, _, wantErr := readFinal(in)
+		if wantErr != nil || resp.StatusCode != want.StatusCode || body != wantBody || !slices.Equal(resp.Header["Set-Cookie"], want.Header["Set-Cookie"]) {
+			t.Fatalf("the client got %q\nof %q (%v)", got, in, wantErr)
+		}
+		if next := ask(t); !bytes.HasSuffix(next, []byte("\r\n\r\nok")) {
+			t.Fatalf("the next client got %q", next)
+		}
+	})
 }

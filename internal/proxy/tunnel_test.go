@@ -191,3 +191,29 @@ func TestShutdownTwice(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestShutdownNeverWaitsForIdle: a drain that begins while connections arrive
+// or go idle ends long before their time is up.
+func TestShutdownNeverWaitsForIdle(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			r, _ := up(t, answering(ok), nil)
+			for range 10 {
+				c := r.dial()
+				c.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+			}
+			done := make(chan error, 1)
+			go func() { done <- r.server.Shutdown(context.Background()) }()
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Error(err)
+				}
+			case <-time.After(patience):
+				t.Error("the drain waits for an idle connection")
+			}
+		})
+	}
+}
