@@ -60,7 +60,8 @@ func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selectio
 		ns, name := v.id(t)
 		return (ns != "" && !s.AllNamespaces && ns != s.Namespace) || (s.Name != "" && name != s.Name)
 	})
-	if len(items) == 0 {
+	data := s.Output == "json" || s.Output == "yaml"
+	if len(items) == 0 && (!data || s.Name != "") {
 		return v.none(kind, s)
 	}
 	switch s.Output {

@@ -14,7 +14,9 @@ type echoApp struct {
 	replicas int
 	// env is added to the container's.
 	env map[string]string
-	// container holds further lines of the container, such as probes.
+	// container holds further lines of the container, such as probes; empty is
+	// a patient readiness probe, so that no request comes before the program
+	// listens.
 	container string
 	// service holds further lines of the Service's spec.
 	service string
@@ -33,6 +35,10 @@ func (a echoApp) deployment() string {
 	var env strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(a.env)) {
 		fmt.Fprintf(&env, "            - name: %s\n              value: %q\n", name, a.env[name])
+	}
+	container := a.container
+	if container == "" {
+		container = strings.ReplaceAll(probe("readinessProbe", "/health"), "failureThreshold: 1", "timeoutSeconds: 10")
 	}
 	return fmt.Sprintf(`apiVersion: apps/v1
 kind: Deployment
@@ -65,7 +71,7 @@ spec:
                   fieldPath: status.podIP
             - name: SERVICE_NAME
               value: %[1]s
-%[3]s%[4]s`, a.name, a.replicas, env.String(), indent(10, a.container))
+%[3]s%[4]s`, a.name, a.replicas, env.String(), indent(10, container))
 }
 
 func (a echoApp) svc() string {
