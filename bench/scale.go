@@ -57,8 +57,10 @@ func (l *lab) up(name string, paths ...string) (*daemunUp, error) {
 		return nil, err
 	}
 	defer out.Close()
-	args := append([]string{"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0", "--ready-file", ready,
-		"--state-dir", l.file(name + ".state")}, paths...)
+	args := append([]string{
+		"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0", "--ready-file", ready,
+		"--state-dir", l.file(name + ".state"),
+	}, paths...)
 	d := &daemunUp{cmd: exec.Command(l.file("daemun"), args...)}
 	d.cmd.Stdout, d.cmd.Stderr = out, out
 	if err := d.cmd.Start(); err != nil {
