@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -210,6 +211,25 @@ func TestBodiesBothWays(t *testing.T) {
 				t.Errorf("%d upstream connections, want 1", n)
 			}
 		})
+	}
+}
+
+// TestLargeResponse covers both ways a body is copied: by us and, from
+// spliceMin on, by the kernel; the connections carry on after each.
+func TestLargeResponse(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1 << 20, spliceMin - 1, 2*spliceMin + 12345} {
+		payload := strings.Repeat("0123456789abcdef", size/16+1)[:size]
+		r, s := up(t, answering(fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", size, payload)), nil)
+		c := r.dial()
+		for range 3 {
+			if resp, body := c.get("/"); resp.StatusCode != 200 || body != payload {
+				t.Fatalf("status %d, %d of %d octets", resp.StatusCode, len(body), size)
+			}
+		}
+		if n := s.conns.Load(); n != 1 {
+			t.Errorf("%d octets: %d upstream connections, want 1", size, n)
+		}
 	}
 }
 
