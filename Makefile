@@ -24,7 +24,7 @@ race: ## run all tests under the race detector (installs gcc if it is missing)
 lint: ## gofmt, go vet, golangci-lint (builds it at first use), go.mod tidy
 	@sh tools/lint.sh
 
-fuzz: ## run every fuzz target for FUZZTIME (10s) each
+fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 	@GO="$(GO)" sh tools/fuzz.sh $(FUZZTIME)
 
 bench: ## compare with nginx, HAProxy and httputil.ReverseProxy; writes bench/RESULTS.md (needs Debian packages)
@@ -40,7 +40,7 @@ check: ## everything CI runs: lint, test, race, short fuzz
 	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) race
-	$(MAKE) fuzz FUZZTIME=3s
+	$(MAKE) fuzz FUZZTIME=2000x
 
 clean: ## remove what make built
 	rm -rf bin
