@@ -16,6 +16,7 @@ package store
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -49,18 +50,22 @@ type Store struct {
 
 	dirty     chan struct{}
 	endpoints chan struct{}
+	network   chan struct{}
 }
 
 // New returns an empty store at revision 0.
 func New() *Store {
-	s := &Store{dirty: make(chan struct{}, 1), endpoints: make(chan struct{}, 1)}
+	s := &Store{dirty: make(chan struct{}, 1), endpoints: make(chan struct{}, 1), network: make(chan struct{}, 1)}
 	s.view.Store(&View{})
 	return s
 }
 
-// routeKinds are what translation reads. Pods, Nodes and Namespaces are kept
-// for people and change often: they must not cause translations.
+// routeKinds are what translation reads. Pods, Nodes and Namespaces change
+// often: they must not cause translations.
 var routeKinds = []string{"Ingress", "IngressClass", "Service", "Secret", "ConfigMap"}
+
+// networkKinds are what the Service network is made of.
+var networkKinds = []string{"Service", "EndpointSlice", "Pod", "Node", "Namespace"}
 
 // View returns the current state. The view never changes.
 func (s *Store) View() *View { return s.view.Load() }
@@ -72,6 +77,10 @@ func (s *Store) Dirty() <-chan struct{} { return s.dirty }
 // EndpointsDirty receives after EndpointSlices have changed. They are on their
 // own road so that an endpoint change never waits for a translation.
 func (s *Store) EndpointsDirty() <-chan struct{} { return s.endpoints }
+
+// NetworkDirty receives after objects that the Service network is made of have
+// changed. It has one reader.
+func (s *Store) NetworkDirty() <-chan struct{} { return s.network }
 
 // Update runs f on a transaction and makes its changes visible at once. An
 // update that changes nothing makes no revision. It returns the revision that
@@ -91,11 +100,11 @@ func (s *Store) Update(f func(tx *Tx)) uint64 {
 	if tx.cloned["EndpointSlice"] {
 		signal(s.endpoints)
 	}
-	for _, kind := range routeKinds {
-		if tx.cloned[kind] {
-			signal(s.dirty)
-			break
-		}
+	if tx.touches(routeKinds) {
+		signal(s.dirty)
+	}
+	if tx.touches(networkKinds) {
+		signal(s.network)
 	}
 	return next.Revision
 }
@@ -137,6 +146,10 @@ type Tx struct {
 	// transaction's own.
 	cloned  map[string]bool
 	indexed bool
+}
+
+func (tx *Tx) touches(kinds []string) bool {
+	return slices.ContainsFunc(kinds, func(kind string) bool { return tx.cloned[kind] })
 }
 
 // Put adds or replaces an object. Kinds the store does not keep are ignored
