@@ -53,7 +53,7 @@ type rule struct {
 }
 
 func importRules() []rule {
-	dataSide := []string{"ir", "canonical", "http1", "table", "upstream", "proxy", "listen", "accesslog"}
+	dataSide := []string{"ir", "canonical", "http1", "http2", "table", "upstream", "proxy", "listen", "accesslog"}
 	return []rule{
 		{[]string{"ir"}, []string{"daemun/"}, "everybody imports the IR, so it imports nobody"},
 		{dataSide, []string{"k8s.io/", "sigs.k8s.io/"}, "the data side knows no Kubernetes types: translation ends at the IR"},
@@ -61,6 +61,7 @@ func importRules() []rule {
 		{dataSide, []string{"github.com/spf13/", "go.opentelemetry.io/"}, "command line and exporters are edges"},
 		{[]string{"ir", "canonical", "http1", "upstream", "accesslog"}, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
 		{[]string{"http1"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"translate", "annotation"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},

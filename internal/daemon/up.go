@@ -195,7 +195,7 @@ func (d *up) newDataSide() {
 	d.log = accesslog.New(accesslog.Config{Writer: d.Stdout})
 	d.metrics = metrics.New(d.metricsConfig())
 	d.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: d.dialFilter()})
-	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger})
+	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger, CleartextHTTP2: true})
 	d.loop = control.New(control.Config{
 		Store: d.store, Translator: translate.New(d.Translate), Upstreams: d.upstreams,
 		Handles: table.Handles{Backend: d.upstreams.Backend, Route: d.routeMetrics},
