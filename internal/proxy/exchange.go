@@ -72,6 +72,9 @@ func (x *exchange) begin() {
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited = nil, 0, 0
+	if x.stop.Load() { // of an earlier body, perhaps of another connection
+		x.stop.Store(false)
+	}
 	x.entry.Attempts = x.entry.Attempts[:0]
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
