@@ -165,7 +165,7 @@ func (c *counted) Read(p []byte) (int, error) {
 // reset (H5.12).
 func (c *Conn) provoked(id uint32, code Code) error {
 	c.mu.Lock()
-	if s := c.streams[id]; s != nil && s.err == nil {
+	if s := c.streams[id]; s != nil && !s.over() {
 		c.resetLocked(s, code, false)
 	} else {
 		c.appendReset(id, code)
@@ -305,7 +305,7 @@ func (c *Conn) failLocked(err error) {
 
 // resetLocked resets a stream unless it is over. The lock is held.
 func (c *Conn) resetLocked(s *Stream, code Code, remote bool) {
-	if s.err != nil || s.ended && s.sentEnd {
+	if s.over() {
 		return
 	}
 	if !remote {
@@ -348,6 +348,14 @@ type ring struct {
 func (r *ring) add(id uint32) {
 	r.ids[r.at%len(r.ids)] = id
 	r.at++
+}
+
+func (r *ring) drop(id uint32) {
+	for i, have := range r.ids {
+		if have == id {
+			r.ids[i] = 0
+		}
+	}
 }
 
 func (r *ring) has(id uint32) bool {

@@ -244,6 +244,7 @@ func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
 	if s != nil {
 		c.resetLocked(s, f.ErrCode, true)
 	}
+	c.closed.drop(f.StreamID) // nothing is on its way any more
 	c.mu.Unlock()
 	if idle {
 		return &connError{protocolError, "RST_STREAM on an idle stream"}

@@ -200,6 +200,10 @@ func (c *Conn) onSection() error {
 	}
 	c.mu.Lock()
 	if s := c.streams[b.stream]; s != nil {
+		if s.ended && s.sentEnd {
+			c.mu.Unlock()
+			return &connError{streamClosed, "HEADERS on a closed stream"}
+		}
 		code := c.onTrailers(s)
 		c.mu.Unlock()
 		if code != NoError {

@@ -105,6 +105,9 @@ func (s *Stream) Trailers() []byte {
 	return s.trailers
 }
 
+// over reports that nothing more is sent either way. The lock is held.
+func (s *Stream) over() bool { return s.err != nil || s.ended && s.sentEnd }
+
 // available is how much may be read. The last octet of a body of declared
 // length waits for the end of the stream, so that a body that turns out to be
 // longer is never taken for complete (H5.14).
