@@ -61,7 +61,7 @@ func importRules() []rule {
 		{dataSide, []string{"github.com/spf13/", "go.opentelemetry.io/"}, "command line and exporters are edges"},
 		{[]string{"ir", "canonical", "http1", "upstream", "accesslog"}, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
 		{[]string{"http1"}, []string{"daemun/internal/"}, "the codec knows octets only"},
-		{[]string{"translate", "annotation"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
+		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"daemon"}, []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}, "only internal/kube may speak to an API server"},
