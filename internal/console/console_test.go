@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -74,6 +75,35 @@ func TestTables(t *testing.T) {
 	}
 }
 
+func TestServicesOnFirstScreen(t *testing.T) {
+	t.Parallel()
+	addr := netip.MustParseAddr
+	n := &ir.Network{Services: []*ir.Service{
+		{Namespace: "default", Name: "kubernetes", ClusterIPs: []netip.Addr{addr("127.96.0.1")}},
+		{Namespace: "d", Name: "alias", ExternalName: "db.example"},
+		{Namespace: "d", Name: "db", Headless: true},
+		{Namespace: "d", Name: "lost"},
+		{Namespace: "d", Name: "web", ClusterIPs: []netip.Addr{addr("127.96.1.1")}, LoadBalancerIPs: []netip.Addr{addr("127.200.0.1")}, Ports: []ir.ServicePort{
+			{Port: 80, NodePort: 30080, Transport: ir.TCP}, {Port: 53, Transport: ir.UDP},
+		}},
+		{Namespace: "kube-system", Name: "kube-dns", Unproxied: true},
+	}}
+	const want = `
+  SERVICE   ADDRESS
+  d/alias   alias of db.example
+  d/db      headless
+  d/lost    none
+  d/web     127.96.1.1:80, 127.200.0.1:80, node port 30080, 127.96.1.1:53/UDP, 127.200.0.1:53/UDP
+
+  names    dig @127.0.0.1 -p 5353 NAME.NAMESPACE.svc.cluster.local
+  look `
+	var got bytes.Buffer
+	NewUp(&got, false).URLs(URLs{Config: &ir.Config{}, Network: n, DNS: "127.0.0.1:5353", Zone: "cluster.local", Admin: "127.0.0.1:1", Pods: "1 Pod ready"})
+	if !strings.Contains(got.String(), want) {
+		t.Errorf("got\n%s\nwant\n%s", &got, want)
+	}
+}
+
 func TestURLs(t *testing.T) {
 	t.Parallel()
 	shop := ir.Ref{Kind: "Ingress", Namespace: "d", Name: "shop"}
@@ -91,7 +121,7 @@ func TestURLs(t *testing.T) {
 		want  string
 	}{
 		"one screen": {many, "  http://h29:8080/   service shop:80   d/shop\n  … and 3 more: daemun get routes -A\n\n  try "},
-		"none":       {nil, "  No Ingress has a URL yet.\n\n  look "},
+		"none":       {nil, "  No Ingress has a URL yet, and there is no Service.\n\n  look "},
 		"expressions are cut to what one can ask for": {
 			[]*ir.Host{{Name: "h", RegexMode: true, Routes: []*ir.Route{route(ir.MatchRegex, "/api(/|$)(.*)", "^/api(/|$)(.*)"), route(ir.MatchRegex, "/p", "^/p/"), route(ir.MatchRegex, "/p", "^/p")}}},
 			"  http://h:8080/api   service shop:80   d/shop\n  http://h:8080/p     service shop:80   d/shop\n\n  try      curl --resolve h:8080:127.0.0.1 'http://h:8080/api'\n",

@@ -35,7 +35,8 @@ type DNS struct {
 	Machine string
 }
 
-const defaultZone = "cluster.local"
+// DefaultZone is the domain of the names of Services.
+const DefaultZone = "cluster.local"
 
 // maxMachineFile bounds what is read of a file of the machine.
 const maxMachineFile = 1 << 20
@@ -242,9 +243,9 @@ func rewrite(path, text string) error {
 
 // misformedNames is what can be said of a Pod's names without its machine.
 func misformedNames(pod *corev1.Pod) []forming {
-	_, resolver := podResolvConf(pod, defaultZone, "127.0.0.1", resolvConf{})
-	_, hosts := podHosts(pod, defaultZone, "")
-	_, name := kernelHostname(pod, defaultZone)
+	_, resolver := podResolvConf(pod, DefaultZone, "127.0.0.1", resolvConf{})
+	_, hosts := podHosts(pod, DefaultZone, "")
+	_, name := kernelHostname(pod, DefaultZone)
 	return slices.Concat(resolver, hosts, name)
 }
 
@@ -282,3 +283,7 @@ func (n *podNames) optionalMounts(own []corev1.VolumeMount) []process.Mount {
 	}
 	return out
 }
+
+// DNSAddress is where Pods ask for names: by convention the tenth address of
+// the Services' network.
+func DNSAddress(services netip.Prefix) netip.Addr { return newAddressRange(services).at(9) }

@@ -72,7 +72,7 @@ func (c *Config) setDefaults() {
 			*n.at = netip.MustParsePrefix(n.value)
 		}
 	}
-	c.DNS.Zone = cmp.Or(strings.Trim(c.DNS.Zone, "."), defaultZone)
+	c.DNS.Zone = cmp.Or(strings.Trim(c.DNS.Zone, "."), DefaultZone)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
