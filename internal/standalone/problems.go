@@ -34,6 +34,10 @@ const (
 	CodeStart = "DMN0511"
 	// CodeIgnored: a field has no effect on one machine.
 	CodeIgnored = "DMN0512"
+	// CodeNodePort: a Service asks for a node port it cannot have.
+	CodeNodePort = "DMN0520"
+	// CodeBalancer: a Service of type LoadBalancer gets no address.
+	CodeBalancer = "DMN0521"
 )
 
 func refOf(k store.Key) ir.Ref { return ir.Ref{Kind: k.Kind, Namespace: k.Namespace, Name: k.Name} }
