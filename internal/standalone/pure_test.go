@@ -13,8 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-
-	"daemun/internal/store"
 )
 
 func TestExpand(t *testing.T) {
@@ -233,52 +231,5 @@ func TestRolloutNumbers(t *testing.T) {
 		if r := rolloutOf(d, ""); r.surge != c.wantS || r.unavail != c.wantUn {
 			t.Errorf("%+v: surge %d unavailable %d", c, r.surge, r.unavail)
 		}
-	}
-}
-
-func TestServiceVariables(t *testing.T) {
-	t.Parallel()
-	web := service("my-web")
-	web.Spec.ClusterIP = "127.96.1.1"
-	web.Spec.Ports = append(web.Spec.Ports, corev1.ServicePort{Name: "dns-udp", Port: 53, Protocol: corev1.ProtocolUDP})
-	headless, elsewhere := service("quiet"), service("far")
-	headless.Spec.ClusterIP = corev1.ClusterIPNone
-	elsewhere.Namespace, elsewhere.Spec.ClusterIP = "other", "127.96.1.2"
-	api := testServices().update(nil)[kubernetesService]
-	st := store.New()
-	st.Update(func(tx *store.Tx) {
-		for _, s := range []*corev1.Service{web, headless, elsewhere, api} {
-			tx.Put(s)
-		}
-	})
-	pod := endpointPod(1, true, false, corev1.PodRunning)
-	c := program("x")
-	c.Env = []corev1.EnvVar{{Name: "URL", Value: "http://$(MY_WEB_SERVICE_HOST):$(MY_WEB_SERVICE_PORT)"}, {Name: "MY_WEB_PORT", Value: "mine"}}
-	env, m := containerEnv(pod, &c, st.View())
-	if m != nil {
-		t.Fatal(m)
-	}
-	for name, want := range map[string]string{
-		"MY_WEB_SERVICE_HOST": "127.96.1.1", "MY_WEB_SERVICE_PORT": "80", "MY_WEB_SERVICE_PORT_HTTP": "80", "MY_WEB_SERVICE_PORT_DNS_UDP": "53",
-		"MY_WEB_PORT": "mine", "MY_WEB_PORT_53_UDP": "udp://127.96.1.1:53", "MY_WEB_PORT_53_UDP_PROTO": "udp", "MY_WEB_PORT_80_TCP_ADDR": "127.96.1.1",
-		"URL": "http://127.96.1.1:80", "KUBERNETES_SERVICE_HOST": "127.96.0.1", "KUBERNETES_SERVICE_PORT": "443", "POD_IP": "127.244.1.1", "HOSTNAME": "p1",
-	} {
-		if got, _ := env.get(name); got != want {
-			t.Errorf("%s = %q, want %q", name, got, want)
-		}
-	}
-	for _, name := range []string{"QUIET_SERVICE_HOST", "FAR_SERVICE_HOST"} {
-		if v, ok := env.get(name); ok {
-			t.Errorf("%s = %q, want none", name, v)
-		}
-	}
-	no := false
-	pod.Spec.EnableServiceLinks = &no
-	env, _ = containerEnv(pod, &c, st.View())
-	if _, ok := env.get("MY_WEB_SERVICE_HOST"); ok {
-		t.Error("enableServiceLinks: false is not honoured")
-	}
-	if _, ok := env.get("KUBERNETES_SERVICE_HOST"); !ok {
-		t.Error("the kubernetes Service is missing without service links")
 	}
 }
