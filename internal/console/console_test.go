@@ -39,6 +39,37 @@ func TestTables(t *testing.T) {
 			Selection{Namespace: "d", Output: "wide"},
 			"NAME   ENDPOINTS                    NOT READY\ns      127.0.0.9:80,127.0.0.10:80   127.0.0.8:80\n",
 		},
+		"some endpoints of many": {
+			"endpoints", `[{"namespace":"d","name":"s","addresses":[{"address":"127.0.0.4:80","ready":true},{"address":"127.0.0.1:80","ready":true},
+				{"address":"127.0.0.3:80","ready":true},{"address":"127.0.0.2:80","ready":true},{"address":"127.0.0.5:80","ready":true}]},{"namespace":"d","name":"t","addresses":[]}]`,
+			Selection{Namespace: "d"},
+			"NAME   ENDPOINTS\ns      127.0.0.1:80,127.0.0.2:80,127.0.0.3:80 + 2 more...\nt      <none>\n",
+		},
+		"services as kubectl shows them": {
+			"services", `[
+				{"metadata":{"namespace":"d","name":"a"},"spec":{"type":"ClusterIP","clusterIP":"127.96.0.9","ports":[{"port":80,"protocol":"TCP"},{"port":53,"protocol":"UDP"}]}},
+				{"metadata":{"namespace":"d","name":"b"},"spec":{"type":"ClusterIP","clusterIP":"None","selector":{"app":"b","x":"y"}}},
+				{"metadata":{"namespace":"d","name":"c"},"spec":{"type":"NodePort","clusterIP":"127.96.0.8","externalIPs":["127.0.0.3"],"ports":[{"port":80,"nodePort":30080,"protocol":"TCP"}]}},
+				{"metadata":{"namespace":"d","name":"d"},"spec":{"type":"LoadBalancer","clusterIP":"127.96.0.7","ports":[{"port":80,"protocol":"TCP"}]}},
+				{"metadata":{"namespace":"d","name":"e"},"spec":{"type":"LoadBalancer","clusterIP":"127.96.0.6","externalIPs":["127.0.0.3"],"ports":[{"port":80,"protocol":"TCP"}]},
+				 "status":{"loadBalancer":{"ingress":[{"ip":"127.200.0.1"}]}}},
+				{"metadata":{"namespace":"d","name":"f"},"spec":{"type":"ExternalName","externalName":"example.com"}}]`,
+			Selection{Namespace: "d", Output: "wide"},
+			"NAME   TYPE           CLUSTER-IP   EXTERNAL-IP             PORT(S)         SELECTOR\n" +
+				"a      ClusterIP      127.96.0.9   <none>                  80/TCP,53/UDP   <none>\n" +
+				"b      ClusterIP      None         <none>                  <none>          app=b,x=y\n" +
+				"c      NodePort       127.96.0.8   127.0.0.3               80:30080/TCP    <none>\n" +
+				"d      LoadBalancer   127.96.0.7   <pending>               80/TCP          <none>\n" +
+				"e      LoadBalancer   127.96.0.6   127.200.0.1,127.0.0.3   80/TCP          <none>\n" +
+				"f      ExternalName   <none>       example.com             <none>          <none>\n",
+		},
+		"nodes and their Pods' networks": {
+			"nodes", `[{"metadata":{"name":"a","labels":{"topology.kubernetes.io/zone":"east"}},"spec":{"podCIDR":"127.244.0.0/24","podCIDRs":["127.244.0.0/24","127.244.2.0/24"]},
+				"status":{"addresses":[{"type":"InternalIP","address":"127.18.0.1"},{"type":"ExternalIP","address":"192.0.2.1"},{"type":"Hostname","address":"a"}]}}]`,
+			Selection{Output: "wide"},
+			"NAME   INTERNAL-IP   EXTERNAL-IP   POD-NETWORK                     ZONE\n" +
+				"a      127.18.0.1    192.0.2.1     127.244.0.0/24,127.244.2.0/24   east\n",
+		},
 		"routes": {
 			"routes", `[{"host":"h","match":"Prefix","pattern":"/","ingress":{"namespace":"d","name":"i"},"backend":"d/s/80"},
 				{"host":"h","match":"Exact","pattern":"/x","ingress":{"namespace":"d","name":"i"},"redirect":{"code":301,"appendSlash":true}}]`,

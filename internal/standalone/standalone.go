@@ -112,8 +112,21 @@ func newCluster(c Config, rt starter) *Cluster {
 		reports: map[types.UID]report{},
 	}
 	cl.state = newState(&cl.cfg)
+	cl.recall()
 	cl.host = &host{cfg: &cl.cfg, rt: rt, view: c.Store.View, report: cl.deliver}
 	return cl
+}
+
+// recall takes over what an earlier run remembered.
+func (c *Cluster) recall() {
+	if c.cfg.StateDir == "" {
+		return
+	}
+	m, err := recall(c.cfg.StateDir)
+	if err != nil {
+		c.cfg.Logger.Warn("the remembered numbers of Services cannot be read; some may differ from last time", "error", err)
+	}
+	c.state.services.memory = m
 }
 
 // Apply takes a change of the manifests. It does not wait for Pods: derived
