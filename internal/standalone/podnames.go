@@ -104,13 +104,13 @@ func (w *worker) prepareNames() {
 		if dns.Fallback.IsValid() {
 			text += ": names of Services are found by programs that ask the server in $DAEMUN_DNS; LOCALDOMAIN and RES_OPTIONS hold the search list"
 		}
-		w.noticeNames(text)
+		w.noticeNames("machine", text)
 		return
 	}
 	w.names.hostname, w.names.hosts = hostname, hosts
 	w.names.services = asksCluster(&w.pod.Spec) && !dns.Server.IsValid()
 	if err := w.makeNameFiles(resolver, node); err != nil {
-		w.noticeNames("files for the names in containers cannot be made: " + err.Error())
+		w.noticeNames("files", "files for the names in containers cannot be made: "+err.Error())
 	}
 }
 
@@ -200,9 +200,11 @@ func (w *worker) hostsNow() string {
 		return w.names.hosts
 	}
 	text, leftOut := serviceHosts(w.host.view(), w.pod.Namespace, w.host.cfg.DNS.Zone)
+	notice := ""
 	if leftOut > 0 {
-		w.noticeNames(fmt.Sprintf("%d Services are left out of /etc/hosts, which takes %d addresses; ask the server in $DAEMUN_DNS for them", leftOut, maxServiceLines))
+		notice = fmt.Sprintf("%d Services are left out of /etc/hosts, which takes %d addresses; ask the server in $DAEMUN_DNS for them", leftOut, maxServiceLines)
 	}
+	w.noticeNames("bound", notice)
 	return w.names.hosts + "# Services, because port 53 is not Daemun's here.\n" + text
 }
 
@@ -211,9 +213,11 @@ func (w *worker) followServices(ctx context.Context) {
 	path := filepath.Join(w.folder(), "etc", "hosts")
 	for w.names.services {
 		news := w.host.services.news()
+		notice := ""
 		if err := rewrite(path, w.hostsNow()); err != nil {
-			w.noticeNames("the Services in /etc/hosts are not up to date: " + err.Error())
+			notice = "the Services in /etc/hosts are not up to date: " + err.Error()
 		}
+		w.noticeNames("files", notice)
 		select {
 		case <-news:
 		case <-ctx.Done():
@@ -260,11 +264,21 @@ func (w *worker) misformed(lists ...[]forming) {
 	}
 }
 
-// noticeNames reports something that all Pods of a machine have in common, and
-// so names none of them.
-func (w *worker) noticeNames(text string) {
+// noticeNames reports, or with an empty text clears, something that all Pods of
+// a machine have in common, and so names none of them.
+func (w *worker) noticeNames(topic, text string) {
+	key := CodeNames + " " + topic
+	w.mu.Lock()
+	same := w.problems[key].Message == text
+	w.mu.Unlock()
+	if same {
+		return
+	}
 	w.update(func() {
-		w.problems[CodeNames] = ir.Problem{Code: CodeNames, Severity: ir.SeverityNotice, Message: text}
+		delete(w.problems, key)
+		if text != "" {
+			w.problems[key] = ir.Problem{Code: CodeNames, Severity: ir.SeverityNotice, Message: text}
+		}
 	})
 }
 

@@ -35,7 +35,7 @@ type state struct {
 	moved    bool            // something was decided
 	touched  []*corev1.Pod   // old and new versions of Pods that changed
 	changed  map[string]bool // the kinds of manifests that changed
-	served   bool            // Services or their slices changed
+	served   bool            // Services, or slices of headless ones, changed
 	pass     []store.Object
 	arrived  []*discoveryv1.EndpointSlice // see passSlices
 	gone     []store.Key
@@ -273,7 +273,9 @@ func (s *state) concerned(svc *corev1.Service) bool {
 }
 
 func (s *state) showSlices(tx *store.Tx, name store.Name, now []*discoveryv1.EndpointSlice) {
-	s.served = s.served || !slices.Equal(s.built[name], now)
+	if svc := s.shown[name]; svc == nil || !hasClusterIP(svc) {
+		s.served = s.served || !slices.Equal(s.built[name], now)
+	}
 	for _, k := range staleSlices(s.built[name], now) {
 		tx.Delete(k)
 	}

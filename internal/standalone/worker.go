@@ -26,7 +26,7 @@ type host struct {
 	rt     starter
 	view   func() *store.View
 	report func(types.UID, report)
-	// services wakes who shows Services or their endpoints.
+	// services wakes who lists the addresses of Services.
 	services bell
 }
 
