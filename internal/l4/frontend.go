@@ -34,6 +34,7 @@ type frontend struct {
 	plan     *plan
 	filtered bool // a program is or was attached
 	paused   bool
+	burst    int // connections to take after the first of an event
 	flows    map[netip.AddrPort]*flow
 }
 

@@ -40,6 +40,8 @@ type side struct {
 	hup      bool // an end waits behind what can be read
 	eof      bool // the peer has sent its last octet
 	shut     bool // it has got the last one of the other side
+	wrote    bool // it has got something
+	prompt   bool // TCP_NODELAY is set
 	streak   uint8
 	out      []byte // read from the other side, not yet written here
 	buffer   []byte // where out lies, on loan from the loop
@@ -92,6 +94,7 @@ func (c *conn) finishDial(l *loop, events uint32) bool {
 	c.connected = true
 	// Most clients speak first and have done so by now.
 	client.readable, client.writable = true, true
+	client.prompt = true // from the listening socket
 	l.listMu.Lock()
 	l.dialing.remove(c)
 	l.open.pushFront(c)
@@ -172,6 +175,13 @@ func (c *conn) copy(l *loop, from, to *side) bool {
 		from.streak++
 	}
 	c.count(to, n)
+	if to.wrote && !to.prompt {
+		// Only a second small write can be held back, so that a short exchange
+		// goes without the system call.
+		to.prompt = true
+		setInt(to.reg.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	to.wrote = true
 	sent, e := writeTo(to.reg.fd, l.copied[:n])
 	if e != 0 && e != unix.EAGAIN {
 		c.reset(c.index(to))
