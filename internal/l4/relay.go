@@ -48,6 +48,16 @@ type side struct {
 	pipe     *pipe  // as out, in the kernel
 }
 
+// hurry is called before each write. Only from the second on a small one may
+// be held back, so that a short exchange goes without the system call.
+func (s *side) hurry() {
+	if s.wrote && !s.prompt {
+		s.prompt = true
+		setInt(s.reg.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	s.wrote = true
+}
+
 func (s *side) waiting() bool { return len(s.out) > 0 || s.pipe != nil }
 
 func (c *conn) ready(l *loop, which int, events uint32) {
@@ -175,13 +185,7 @@ func (c *conn) copy(l *loop, from, to *side) bool {
 		from.streak++
 	}
 	c.count(to, n)
-	if to.wrote && !to.prompt {
-		// Only a second small write can be held back, so that a short exchange
-		// goes without the system call.
-		to.prompt = true
-		setInt(to.reg.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	}
-	to.wrote = true
+	to.hurry()
 	sent, e := writeTo(to.reg.fd, l.copied[:n])
 	if e != 0 && e != unix.EAGAIN {
 		c.reset(c.index(to))
@@ -219,6 +223,7 @@ func (c *conn) flush(l *loop, to *side) bool {
 	if !to.writable {
 		return false
 	}
+	to.hurry()
 	if to.pipe != nil {
 		return c.flushPipe(l, to)
 	}
