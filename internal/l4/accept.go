@@ -17,16 +17,26 @@ const (
 	backlog = 4096
 )
 
-// accept takes new connections from a frontend.
+// accept takes new connections from a frontend: as many as came last time,
+// because to find out that there is none more costs as much as a socket. What
+// is left is reported again.
 func (f *frontend) accept(l *loop) {
-	for range acceptBatch {
+	for got := 1; ; got++ {
 		fd, client, e := acceptFrom(f.reg.fd)
 		switch e {
 		case 0:
 			f.admit(l, fd, client.Addr())
+			if got > f.burst {
+				f.burst = min(2*got, acceptBatch)
+				return
+			}
 		case unix.ECONNABORTED, unix.EINTR:
 			// That client has gone.
+			if got > f.burst {
+				return
+			}
 		case unix.EAGAIN:
+			f.burst = got / 2
 			return
 		default:
 			l.pause(f, e)
@@ -157,7 +167,6 @@ func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr) unix.Errno {
 	if e != 0 {
 		return e
 	}
-	setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if e := connectTo(fd, to.to); e != 0 && e != unix.EINPROGRESS {
 		closeSocket(fd)
 		return e

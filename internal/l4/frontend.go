@@ -34,6 +34,7 @@ type frontend struct {
 	plan     *plan
 	filtered bool // a program is or was attached
 	paused   bool
+	burst    int // connections to take after the first of an event
 	flows    map[netip.AddrPort]*flow
 }
 
@@ -159,13 +160,14 @@ func (f *frontend) setFilter(fd int, filter *sourceFilter) {
 		}
 		return
 	}
+	f.filtered = true
 	program, ok := filter.compile(f.key.at.Addr().Is4())
 	if !ok {
-		program = nil
+		_ = attachFilter(fd, nil) // an old one must not go on
+		return
 	}
-	err := attachFilter(fd, program)
-	f.filtered = true
-	if err != nil || !ok {
+	if err := f.loop.server.config.attach(fd, program); err != nil {
+		_ = attachFilter(fd, nil)
 		f.loop.server.unfiltered(err)
 	}
 }

@@ -34,6 +34,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"daemun/internal/ir"
 )
 
@@ -61,8 +63,9 @@ type Config struct {
 	// never had an answer; 0 are 120 s and 30 s, as in Linux.
 	FlowTimeout, UnrepliedTimeout time.Duration
 
-	now   func() time.Time
-	loops int
+	now    func() time.Time
+	attach func(fd int, program []unix.SockFilter) error
+	loops  int
 }
 
 func (c Config) withDefaults() Config {
@@ -97,6 +100,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.now == nil {
 		c.now = time.Now
+	}
+	if c.attach == nil {
+		c.attach = attachFilter
 	}
 	return c
 }
@@ -263,9 +269,12 @@ func (s *Server) end() {
 	})
 }
 
-// unfiltered notes that a program could not be attached.
+// unfiltered notes that a program could not be attached. Other errors than the
+// lack of a privilege concern one program: it is too long for this kernel.
 func (s *Server) unfiltered(err error) {
-	if s.noFilter.CompareAndSwap(false, true) {
-		s.logger.Warn("clients that should be dropped are reset after their handshake instead", "err", err)
+	if errors.Is(err, unix.EPERM) {
+		s.noFilter.Store(true)
+		return
 	}
+	s.logger.Warn("a filter was not attached; its rules run after accept", "err", err)
 }

@@ -19,6 +19,7 @@ const (
 	codeElsewhere  = "DMN0653"
 	codeClaimed    = "DMN0654"
 	codeNotOpened  = "DMN0655"
+	codeNoFilter   = "DMN0656"
 )
 
 // mostNamed bounds how many of the affected one message names.
@@ -63,6 +64,12 @@ func (s *Server) report() {
 		for _, c := range st.lost {
 			s.problem(codeClaimed, st.ir.Ref(), c.claim.field, fmt.Sprintf("%s already has %s: choose another address or port", c.owner, c.claim.key))
 		}
+	}
+	if s.noFilter.Load() {
+		s.problems = append(s.problems, ir.Problem{
+			Code: codeNoFilter, Severity: ir.SeverityNotice,
+			Message: "this kernel attaches no filter to a socket for programs without CAP_NET_ADMIN: TCP clients that a traffic policy or loadBalancerSourceRanges drops get a reset after the handshake, where a cluster would let them time out",
+		})
 	}
 	for _, h := range s.checks {
 		if h.err != nil {

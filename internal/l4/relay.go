@@ -40,10 +40,22 @@ type side struct {
 	hup      bool // an end waits behind what can be read
 	eof      bool // the peer has sent its last octet
 	shut     bool // it has got the last one of the other side
+	wrote    bool // it has got something
+	prompt   bool // TCP_NODELAY is set
 	streak   uint8
 	out      []byte // read from the other side, not yet written here
 	buffer   []byte // where out lies, on loan from the loop
 	pipe     *pipe  // as out, in the kernel
+}
+
+// hurry is called before each write. Only from the second on a small one may
+// be held back, so that a short exchange goes without the system call.
+func (s *side) hurry() {
+	if s.wrote && !s.prompt {
+		s.prompt = true
+		setInt(s.reg.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	}
+	s.wrote = true
 }
 
 func (s *side) waiting() bool { return len(s.out) > 0 || s.pipe != nil }
@@ -92,6 +104,7 @@ func (c *conn) finishDial(l *loop, events uint32) bool {
 	c.connected = true
 	// Most clients speak first and have done so by now.
 	client.readable, client.writable = true, true
+	client.prompt = true // from the listening socket
 	l.listMu.Lock()
 	l.dialing.remove(c)
 	l.open.pushFront(c)
@@ -172,6 +185,7 @@ func (c *conn) copy(l *loop, from, to *side) bool {
 		from.streak++
 	}
 	c.count(to, n)
+	to.hurry()
 	sent, e := writeTo(to.reg.fd, l.copied[:n])
 	if e != 0 && e != unix.EAGAIN {
 		c.reset(c.index(to))
@@ -209,6 +223,7 @@ func (c *conn) flush(l *loop, to *side) bool {
 	if !to.writable {
 		return false
 	}
+	to.hurry()
 	if to.pipe != nil {
 		return c.flushPipe(l, to)
 	}

@@ -203,6 +203,9 @@ func sourceSocket(kind int, to netip.Addr, sources ...netip.Addr) (int, unix.Err
 		if !source.IsValid() || source.Is4() != to.Is4() || source.IsLoopback() && !to.IsLoopback() {
 			continue
 		}
+		if source == usualSource(to) {
+			break // it is what the kernel chooses anyway
+		}
 		if !late && kind == unix.SOCK_STREAM {
 			setInt(fd, unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1) // also for IPv6
 			late = true
@@ -212,4 +215,15 @@ func sourceSocket(kind int, to netip.Addr, sources ...netip.Addr) (int, unix.Err
 		}
 	}
 	return fd, 0
+}
+
+// usualSource is the source of connections to loopback addresses.
+func usualSource(to netip.Addr) netip.Addr {
+	switch {
+	case !to.IsLoopback():
+		return netip.Addr{}
+	case to.Is4():
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return netip.IPv6Loopback()
 }

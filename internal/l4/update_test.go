@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"daemun/internal/ir"
 )
 
@@ -455,5 +457,65 @@ func TestAffinityTable(t *testing.T) {
 	a.expire(now.Add(2 * time.Second))
 	if len(a.byKey) != 1 || a.held(port, to(8).Addr(), now) != to(3) {
 		t.Errorf("%d left", len(a.byKey))
+	}
+}
+
+// TestWithoutFilters: where the kernel attaches no program the same clients
+// get nothing, only later; it is a notice.
+func TestWithoutFilters(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	a := l.endpoint(port(l.podA(0)))
+	sv := l.service(ir.TCP, l.ready(a))
+	sv.InternalLocal, sv.SourceRanges = true, []netip.Prefix{netip.PrefixFrom(l.at(50), 32)}
+	s, err := New(Config{attach: func(int, []unix.SockFilter) error { return unix.EPERM }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Update(l.network(sv))
+	done := make(chan error)
+	go func() { done <- s.Run(t.Context()) }()
+	defer func() { s.Shutdown(t.Context()); <-done }()
+	for _, row := range []struct {
+		from netip.Addr
+		to   netip.AddrPort
+		want string
+	}{
+		{l.podB(1), port(l.cluster()), "reset"},
+		{l.podA(1), port(l.cluster()), "64 sees 65"},
+		{l.at(51), port(l.balancer()), "reset"},
+		{l.at(50), port(l.balancer()), "64 sees"},
+	} {
+		if got := l.outcome(row.from, row.to); !strings.HasPrefix(got, row.want) {
+			t.Errorf("%s to %s: %s, want %s", row.from, row.to, got, row.want)
+		}
+	}
+	if p := s.Problems(); len(p) != 1 || p[0].Code != codeNoFilter || p[0].Severity != ir.SeverityNotice {
+		t.Errorf("%v", p)
+	}
+	if st := s.Stats(); st.Refused.Policy != 1 || st.Refused.SourceRange != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestManyRanges: a thousand ranges fit into a program; more are checked after
+// accept.
+func TestManyRanges(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	a := l.endpoint(port(l.podA(0)))
+	for n, refused := range map[int]string{1000: "dropped", 2000: "reset"} {
+		sv := l.service(ir.TCP, l.ready(a))
+		for i := range n {
+			sv.SourceRanges = append(sv.SourceRanges, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24))
+		}
+		sv.SourceRanges = append(sv.SourceRanges, netip.PrefixFrom(l.at(50), 32))
+		s := l.start(Config{}, l.network(sv))
+		for from, want := range map[netip.Addr]string{l.at(51): refused, l.at(50): "64 sees"} {
+			if got := l.outcome(from, port(l.balancer())); !strings.HasPrefix(got, want) {
+				t.Errorf("%d ranges: %s: %s, want %s", n, from, got, want)
+			}
+		}
+		s.Update(l.network())
 	}
 }
