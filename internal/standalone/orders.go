@@ -54,7 +54,7 @@ func (o *orders) of(name store.Name, s *corev1.Service) []*demand {
 		out = append(out, o.balancer(s))
 	}
 	for _, d := range out {
-		d.owner = name
+		d.owner, d.edited = name, o.derived[name].from != s
 		d.held, d.remembered = o.held[name].number(d.slot), o.memory.of(name).number(d.slot)
 	}
 	return out
