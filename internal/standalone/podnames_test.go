@@ -91,6 +91,15 @@ func TestNamesThatCannotBeShown(t *testing.T) {
 	})
 }
 
+func TestReachable(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[string]string{"0.0.0.0:53": "127.0.0.1:53", "[::]:53": "[::1]:53", "127.0.0.1:5353": "127.0.0.1:5353"} {
+		if got := reachable(netip.MustParseAddrPort(at)).String(); got != want {
+			t.Errorf("%s: got %s, want %s", at, got, want)
+		}
+	}
+}
+
 func TestNameServerKeepsItsAddress(t *testing.T) {
 	t.Parallel()
 	web := service("web")

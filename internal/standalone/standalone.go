@@ -1,6 +1,7 @@
 // Package standalone is the cluster on one machine: it turns workload
-// manifests into running Pods, gives Pods and Services their addresses, probes
-// containers and keeps EndpointSlices.
+// manifests into running Pods, gives Pods and Services their addresses and
+// programs the files in which they look names up, probes containers and keeps
+// EndpointSlices.
 //
 // Objects come in as manifest.Change, and go out through the store: what a
 // cluster's API server would show (Services with addresses, Pods with status,
