@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"daemun/internal/ir"
 )
 
@@ -116,10 +118,30 @@ func (l *lab) start(c Config, n *ir.Network) *Server {
 		<-done
 	})
 	for _, p := range s.Problems() {
-		l.Errorf("problem: %s", p)
+		if p.Severity == ir.SeverityError {
+			l.Errorf("problem: %s", p)
+		}
 	}
 	return s
 }
+
+// dropped is what a client experiences that a policy drops: where the kernel
+// wants a privilege for filters that we lack, it is reset instead.
+func dropped(want string) string {
+	if want == "dropped" && !filtersWork() {
+		return "reset"
+	}
+	return want
+}
+
+var filtersWork = sync.OnceValue(func() bool {
+	fd, e := newSocket(true, unix.SOCK_STREAM)
+	if e != 0 {
+		return false
+	}
+	defer unix.Close(fd)
+	return attachFilter(fd, []unix.SockFilter{verdict(true)}) == nil
+})
 
 // endpoint serves TCP at an address: it says who it is and whom it sees, then
 // echoes until the end, which it gives back.

@@ -130,6 +130,7 @@ type Server struct {
 	network   *ir.Network
 	places    *places
 	services  map[name]*service
+	order     []*service // of network.Services, by index
 	frontends map[key]*frontend
 	checks    map[netip.AddrPort]*healthCheck
 	placed    int // frontends that got a loop, to spread them
@@ -262,6 +263,8 @@ func (s *Server) end() {
 				p.discard()
 			}
 			l.pipes = nil
+			closeSocket(l.reserve)
+			l.reserve = -1
 			l.mu.Unlock()
 			_ = l.file.Close() // wakes the loop
 		}

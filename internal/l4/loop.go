@@ -25,6 +25,7 @@ type registration struct {
 	fd         int
 	side       int
 	generation uint32
+	paused     bool // a listening socket that takes nothing until the next tick
 }
 
 // descriptors finds the owner of a descriptor. An event may arrive after its
@@ -97,7 +98,8 @@ type loop struct {
 	pending []*conn // connections that have more to move
 	spare   []*conn // the other array of pending
 	next    int     // loop that takes the next accepted connection
-	paused  []*frontend
+	paused  []*registration
+	reserve int // a descriptor to give up in need, or -1
 	buffers [][]byte
 	pipes   []*pipe
 	copied  []byte // where octets pass through that can be passed on at once
@@ -128,7 +130,7 @@ func newLoop(s *Server) (*loop, error) {
 		file.Close()
 		return nil, err
 	}
-	return &loop{server: s, epoll: epoll, file: file, raw: raw, now: s.config.now()}, nil
+	return &loop{server: s, epoll: epoll, file: file, raw: raw, now: s.config.now(), reserve: openReserve()}, nil
 }
 
 // run returns when the loop's file is closed.
@@ -221,6 +223,11 @@ func (l *loop) poll(r *registration, events uint32) unix.Errno {
 		return errno
 	}
 	return 0
+}
+
+// watch changes the events of a descriptor that is polled.
+func (l *loop) watch(r *registration, events uint32) {
+	_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, r.fd, &unix.EpollEvent{Events: events, Fd: int32(r.fd), Pad: int32(r.generation)})
 }
 
 // forget ends the watch. The caller closes the descriptor next, which takes it
