@@ -141,9 +141,7 @@ func (f *frontend) close() {
 	for _, flow := range f.flows {
 		flow.end(f.loop)
 	}
-	f.loop.forget(&f.reg)
-	closeSocket(f.reg.fd)
-	f.reg.fd, f.reg.paused = -1, false
+	f.loop.closeListening(&f.reg)
 }
 
 func (f *frontend) isOpen() bool { return f.reg.fd >= 0 }

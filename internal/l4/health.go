@@ -141,9 +141,7 @@ func (h *healthCheck) close() {
 	h.loop.mu.Lock()
 	defer h.loop.mu.Unlock()
 	if h.reg.fd >= 0 {
-		h.loop.forget(&h.reg)
-		closeSocket(h.reg.fd)
-		h.reg.fd, h.reg.paused = -1, false
+		h.loop.closeListening(&h.reg)
 	}
 }
 

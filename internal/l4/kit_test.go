@@ -220,7 +220,22 @@ func (c *client) hello() (endpoint netip.AddrPort, source netip.Addr, err error)
 // outcome is what a client experiences, in one word or as endpoint and source.
 func (l *lab) outcome(from netip.Addr, to netip.AddrPort) string {
 	l.Helper()
-	c, err := dial(from, to, shortly)
+	return l.outcomeWithin(from, to, patience)
+}
+
+// wanted is outcome where something certain is expected: a client that should
+// be dropped does not wait for long.
+func (l *lab) wanted(from netip.Addr, to netip.AddrPort, want string) string {
+	l.Helper()
+	if want == "dropped" {
+		return l.outcomeWithin(from, to, shortly)
+	}
+	return l.outcome(from, to)
+}
+
+func (l *lab) outcomeWithin(from netip.Addr, to netip.AddrPort, d time.Duration) string {
+	l.Helper()
+	c, err := dial(from, to, d)
 	if err != nil {
 		return failure(err)
 	}

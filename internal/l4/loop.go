@@ -238,6 +238,18 @@ func (l *loop) forget(r *registration) {
 	}
 }
 
+// closeListening closes the socket of a frontend at once. Closing the
+// descriptor alone would not: a poll on another thread, and a child process
+// between fork and exec, hold the socket for a moment longer, and until then
+// it would accept clients and keep its address.
+func (l *loop) closeListening(r *registration) {
+	l.forget(r)
+	_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, r.fd, nil)
+	_ = unix.Shutdown(r.fd, unix.SHUT_RDWR) // ends listening; means nothing to UDP
+	closeSocket(r.fd)
+	r.fd, r.paused = -1, false
+}
+
 // later has a connection moved again in the next batch.
 func (l *loop) later(c *conn) {
 	if !c.queued {

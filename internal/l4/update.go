@@ -234,6 +234,17 @@ func (s *Server) claim(changed []*service) {
 	}
 }
 
+// retry tries again what could not be opened.
+func (s *Server) retry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.network != nil && !s.closed && (len(s.unopened) > 0 || len(s.problems) > 0) {
+		s.claim(nil)
+		s.updateChecks(nil, nil)
+		s.report()
+	}
+}
+
 func (s *Server) newFrontend(k key, owner *service) *frontend {
 	f := &frontend{loop: s.loops[s.placed%len(s.loops)], key: k, owner: owner}
 	f.reg.fd = -1

@@ -212,7 +212,7 @@ func TestSourceRanges(t *testing.T) {
 		{l.at(51), port(l.external()), "64 sees"},
 		{l.podA(1), port(l.cluster()), "64 sees"},
 	} {
-		if got := l.outcome(row.from, row.to); !strings.HasPrefix(got, dropped(row.want)) {
+		if got := l.wanted(row.from, row.to, row.want); !strings.HasPrefix(got, dropped(row.want)) {
 			t.Errorf("%s to %s: %s, want %s", row.from, row.to, got, row.want)
 		}
 		if d := s.Decide(ir.TCP, row.to, row.from); (d.Verdict == Drop) != (row.want == "dropped") {
@@ -513,7 +513,7 @@ func TestManyRanges(t *testing.T) {
 		sv.SourceRanges = append(sv.SourceRanges, netip.PrefixFrom(l.at(50), 32))
 		s := l.start(Config{}, l.network(sv))
 		for from, want := range map[netip.Addr]string{l.at(51): refused, l.at(50): "64 sees"} {
-			if got := l.outcome(from, port(l.balancer())); !strings.HasPrefix(got, dropped(want)) {
+			if got := l.wanted(from, port(l.balancer()), want); !strings.HasPrefix(got, dropped(want)) {
 				t.Errorf("%d ranges: %s: %s, want %s", n, from, got, want)
 			}
 		}
