@@ -12,6 +12,7 @@ package annotation
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,6 +45,9 @@ const (
 	// CodeLeftOut: the Ingress is left out because what it is for is not
 	// supported yet (canary).
 	CodeLeftOut = "DMN0310"
+	// CodeReference: a Secret or ConfigMap that an annotation names cannot be
+	// used, so the routes of the Ingress answer 503.
+	CodeReference = "DMN0311"
 )
 
 // Scope says what an annotation acts on.
@@ -151,8 +155,14 @@ type Values struct {
 	// DefaultBackend is a Service name in the namespace of the Ingress.
 	DefaultBackend string
 
+	// CustomHeaders is "namespace/name" of a ConfigMap.
+	CustomHeaders string
+
 	permanent, temporal         string
 	permanentCode, temporalCode int
+	redirectFrom, redirectTo    string
+	enableCORS                  bool
+	cors                        ir.CORS
 }
 
 // Defaults are the values of an Ingress without annotations, from the defaults
@@ -171,6 +181,9 @@ func Defaults() Values {
 		},
 		permanentCode: 301,
 		temporalCode:  302,
+		redirectFrom:  "off",
+		redirectTo:    "off",
+		cors:          defaultCORS(),
 	}
 }
 
@@ -197,6 +210,8 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 		p.use(&rows[f.row], f.key, f.value)
 	}
 	p.settleRedirect()
+	p.settleLocation()
+	p.settleCORS()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)
@@ -271,6 +286,10 @@ func (p *parsing) use(r *Row, key, value string) {
 
 func (p *parsing) bad(r *Row, key, value string, err error) {
 	msg := fmt.Sprintf("value %s %v", quote(value), err)
+	if _, ok := errors.AsType[*partlyBad](err); ok {
+		p.report(CodeDefault, ir.SeverityWarning, key, msg)
+		return
+	}
 	switch outcome := outcomeOf(err, r.Bad); outcome {
 	case Reject:
 		p.Rejected = true
@@ -354,6 +373,16 @@ func quote(s string) string {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// Spellings returns the name of an annotation and its aliases, in the order in
+// which they count.
+func Spellings(name string) []string {
+	i, ok := byName[name]
+	if !ok {
+		return []string{name}
+	}
+	return append([]string{rows[i].Name}, rows[i].Aliases...)
 }
 
 // All returns the table in the order of the documentation.

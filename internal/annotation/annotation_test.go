@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"flag"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,12 @@ const prefix = "nginx.ingress.kubernetes.io"
 var update = flag.Bool("update", false, "rewrite golden files")
 
 var ref = ir.Ref{Kind: "Ingress", Namespace: "shop", Name: "web"}
+
+// sameValues lets cmp look into Values.
+var sameValues = cmp.Options{
+	cmp.AllowUnexported(Values{}),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+}
 
 func parse(kv ...string) Result {
 	m := map[string]string{}
@@ -100,7 +107,34 @@ func TestValues(t *testing.T) {
 		{"proxy-buffering", "off", nil, ""},
 		{"proxy-buffering", "on", nil, CodeLater},
 		{"auth-url", "http://auth.test/", nil, CodeLaterGuard},
-		{"whitelist-source-range", "10.0.0.0/8", nil, CodeLaterGuard},
+		{"whitelist-source-range", "10.0.0.0/8,::ffff:192.0.2.1", func(v *Values) {
+			v.Access = &ir.Access{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}}
+		}, ""},
+		{"denylist-source-range", "2001:db8::1/32", func(v *Values) {
+			v.Access = &ir.Access{Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
+		}, ""},
+		{"denylist-source-range", ",", nil, CodeDenied},
+		{"allowlist-source-range", "fe80::1%eth0", nil, CodeDenied},
+		{"allowlist-source-range", "::ffff:0:0/90", nil, CodeDenied},
+		{"proxy-cookie-domain", ".a.test b.test", func(v *Values) { v.CookieDomain = &ir.Replacement{From: "a.test", To: "b.test"} }, ""},
+		{"proxy-cookie-domain", "a.test", nil, CodeDefault},
+		{"proxy-cookie-path", "/a /", func(v *Values) { v.CookiePath = &ir.Replacement{From: "/a", To: "/"} }, ""},
+		{"proxy-cookie-path", "/a /;x", nil, CodeDefault},
+		{"proxy-redirect-to", "http://a.test/", func(v *Values) { v.redirectTo = "http://a.test/" }, CodeNoEffect},
+		{"proxy-redirect-from", "default", func(v *Values) { v.redirectFrom = "default" }, ""},
+		{"connection-proxy-header", "close", func(v *Values) { v.ConnectionField = "close" }, ""},
+		{"connection-proxy-header", "upgrade", nil, CodeRejected},
+		{"custom-headers", "ns/name", func(v *Values) { v.CustomHeaders = "ns/name" }, ""},
+		{"custom-headers", "a/b/c", nil, CodeDefault},
+		{"relative-redirects", "true", func(v *Values) { v.RelativeRedirects = true }, ""},
+		{"relative-redirects", "on", nil, CodeRejected},
+		{"enable-cors", "true", func(v *Values) { v.enableCORS, v.CORS = true, new(defaultCORS()) }, ""},
+		{"enable-cors", "on", nil, CodeDefault},
+		{"cors-allow-origin", "https://b.test", func(v *Values) { v.cors.Origins = []string{"https://b.test"} }, ""},
+		{"cors-allow-origin", "b.test", func(v *Values) { v.cors.Origins = nil }, CodeDefault},
+		{"cors-allow-methods", "GET", func(v *Values) { v.cors.Methods = "GET" }, ""},
+		{"cors-allow-headers", "A\nB", nil, CodeDefault},
+		{"cors-max-age", "5", func(v *Values) { v.cors.MaxAge = 5 }, ""},
 		{"limit-rps", "5", nil, CodeLaterGuard},
 		{"limit-rps", "0", nil, ""},
 		{"satisfy", "all", nil, ""},
@@ -121,7 +155,7 @@ func TestValues(t *testing.T) {
 			if tt.want != nil {
 				tt.want(&want)
 			}
-			if d := cmp.Diff(want, got.Values, cmp.AllowUnexported(Values{})); d != "" {
+			if d := cmp.Diff(want, got.Values, sameValues); d != "" {
 				t.Errorf("values (-want +got):\n%s", d)
 			}
 			code := ""
@@ -153,11 +187,11 @@ func TestRedirectGroup(t *testing.T) {
 
 func TestCanonicalNameBeatsAlias(t *testing.T) {
 	t.Parallel()
-	got := parse("whitelist-source-range", "10.0.0.0/8", "allowlist-source-range", "10.1.0.0/16")
+	got := parse("whitelist-source-range", "x", "allowlist-source-range", "y")
 	if len(got.Problems) != 1 || got.Problems[0].Field != Field(prefix+"/allowlist-source-range") {
 		t.Errorf("problems %v", got.Problems)
 	}
-	got = parse("whitelist-source-range", "10.0.0.0/8", "allowlist-source-range", "")
+	got = parse("whitelist-source-range", "x", "allowlist-source-range", "")
 	if len(got.Problems) != 1 || got.Problems[0].Field != Field(prefix+"/whitelist-source-range") {
 		t.Errorf("an empty name must let the alias count; problems %v", got.Problems)
 	}
@@ -249,7 +283,7 @@ func TestDefaultsOfTheTable(t *testing.T) {
 		if err := r.parse(r.Default, &v); err != nil {
 			t.Errorf("%s: default %q: %v", r.Name, r.Default, err)
 		}
-		if d := cmp.Diff(Defaults(), v, cmp.AllowUnexported(Values{})); d != "" {
+		if d := cmp.Diff(Defaults(), v, sameValues); d != "" {
 			t.Errorf("%s: documented default %q differs (-Defaults +documented):\n%s", r.Name, r.Default, d)
 		}
 	}
@@ -283,6 +317,14 @@ func FuzzParse(f *testing.F) {
 		v := got.Values
 		if v.ConnectTimeout <= 0 || v.SendTimeout <= 0 || v.ReadTimeout <= 0 || v.MaxBody < 0 || v.Retry.Tries < 0 || v.Retry.Timeout < 0 {
 			t.Errorf("out of range: %+v", v.Policies)
+		}
+		if c := v.CORS; c != nil && strings.ContainsAny(c.Methods+c.Headers+c.Expose, "\r\n\x00") {
+			t.Errorf("control in %+v", c)
+		}
+		for _, r := range []*ir.Replacement{v.CookieDomain, v.CookiePath, v.LocationPrefix} {
+			if r != nil && strings.ContainsAny(r.From+r.To, "\r\n\x00;") {
+				t.Errorf("control in %+v", r)
+			}
 		}
 		for _, s := range []string{v.RewriteTarget, v.AppRoot, v.UpstreamVhost, v.ForwardedPrefix, v.DefaultBackend} {
 			if strings.ContainsAny(s, "\r\n\x00") {

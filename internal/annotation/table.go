@@ -1,6 +1,10 @@
 package annotation
 
-import "daemun/internal/ir"
+import (
+	"net/netip"
+
+	"daemun/internal/ir"
+)
 
 // rows is the table. To support another annotation give its row a parser
 // instead of Support: Later, and a field of Values (or ir.Policies) that the
@@ -63,20 +67,23 @@ var rows = []Row{
 		Doc:   "Redirects the name with or without www. to the host of the Ingress.",
 	},
 	{
-		Name: "relative-redirects", Scope: PerRoute, Default: "false", Bad: Reject, Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Makes generated Locations relative.",
+		Name: "relative-redirects", Scope: PerRoute, Default: "false", Bad: Reject,
+		parse: boolean(func(v *Values, b bool) { v.RelativeRedirects = b }),
+		Doc:   "Leaves scheme and host out of Locations that are made of a path.",
 	},
 	{
 		Name: "use-port-in-redirects", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
 		Doc: "Puts the port into generated Locations.",
 	},
 	{
-		Name: "proxy-redirect-from", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "Prefix of Location and Refresh in responses that proxy-redirect-to replaces.",
+		Name: "proxy-redirect-from", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: locationPart(func(v *Values, s string) { v.redirectFrom = s }),
+		Doc:   "Prefix of Location and Refresh in responses that proxy-redirect-to replaces.",
 	},
 	{
-		Name: "proxy-redirect-to", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "What replaces proxy-redirect-from.",
+		Name: "proxy-redirect-to", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: locationPart(func(v *Values, s string) { v.redirectTo = s }),
+		Doc:   "What replaces proxy-redirect-from.",
 	},
 
 	// Proxying.
@@ -153,12 +160,14 @@ var rows = []Row{
 		Doc:   "Attempts in total; 0 is no limit.",
 	},
 	{
-		Name: "proxy-cookie-domain", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "Rewrites Domain of cookies of the backend.",
+		Name: "proxy-cookie-domain", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: pair(domainChars, `"from to", two domains`, setCookieDomain),
+		Doc:   "Replaces the Domain of cookies of the backend: from and to, or off.",
 	},
 	{
-		Name: "proxy-cookie-path", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "Rewrites Path of cookies of the backend.",
+		Name: "proxy-cookie-path", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: pair(locationChars, `"from to", two paths`, func(v *Values, r *ir.Replacement) { v.CookiePath = r }),
+		Doc:   "Replaces the beginning of the Path of cookies of the backend: from and to, or off.",
 	},
 	{
 		Name: "upstream-vhost", Scope: PerRoute, Bad: Reject,
@@ -166,8 +175,9 @@ var rows = []Row{
 		Doc:   "Host field sent to the backend.",
 	},
 	{
-		Name: "connection-proxy-header", Scope: PerRoute, Bad: Reject, Support: Later,
-		Doc: "Connection field sent to the backend, close or keep-alive.",
+		Name: "connection-proxy-header", Scope: PerRoute, Bad: Reject,
+		parse: parseConnection,
+		Doc:   "Connection field sent to the backend, close or keep-alive; nothing is upgraded then.",
 	},
 	{
 		Name: "x-forwarded-prefix", Scope: PerRoute, Risk: Medium, Bad: Reject,
@@ -179,8 +189,9 @@ var rows = []Row{
 		Doc: "Uses the cluster IP of the Service as the only endpoint.",
 	},
 	{
-		Name: "custom-headers", Scope: PerRoute, Risk: Medium, Support: Later,
-		Doc: "ConfigMap with response fields.",
+		Name: "custom-headers", Scope: PerRoute, Risk: Medium,
+		parse: reference("ConfigMap", func(v *Values, s string) { v.CustomHeaders = s }),
+		Doc:   "ConfigMap whose entries are fields of every response; only those that global-allowed-response-headers lists.",
 	},
 	{
 		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Bad: Reject, Support: Obsolete,
@@ -404,12 +415,14 @@ var rows = []Row{
 		Doc: "Expression that the subject of the client certificate must match.",
 	},
 	{
-		Name: "allowlist-source-range", Aliases: []string{"whitelist-source-range"}, Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Networks that have access; all others get 403.",
+		Name: "allowlist-source-range", Aliases: []string{"whitelist-source-range"}, Scope: PerRoute, Risk: Medium, Bad: Deny,
+		parse: networks(func(v *Values, list []netip.Prefix) { v.access().Allow = list }),
+		Doc:   "Networks and addresses that have access; all others get 403.",
 	},
 	{
-		Name: "denylist-source-range", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Networks that get 403.",
+		Name: "denylist-source-range", Scope: PerRoute, Risk: Medium, Bad: Deny,
+		parse: networks(func(v *Values, list []netip.Prefix) { v.access().Deny = list }),
+		Doc:   "Networks and addresses that get 403, even if they are allowed too.",
 	},
 	{
 		Name: "satisfy", Scope: PerRoute, Default: "all", Support: Later, Guard: true, Off: []string{"all"},
@@ -446,32 +459,39 @@ var rows = []Row{
 
 	// Cross-origin requests.
 	{
-		Name: "enable-cors", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Answers preflight requests and adds the CORS fields.",
+		Name: "enable-cors", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.enableCORS = b }),
+		Doc:   "Answers preflight requests and adds the CORS fields.",
 	},
 	{
-		Name: "cors-allow-origin", Scope: PerRoute, Risk: Medium, Default: "*", Support: Later,
-		Doc: "Origins.",
+		Name: "cors-allow-origin", Scope: PerRoute, Risk: Medium, Default: "*",
+		parse: parseOrigins,
+		Doc:   "Origins that are allowed: scheme://host[:port], *. before the host for any one label, null, or *.",
 	},
 	{
-		Name: "cors-allow-methods", Scope: PerRoute, Risk: Medium, Default: "GET, PUT, POST, DELETE, PATCH, OPTIONS", Support: Later,
-		Doc: "Methods.",
+		Name: "cors-allow-methods", Scope: PerRoute, Risk: Medium, Default: "GET, PUT, POST, DELETE, PATCH, OPTIONS",
+		parse: text(corsMethods, "a list of methods with commas between them", func(v *Values, s string) { v.cors.Methods = s }),
+		Doc:   "Value of Access-Control-Allow-Methods.",
 	},
 	{
-		Name: "cors-allow-headers", Scope: PerRoute, Risk: Medium, Default: "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization", Support: Later,
-		Doc: "Request fields.",
+		Name: "cors-allow-headers", Scope: PerRoute, Risk: Medium, Default: "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization",
+		parse: text(corsHeaders, "a list of field names with commas between them", func(v *Values, s string) { v.cors.Headers = s }),
+		Doc:   "Value of Access-Control-Allow-Headers.",
 	},
 	{
-		Name: "cors-expose-headers", Scope: PerRoute, Risk: Medium, Support: Later,
-		Doc: "Response fields.",
+		Name: "cors-expose-headers", Scope: PerRoute, Risk: Medium,
+		parse: text(corsExpose, "a list of field names with commas between them", func(v *Values, s string) { v.cors.Expose = s }),
+		Doc:   "Value of Access-Control-Expose-Headers.",
 	},
 	{
-		Name: "cors-allow-credentials", Scope: PerRoute, Default: "true", Support: Later,
-		Doc: "Credentials.",
+		Name: "cors-allow-credentials", Scope: PerRoute, Default: "true",
+		parse: boolean(func(v *Values, b bool) { v.cors.Credentials = b }),
+		Doc:   "Sends Access-Control-Allow-Credentials: true.",
 	},
 	{
-		Name: "cors-max-age", Scope: PerRoute, Default: "1728000", Support: Later,
-		Doc: "Seconds a preflight answer is valid.",
+		Name: "cors-max-age", Scope: PerRoute, Default: "1728000",
+		parse: parseMaxAge,
+		Doc:   "Seconds a preflight answer is valid.",
 	},
 
 	// Errors, default backend, mirror, WAF, tracing, TLS.

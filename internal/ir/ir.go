@@ -164,6 +164,27 @@ type Policies struct {
 	Retry Retry `json:"retry"`
 	// AccessLog is false when the route writes no access log line.
 	AccessLog bool `json:"accessLog"`
+
+	// RelativeRedirects leaves scheme and host out of Locations that Daemun
+	// makes of a path.
+	RelativeRedirects bool `json:"relativeRedirects,omitempty"`
+	// CORS and Access are nil when absent.
+	CORS   *CORS   `json:"cors,omitempty"`
+	Access *Access `json:"access,omitempty"`
+	// ResponseFields are set on every response of the route, in place of
+	// those of the backend. They are sorted by name.
+	ResponseFields []Field `json:"responseFields,omitempty"`
+	// ConnectionField is the Connection field that the backend gets, "close"
+	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
+	// needs.
+	ConnectionField string `json:"connectionField,omitempty"`
+	// CookieDomain and CookiePath change attributes of the backend's cookies:
+	// a Domain that is From, a Path that begins with From.
+	CookieDomain *Replacement `json:"cookieDomain,omitempty"`
+	CookiePath   *Replacement `json:"cookiePath,omitempty"`
+	// LocationPrefix changes what Location and Refresh of the backend begin
+	// with.
+	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
 }
 
 // Redirect is a fixed answer with a Location.

@@ -8,6 +8,7 @@ import (
 	"daemun/internal/accesslog"
 	"daemun/internal/http1"
 	"daemun/internal/metrics"
+	"daemun/internal/policy"
 	"daemun/internal/table"
 	"daemun/internal/upstream"
 )
@@ -33,6 +34,11 @@ type exchange struct {
 	id          [32]byte
 	backend     *upstream.Backend
 	fallback    bool // backend is the stand-in of one without endpoints
+	// policies are those of the route, nil when it has none or the request is
+	// not in it (yet).
+	policies *policy.Set
+	origin   []byte // the Origin field, with cors
+	cors     bool   // the response gets the CORS fields
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -67,6 +73,7 @@ type exchange struct {
 // begin makes x ready for the next request.
 func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
+	x.policies, x.origin, x.cors = nil, nil, false
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -256,7 +263,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
-		case page == nil:
+		case page == nil, x.setsField("Content-Type"):
 		case status == 200:
 			b = append(b, "Content-Type: text/plain\r\n"...)
 		default:
@@ -267,6 +274,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	if location != nil {
 		b = http1.AppendField(b, "Location", location)
 	}
+	b = x.appendPolicyFields(b)
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
@@ -282,8 +290,8 @@ func (x *exchange) respond(status int, location, page []byte) {
 // appendOwnFields appends what every response gets: HSTS on TLS, and the
 // connection's future.
 func (x *exchange) appendOwnFields(b []byte) []byte {
-	if x.hsts() {
-		b = http1.AppendField(b, "Strict-Transport-Security", x.table.HSTS)
+	if x.hsts() && !x.setsField(hstsName) {
+		b = http1.AppendField(b, hstsName, x.table.HSTS)
 	}
 	if x.c.server.draining.Load() { // began while the request was running
 		x.keep = false
@@ -296,6 +304,8 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	}
 	return b
 }
+
+const hstsName = "Strict-Transport-Security"
 
 // hsts reports whether the response gets our Strict-Transport-Security: every
 // one over TLS, errors too (§4.6).

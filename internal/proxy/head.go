@@ -61,6 +61,9 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	case x.req.ContentLength >= 0:
 		b = http1.AppendContentLength(b, x.req.ContentLength)
 	}
+	if r.ConnectionField != "" {
+		b = http1.AppendField(b, "Connection", r.ConnectionField)
+	}
 	if x.wantsTunnel() {
 		b = append(b, "Connection: upgrade\r\n"...)
 		b = http1.AppendField(b, "Upgrade", x.req.Upgrade)
@@ -127,7 +130,7 @@ func (x *exchange) appendFallbackFields(b []byte) []byte {
 // wantsTunnel reports that the client asked for the one upgrade that is passed
 // on (H4.4).
 func (x *exchange) wantsTunnel() bool {
-	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket"))
+	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == ""
 }
 
 // idempotent reports whether the method may be repeated (RFC 9110 §9.2.2).

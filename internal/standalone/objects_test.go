@@ -57,8 +57,8 @@ func TestServiceChanges(t *testing.T) {
 		}
 		l.Apply(manifest.Change{Delete: []store.Key{{Kind: "Service", Namespace: "default", Name: "web"}}})
 		synctest.Wait()
-		if v := l.store.View(); len(v.EndpointSlices) != 0 || len(v.Services) != 1 {
-			t.Errorf("after the Service is gone: %d slices, %d Services (want only kubernetes)", len(v.EndpointSlices), len(v.Services))
+		if v := l.store.View(); len(v.EndpointSlices) != 0 || len(v.Services) != 2 {
+			t.Errorf("after the Service is gone: %d slices, %d Services (want only kubernetes and kube-dns)", len(v.EndpointSlices), len(v.Services))
 		}
 	})
 }

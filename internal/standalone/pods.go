@@ -129,8 +129,8 @@ func (s *state) place(e *podEntry) {
 	pod.Status.HostIPs = []corev1.HostIP{{IP: pod.Status.HostIP}}
 	pod.Status.PodIP = pod.Status.HostIP
 	if !pod.Spec.HostNetwork {
-		if e.address, err = s.podIPs.sequential(); err != nil {
-			e.problems = []ir.Problem{{Code: CodeAddress, Severity: ir.SeverityError, Object: refOf(e.source), Message: err.Error() + "; run fewer Pods or configure a larger network"}}
+		if e.address, err = s.nodes.podAddress(node.Name); err != nil {
+			e.problems = []ir.Problem{{Code: CodeAddress, Severity: ir.SeverityError, Object: refOf(e.source), Message: err.Error()}}
 			return
 		}
 		pod.Status.PodIP = e.address.String()
@@ -185,7 +185,7 @@ func (s *state) sweep() (gone []*podEntry) {
 			continue
 		}
 		delete(s.pods, name)
-		s.podIPs.release(e.address)
+		s.nodes.pods.release(e.address)
 		s.touched = append(s.touched, e.pod)
 		gone = append(gone, e)
 		s.moved = true

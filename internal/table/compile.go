@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"daemun/internal/ir"
+	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
 )
 
@@ -129,7 +130,7 @@ func nowhere() *ir.Route {
 }
 
 func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
-	c := &Route{IR: r, Metrics: hs.Route(host, r)}
+	c := &Route{IR: r, Metrics: hs.Route(host, r), Policies: policy.Compile(&r.Policies)}
 	if r.Backend != "" {
 		c.Backend = hs.Backend(r.Backend)
 	}

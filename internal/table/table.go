@@ -20,6 +20,7 @@ import (
 	"daemun/internal/canonical"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
+	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
 	"daemun/internal/upstream"
 )
@@ -66,6 +67,7 @@ type Route struct {
 	Backend  *upstream.Backend // nil: the built-in 404 server
 	Fallback *upstream.Backend // nil: none
 	Metrics  *metrics.Route
+	Policies *policy.Set // nil: none
 	// Err says why the expression or the rewrite does not compile, in words for
 	// the user; nil for a sound route.
 	Err error

@@ -42,6 +42,12 @@ type Options struct {
 	// empty.
 	DefaultBackendService string
 	DefaultCertificate    string
+	// AllowedResponseHeaders are the fields that custom-headers may set, in
+	// exactly this spelling (global-allowed-response-headers).
+	AllowedResponseHeaders []string
+	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
+	// namespaces (allow-cross-namespace-resources).
+	CrossNamespace bool
 }
 
 // DefaultOptions are ingress-nginx's.
@@ -143,6 +149,8 @@ func (t *Translator) compileAll(v *store.View) {
 		classes:  t.generation > 1 && sameMap(v.IngressClasses, t.view.IngressClasses),
 		services: sameMap(v.Services, t.view.Services),
 		secrets:  sameMap(v.Secrets, t.view.Secrets),
+
+		configMaps: sameMap(v.ConfigMaps, t.view.ConfigMaps),
 	}
 	if !same.secrets {
 		for name, c := range t.certificates {
@@ -177,7 +185,7 @@ func (t *Translator) compileAll(v *store.View) {
 }
 
 // unchanged says which maps of the view are those of the last translation.
-type unchanged struct{ classes, services, secrets bool }
+type unchanged struct{ classes, services, secrets, configMaps bool }
 
 func sameMap[K comparable, V any](a, b map[K]V) bool {
 	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()

@@ -1,0 +1,43 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"daemun/internal/ir"
+)
+
+// cors prints what CORS allows, "" when it is off.
+func cors(c *ir.CORS) string {
+	switch {
+	case c == nil:
+		return ""
+	case len(c.Origins) == 0:
+		return "no origin"
+	}
+	return "origins " + listed(c.Origins)
+}
+
+func prefixes(list []netip.Prefix) string {
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.String()
+	}
+	return listed(texts)
+}
+
+func replacement(r *ir.Replacement) string {
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s → %s", r.From, r.To)
+}
+
+func fieldNames(fields []ir.Field) string {
+	texts := make([]string, len(fields))
+	for i, f := range fields {
+		texts[i] = f.Name
+	}
+	return strings.Join(texts, ", ")
+}

@@ -1,0 +1,40 @@
+package ir
+
+import "net/netip"
+
+// Field is one field of a message head. Both parts are valid on the wire.
+type Field struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Replacement is a text and what takes its place.
+type Replacement struct {
+	From string `json:"from"`
+	To   string `json:"to"`
+}
+
+// CORS answers cross-origin requests (ingress-nginx §1.5).
+type CORS struct {
+	// Origins are in lower case: "scheme://host[:port]", where the host may
+	// begin with "*." for exactly one label, or "null". "*" stands alone and
+	// means every request, with or without an origin. No origin at all is
+	// allowed when the list is empty.
+	Origins []string `json:"origins,omitempty"`
+	// Credentials adds Access-Control-Allow-Credentials.
+	Credentials bool `json:"credentials,omitempty"`
+	// Methods, Headers and Expose are values of fields; the last may be empty.
+	Methods string `json:"methods"`
+	Headers string `json:"headers"`
+	Expose  string `json:"expose,omitempty"`
+	// MaxAge is in seconds.
+	MaxAge int `json:"maxAge"`
+}
+
+// Access says who may use a route, by address. Prefixes are masked and sorted.
+type Access struct {
+	// Deny counts before Allow.
+	Deny []netip.Prefix `json:"deny,omitempty"`
+	// Allow is everybody when it is empty.
+	Allow []netip.Prefix `json:"allow,omitempty"`
+}

@@ -1,0 +1,138 @@
+package proxy
+
+import (
+	"net/netip"
+
+	"daemun/internal/http1"
+	"daemun/internal/ir"
+	"daemun/internal/policy"
+)
+
+// client is the address that policies go by: the one place to ask for it.
+func (x *exchange) client() netip.Addr { return x.c.info.Remote.Addr() }
+
+// answerPreflight is CORS (§1.5): it decides whether the response gets the
+// fields, and answers OPTIONS from an allowed origin, before all that guards
+// the route (§14.5).
+func (x *exchange) answerPreflight() bool {
+	x.policies = x.match.Route.Policies
+	if x.policies == nil || x.policies.CORS == nil {
+		return false
+	}
+	x.origin, _ = x.req.Get(http1.FieldOrigin)
+	x.cors = x.policies.CORS.Allows(x.origin)
+	if !x.cors || string(x.req.Method) != "OPTIONS" {
+		return false
+	}
+	x.settleBody()
+	x.respond(204, nil, nil)
+	return true
+}
+
+// refuseAddress is the allow and deny lists.
+func (x *exchange) refuseAddress() bool {
+	if x.policies == nil || x.policies.Access == nil || x.policies.Access.Judge(x.client()) != policy.Refused {
+		return false
+	}
+	x.answer(403)
+	return true
+}
+
+// appendPolicyFields appends what the policies of the route add to every
+// response, whoever made it.
+func (x *exchange) appendPolicyFields(b []byte) []byte {
+	p := x.policies
+	if p == nil {
+		return b
+	}
+	if x.cors {
+		name, value := p.CORS.AllowOrigin(x.origin)
+		b = http1.AppendField(b, name, value)
+		b = appendFields(b, p.CORS.Fields())
+		if x.status == 204 && string(x.req.Method) == "OPTIONS" && x.backend == nil {
+			b = http1.AppendContentLength(b, 0) // as ingress-nginx answers a preflight
+		}
+	}
+	if p.Response != nil {
+		b = appendFields(b, p.Response.Set)
+	}
+	return b
+}
+
+func appendFields(b []byte, fields []ir.Field) []byte {
+	for i := range fields {
+		b = http1.AppendField(b, fields[i].Name, fields[i].Value)
+	}
+	return b
+}
+
+// setsField reports whether a policy sets a field, so that our own gives way.
+func (x *exchange) setsField(name string) bool {
+	return x.policies != nil && x.policies.Response != nil && x.policies.Response.Replaces([]byte(name))
+}
+
+// appendResponseField appends a field of the backend as the policies of the
+// route want it.
+func (x *exchange) appendResponseField(b []byte, f *http1.Field) []byte {
+	p := x.policies
+	if p == nil {
+		return http1.AppendField(b, f.Name, f.Value)
+	}
+	if x.cors && p.CORS.Replaces(f.Name) {
+		return b
+	}
+	r := p.Response
+	if r == nil {
+		return http1.AppendField(b, f.Name, f.Value)
+	}
+	if r.Replaces(f.Name) {
+		return b
+	}
+	start := len(b)
+	b = append(b, f.Name...)
+	b = append(b, ": "...)
+	changed := false
+	switch f.ID {
+	case http1.FieldSetCookie:
+		b, changed = r.Cookie(b, f.Value)
+	case http1.FieldLocation:
+		b, changed = x.appendLocation(b, f.Value)
+	case http1.FieldRefresh:
+		if before, head, rest, ok := r.Refresh(f.Value); ok {
+			b = append(append(append(b, before...), head...), rest...)
+			changed = true
+		}
+	}
+	if !changed {
+		return http1.AppendField(b[:start], f.Name, f.Value)
+	}
+	return append(b, "\r\n"...)
+}
+
+// appendLocation appends the Location of a backend that proxy-redirect
+// changes. A path becomes absolute, as in our own redirects (§3.4).
+func (x *exchange) appendLocation(b, value []byte) (out []byte, changed bool) {
+	head, rest, ok := x.policies.Response.Location(value)
+	if !ok {
+		return b, false
+	}
+	if x.isPath(head) {
+		b = x.appendOrigin(b)
+	}
+	return append(append(b, head...), rest...), true
+}
+
+// isPath reports that a Location begins as a path that has to become absolute.
+func (x *exchange) isPath(location string) bool {
+	return len(location) > 0 && location[0] == '/' && !x.match.Route.IR.RelativeRedirects
+}
+
+// appendOrigin appends the connection's scheme and the host name without port.
+func (x *exchange) appendOrigin(l []byte) []byte {
+	l = append(l, x.c.scheme()...)
+	l = append(l, "://"...)
+	if len(x.host) > 0 {
+		return append(l, x.host...)
+	}
+	return append(l, x.c.info.Local.Addr().String()...)
+}
