@@ -39,7 +39,7 @@ func (f *frontend) accept(l *loop) {
 			f.burst = got / 2
 			return
 		default:
-			l.pause(f, e)
+			l.pause(&f.reg, e)
 			return
 		}
 	}
@@ -70,7 +70,7 @@ func (f *frontend) admit(l *loop, fd int, client netip.Addr) {
 			c.dialFailed.Add(1)
 			resetSocket(fd)
 			if noRoom(e) {
-				l.pause(f, e)
+				l.pause(&f.reg, e)
 			}
 		}
 	}
@@ -197,19 +197,28 @@ func noRoom(e unix.Errno) bool {
 	return e == unix.EMFILE || e == unix.ENFILE || e == unix.ENOBUFS || e == unix.ENOMEM || e == unix.ENOSPC
 }
 
-// pause stops taking connections from a frontend until the next tick. Its
-// clients wait in the queue of the socket meanwhile; nothing spins.
-func (l *loop) pause(f *frontend, e unix.Errno) {
-	if f.paused {
+// pause stops taking connections from a listening socket until the next tick:
+// its clients wait in the queue, nothing spins. One of them is told that there
+// is no room (H11.10), so that a shortage that lasts does not look like silence.
+func (l *loop) pause(r *registration, e unix.Errno) {
+	if r.paused {
 		return
 	}
 	l.count.acceptErrors.Add(1)
 	if len(l.paused) == 0 {
-		l.server.logger.Warn("accept failed, slowing down", "frontend", f.key.String(), "err", e)
+		l.server.logger.Warn("accept failed, slowing down", "err", e)
 	}
-	f.paused = true
-	l.paused = append(l.paused, f)
-	_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, f.reg.fd, &unix.EpollEvent{Fd: int32(f.reg.fd), Pad: int32(f.reg.generation)})
+	if l.reserve >= 0 && (e == unix.EMFILE || e == unix.ENFILE) {
+		closeSocket(l.reserve)
+		if fd, _, e := acceptFrom(r.fd); e == 0 {
+			l.count.refused[refusedByLimit].Add(1)
+			resetSocket(fd)
+		}
+		l.reserve = openReserve()
+	}
+	r.paused = true
+	l.paused = append(l.paused, r)
+	l.watch(r, 0)
 }
 
 // resume takes connections again after a pause. A shortage that lasts brings
@@ -217,13 +226,21 @@ func (l *loop) pause(f *frontend, e unix.Errno) {
 func (l *loop) resume() {
 	paused := l.paused
 	l.paused = nil
-	for _, f := range paused {
-		if !f.paused {
-			continue // closed meanwhile
+	for _, r := range paused {
+		if r.paused { // not closed meanwhile
+			r.paused = false
+			l.watch(r, listenEvents)
 		}
-		f.paused = false
-		_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, f.reg.fd, &unix.EpollEvent{Events: listenEvents, Fd: int32(f.reg.fd), Pad: int32(f.reg.generation)})
 	}
+}
+
+// openReserve opens a descriptor to be given up in need; -1 when there is none.
+func openReserve() int {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1 // the next shortage is met without
+	}
+	return fd
 }
 
 // expireDials ends the attempts that have had their time.
@@ -247,15 +264,16 @@ const (
 	keepAliveEvery = 30 * time.Second
 )
 
-// ageConnections gives connections to endpoints what they need when they last
-// longer than a tick: short ones go without three system calls. Clients' have
-// it from the listening socket.
+// ageConnections gives connections what they need when they last longer than a
+// tick: short ones go without six system calls.
 func (l *loop) ageConnections() {
 	l.listMu.Lock()
 	defer l.listMu.Unlock()
 	for c := l.open.first; c != nil && !c.aged; c = c.next {
 		c.aged = true
-		setKeepAlive(c.sides[endpointSide].reg.fd)
+		for i := range c.sides {
+			setKeepAlive(c.sides[i].reg.fd)
+		}
 	}
 }
 

@@ -33,8 +33,7 @@ type frontend struct {
 	reg      registration // fd is -1 while closed
 	plan     *plan
 	filtered bool // a program is or was attached
-	paused   bool
-	burst    int // connections to take after the first of an event
+	burst    int  // connections to take after the first of an event
 	flows    map[netip.AddrPort]*flow
 }
 
@@ -111,10 +110,9 @@ func (f *frontend) listen(l *loop, fd int) error {
 	stream := f.key.transport == ir.TCP
 	if stream {
 		// Connections of a frontend outlive its socket, and must not stand in
-		// the way of the next one. Accepted sockets inherit the rest.
+		// the way of the next one. Accepted sockets inherit the other.
 		setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 		setInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-		setKeepAlive(fd)
 	}
 	if !f.key.at.Addr().Is4() {
 		setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
@@ -143,9 +141,7 @@ func (f *frontend) close() {
 	for _, flow := range f.flows {
 		flow.end(f.loop)
 	}
-	f.loop.forget(&f.reg)
-	closeSocket(f.reg.fd)
-	f.reg.fd, f.paused = -1, false
+	f.loop.closeListening(&f.reg)
 }
 
 func (f *frontend) isOpen() bool { return f.reg.fd >= 0 }

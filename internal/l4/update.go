@@ -16,7 +16,6 @@ type name struct{ namespace, name string }
 // service is what Update remembers of a Service.
 type service struct {
 	ir     *ir.Service
-	seen   *ir.Network // the last that had it
 	ports  map[portKey]*portState
 	claims []claim
 	owns   []*frontend
@@ -58,21 +57,7 @@ func (s *Server) Update(n *ir.Network) {
 	if moved {
 		s.places = placesOf(n.Nodes)
 	}
-	s.network = n
-	var changed []*service
-	for _, sv := range n.Services {
-		id := name{sv.Namespace, sv.Name}
-		st := s.services[id]
-		if st == nil {
-			st = &service{}
-			s.services[id] = st
-		}
-		st.seen = n
-		if moved || st.ir != sv {
-			s.prepare(st, sv)
-			changed = append(changed, st)
-		}
-	}
+	changed := s.match(n, moved)
 	// First all that is given up, then what is taken: an address may go from
 	// one Service to another.
 	gone := s.releaseGone(n)
@@ -82,6 +67,45 @@ func (s *Server) Update(n *ir.Network) {
 	s.claim(changed)
 	s.updateChecks(changed, gone)
 	s.report()
+}
+
+// match finds the Services that changed and prepares them. Those that are the
+// same as last time, usually all but one, are recognised by walking along the
+// list of last time; nothing of them is read.
+func (s *Server) match(n *ir.Network, moved bool) (changed []*service) {
+	var last []*ir.Service
+	if s.network != nil {
+		last = s.network.Services
+	}
+	order := make([]*service, len(n.Services))
+	j := 0
+	for i, sv := range n.Services {
+		if j < len(last) && last[j] == sv && !moved {
+			order[i] = s.order[j]
+			j++
+			continue
+		}
+		id := name{sv.Namespace, sv.Name}
+		st := s.services[id]
+		if st == nil {
+			st = &service{}
+			s.services[id] = st
+		}
+		for j < len(last) && compareNames(last[j], sv) <= 0 {
+			j++ // gone, or this one as it was
+		}
+		order[i] = st
+		if moved || st.ir != sv {
+			s.prepare(st, sv)
+			changed = append(changed, st)
+		}
+	}
+	s.network, s.order = n, order
+	return changed
+}
+
+func compareNames(a, b *ir.Service) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 }
 
 // prepare computes what a Service wants.
@@ -136,8 +160,12 @@ func (s *Server) releaseGone(n *ir.Network) (gone []*service) {
 	if len(s.services) == len(n.Services) {
 		return nil
 	}
+	kept := make(map[*service]bool, len(s.order))
+	for _, st := range s.order {
+		kept[st] = true
+	}
 	for id, st := range s.services {
-		if st.seen != n {
+		if !kept[st] {
 			st.claims = nil
 			s.release(st)
 			s.setLost(st, nil)
@@ -176,9 +204,7 @@ func (s *Server) claim(changed []*service) {
 		}
 	}
 	// The first by namespace and name gets what two new ones want.
-	slices.SortFunc(changed, func(a, b *service) int {
-		return cmp.Or(cmp.Compare(a.ir.Namespace, b.ir.Namespace), cmp.Compare(a.ir.Name, b.ir.Name))
-	})
+	slices.SortFunc(changed, func(a, b *service) int { return compareNames(a.ir, b.ir) })
 	retry := make([]*frontend, 0, len(s.unopened))
 	for f := range s.unopened {
 		retry = append(retry, f)
@@ -205,6 +231,17 @@ func (s *Server) claim(changed []*service) {
 		if _, still := s.unopened[f]; still {
 			s.apply(f, f.plan, &denied)
 		}
+	}
+}
+
+// retry tries again what could not be opened.
+func (s *Server) retry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.network != nil && !s.closed && (len(s.unopened) > 0 || len(s.problems) > 0) {
+		s.claim(nil)
+		s.updateChecks(nil, nil)
+		s.report()
 	}
 }
 

@@ -2,6 +2,7 @@ package l4
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"sync"
@@ -211,7 +212,7 @@ func TestSourceRanges(t *testing.T) {
 		{l.at(51), port(l.external()), "64 sees"},
 		{l.podA(1), port(l.cluster()), "64 sees"},
 	} {
-		if got := l.outcome(row.from, row.to); !strings.HasPrefix(got, row.want) {
+		if got := l.wanted(row.from, row.to, row.want); !strings.HasPrefix(got, dropped(row.want)) {
 			t.Errorf("%s to %s: %s, want %s", row.from, row.to, got, row.want)
 		}
 		if d := s.Decide(ir.TCP, row.to, row.from); (d.Verdict == Drop) != (row.want == "dropped") {
@@ -275,7 +276,7 @@ func TestChurn(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if after, _ := look(); after == before && !busy && e == endpoints[before%3] {
+				if after, again := look(); after == before && !busy && !again && e == endpoints[before%3] {
 					t.Errorf("reached %s, which was not ready", e)
 				}
 			}
@@ -512,10 +513,53 @@ func TestManyRanges(t *testing.T) {
 		sv.SourceRanges = append(sv.SourceRanges, netip.PrefixFrom(l.at(50), 32))
 		s := l.start(Config{}, l.network(sv))
 		for from, want := range map[netip.Addr]string{l.at(51): refused, l.at(50): "64 sees"} {
-			if got := l.outcome(from, port(l.balancer())); !strings.HasPrefix(got, want) {
+			if got := l.wanted(from, port(l.balancer()), want); !strings.HasPrefix(got, dropped(want)) {
 				t.Errorf("%d ranges: %s: %s, want %s", n, from, got, want)
 			}
 		}
 		s.Update(l.network())
+	}
+}
+
+// TestUpdateMatches any difference between two lists of Services: each ends up
+// with exactly the frontends that it wants.
+func TestUpdateMatches(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	s := l.start(Config{}, l.network())
+	all := make([]*ir.Service, 12)
+	fresh := func(i int) *ir.Service {
+		sv := l.service(ir.TCP, l.ready(port(l.podA(0))))
+		sv.Name, sv.LoadBalancerIPs, sv.ExternalIPs, sv.Ports[0].NodePort = fmt.Sprintf("s%02d", i), nil, nil, 0
+		sv.ClusterIPs = []netip.Addr{l.at(byte(200 + i))}
+		return sv
+	}
+	for range 100 {
+		n := l.network()
+		for i := range all {
+			if rand.IntN(3) == 0 {
+				all[i] = nil
+			}
+			if all[i] == nil && rand.IntN(2) == 0 {
+				all[i] = fresh(i)
+			}
+			if all[i] != nil {
+				n.Services = append(n.Services, all[i])
+			}
+		}
+		s.Update(n)
+		if st := s.Stats(); st.Frontends != len(n.Services) || st.Listening != len(n.Services) {
+			t.Fatalf("%d Services: %+v", len(n.Services), st)
+		}
+		for i := range all {
+			c, err := dial(l.outside(), netip.AddrPortFrom(l.at(byte(200+i)), 8000), patience)
+			// Nothing serves there, so that an open frontend accepts and resets.
+			if refused := err != nil && failure(err) == "refused"; refused != (all[i] == nil) {
+				t.Fatalf("service %d: %v", i, err)
+			}
+			if err == nil {
+				c.Close()
+			}
+		}
 	}
 }
