@@ -196,7 +196,7 @@ func TestListenWhileRunning(t *testing.T) {
 // connected socket take no other.
 func TestAnswersLeaveFromTheAddressThatWasAsked(t *testing.T) {
 	t.Parallel()
-	for _, all := range []string{"0.0.0.0:0", "[::]:0"} {
+	for all, asked := range map[string][]string{"0.0.0.0:0": {"127.0.0.1", "127.8.8.8", "127.99.1.2"}, "[::]:0": {"127.0.0.1", "127.8.8.8", "::1"}} {
 		s := New(Config{})
 		at, err := s.Listen(t.Context(), netip.MustParseAddrPort(all))
 		if errors.Is(err, syscall.EAFNOSUPPORT) {
@@ -207,7 +207,7 @@ func TestAnswersLeaveFromTheAddressThatWasAsked(t *testing.T) {
 		}
 		s.Update(example())
 		run(t, s)
-		for _, a := range []string{"127.0.0.1", "127.8.8.8", "127.99.1.2"} {
+		for _, a := range asked {
 			to := netip.AddrPortFrom(netip.MustParseAddr(a), at.Port())
 			if got := text(t, overUDP(t, to, question(t, "dns-version.cluster.local. TXT"))); !strings.HasPrefix(got, "NOERROR aa\n") {
 				t.Errorf("%s: %s", to, got)
