@@ -247,3 +247,19 @@ func TestStats(t *testing.T) {
 		t.Error(d)
 	}
 }
+func TestClientsAreSpreadOverSockets(t *testing.T) {
+	t.Parallel()
+	s, at := listening(t, Config{}, example())
+	if len(s.udp) < 2 {
+		return // one core, one socket
+	}
+	q := question(t, "dns-version.cluster.local. TXT")
+	for range 200 {
+		overUDP(t, at, q)
+	}
+	for i, u := range s.udp {
+		if n := u.counters.types[5].Load(); n == 0 {
+			t.Errorf("socket %d of %d got none of 200 queries", i, len(s.udp))
+		}
+	}
+}
