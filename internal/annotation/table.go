@@ -311,20 +311,24 @@ var rows = []Row{
 
 	// Authentication and access.
 	{
-		Name: "auth-type", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
-		Doc: "basic or digest.",
+		Name: "auth-type", Scope: PerRoute, Bad: Reject,
+		parse: oneOf([]string{"basic", "digest"}, func(v *Values, s string) { v.Auth.Type = s }),
+		Doc:   "Asks for a name and a password: basic or digest.",
 	},
 	{
-		Name: "auth-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Secret with users.",
+		Name: "auth-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Needs: "auth-type",
+		parse: reference("Secret", func(v *Values, s string) { v.Auth.Secret = s }),
+		Doc:   "Secret with the users: an htpasswd file, or for digest an htdigest file.",
 	},
 	{
-		Name: "auth-secret-type", Scope: PerRoute, Default: "auth-file", Bad: Reject, Support: Later, Guard: true,
-		Doc: "auth-file or auth-map.",
+		Name: "auth-secret-type", Scope: PerRoute, Default: "auth-file", Bad: Reject, Needs: "auth-type",
+		parse: oneOf([]string{"auth-file", "auth-map"}, func(v *Values, s string) { v.Auth.Map = s == "auth-map" }),
+		Doc:   "auth-file: the key auth of the Secret is a file; auth-map: each key is a user, its value the hash.",
 	},
 	{
-		Name: "auth-realm", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Realm of basic authentication.",
+		Name: "auth-realm", Scope: PerRoute, Risk: Medium, Bad: Reject, Needs: "auth-type",
+		parse: text(realmChars, "a realm: it may hold letters, digits, blanks and -._~/: only", func(v *Values, s string) { v.Auth.Realm = s }),
+		Doc:   "Realm of basic and digest authentication.",
 	},
 	{
 		Name: "auth-url", Scope: PerRoute, Risk: High, Bad: Deny, Support: Later, Guard: true,
@@ -425,8 +429,9 @@ var rows = []Row{
 		Doc:   "Networks and addresses that get 403, even if they are allowed too.",
 	},
 	{
-		Name: "satisfy", Scope: PerRoute, Default: "all", Support: Later, Guard: true, Off: []string{"all"},
-		Doc: "any: one of network, basic or external authentication suffices.",
+		Name: "satisfy", Scope: PerRoute, Default: "all",
+		parse: oneOf([]string{"all", "any"}, func(v *Values, s string) { v.SatisfyAny = s == "any" }),
+		Doc:   "any: one of network, basic or external authentication suffices.",
 	},
 	{
 		Name: "limit-rps", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},

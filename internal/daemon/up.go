@@ -28,9 +28,11 @@ import (
 	"daemun/internal/console"
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/htpasswd"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
+	"daemun/internal/policy"
 	"daemun/internal/process"
 	"daemun/internal/proxy"
 	"daemun/internal/standalone"
@@ -198,7 +200,7 @@ func (d *up) newDataSide() {
 	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger})
 	d.loop = control.New(control.Config{
 		Store: d.store, Translator: translate.New(d.Translate), Upstreams: d.upstreams,
-		Handles: table.Handles{Backend: d.upstreams.Backend, Route: d.routeMetrics},
+		Handles: table.Handles{Backend: d.upstreams.Backend, Route: d.routeMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
 		Table:   &d.table, Logger: d.logger,
 		Certificates: d.certs.Update,
 		Published: func(s control.State) {

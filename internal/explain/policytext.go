@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"daemun/internal/ir"
@@ -40,4 +41,14 @@ func fieldNames(fields []ir.Field) string {
 		texts[i] = f.Name
 	}
 	return strings.Join(texts, ", ")
+}
+
+func basicAuth(a *ir.BasicAuth) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Digest:
+		return "digest, realm " + strconv.Quote(a.Realm) + ", users of Secret " + a.Secret
+	}
+	return "basic, realm " + strconv.Quote(a.Realm) + ", users of Secret " + a.Secret
 }

@@ -42,6 +42,13 @@ func policyRows() []policyRow {
 			}
 			return prefixes(r.Access.Allow)
 		}},
+		{"auth-type", func(_ *ir.Host, r *ir.Route) string { return basicAuth(r.BasicAuth) }},
+		{"satisfy", func(_ *ir.Host, r *ir.Route) string {
+			if r.SatisfyAny {
+				return "any"
+			}
+			return ""
+		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"upstream-vhost", func(_ *ir.Host, r *ir.Route) string { return r.UpstreamVhost }},

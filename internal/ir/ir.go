@@ -171,6 +171,11 @@ type Policies struct {
 	// CORS and Access are nil when absent.
 	CORS   *CORS   `json:"cors,omitempty"`
 	Access *Access `json:"access,omitempty"`
+	// BasicAuth is nil when absent.
+	BasicAuth *BasicAuth `json:"basicAuth,omitempty"`
+	// SatisfyAny lets a request pass that one of Access and the ways of
+	// authentication accepts; otherwise all of them have to.
+	SatisfyAny bool `json:"satisfyAny,omitempty"`
 	// ResponseFields are set on every response of the route, in place of
 	// those of the backend. They are sorted by name.
 	ResponseFields []Field `json:"responseFields,omitempty"`

@@ -38,3 +38,21 @@ type Access struct {
 	// Allow is everybody when it is empty.
 	Allow []netip.Prefix `json:"allow,omitempty"`
 }
+
+// BasicAuth asks for a name and a password, or with Digest for a proof of
+// knowing it (ingress-nginx §1.4.2).
+type BasicAuth struct {
+	Realm  string `json:"realm"`
+	Digest bool   `json:"digest,omitempty"`
+	// Secret is "namespace/name" of where Users come from; Fingerprint changes
+	// with them.
+	Secret      string `json:"secret"`
+	Fingerprint string `json:"-"`
+	// Users are never printed, and neither is what is made of them. Without
+	// any, nobody passes.
+	Users []User `json:"-"`
+}
+
+// User is one line of an htpasswd file: for digest authentication Hash is
+// "realm:" and the MD5 in hexadecimal.
+type User struct{ Name, Hash string }

@@ -20,6 +20,9 @@ import "daemun/internal/ir"
 type Set struct {
 	CORS   *CORS
 	Access *Access
+	Auth   *Auth
+	// Any lets a request pass that one of the guards accepts (satisfy: any).
+	Any bool
 	// Response is what happens to the fields of the backend's response, nil
 	// if they pass as they are.
 	Response *Response
@@ -27,10 +30,11 @@ type Set struct {
 
 // Compile returns the policies of a route, nil when it has none of those that
 // this package knows.
-func Compile(p *ir.Policies) *Set {
-	s := Set{CORS: newCORS(p.CORS), Access: newAccess(p.Access), Response: newResponse(p)}
+func Compile(p *ir.Policies, state *State) *Set {
+	s := Set{CORS: newCORS(p.CORS), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state), Response: newResponse(p)}
 	if s == (Set{}) {
 		return nil
 	}
+	s.Any = p.SatisfyAny
 	return &s
 }

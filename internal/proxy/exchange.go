@@ -39,6 +39,9 @@ type exchange struct {
 	policies *policy.Set
 	origin   []byte // the Origin field, with cors
 	cors     bool   // the response gets the CORS fields
+	// challenge is the value of WWW-Authenticate of a request that was refused.
+	challenge   []byte
+	userScratch [256]byte
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -73,7 +76,7 @@ type exchange struct {
 // begin makes x ready for the next request.
 func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
-	x.policies, x.origin, x.cors = nil, nil, false
+	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -163,7 +166,7 @@ func (x *exchange) log(now time.Time) {
 	}
 	e.Time, e.Remote = now, x.c.info.Remote.Addr()
 	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
-	e.Status = x.status
+	e.RemoteUser, e.Status = x.user(), x.status
 	e.BodyBytesSent = max(0, x.written-int64(x.head))
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
 	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)

@@ -57,6 +57,8 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.RelativeRedirects == b.RelativeRedirects &&
 		equalDeep(a.CORS, b.CORS) &&
 		equalDeep(a.Access, b.Access) &&
+		equalDeep(a.BasicAuth, b.BasicAuth) &&
+		a.SatisfyAny == b.SatisfyAny &&
 		slices.Equal(a.ResponseFields, b.ResponseFields) &&
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
