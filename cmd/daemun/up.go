@@ -20,7 +20,7 @@ import (
 const defaultAdmin = "127.0.0.1:10254"
 
 func upCommand(kill <-chan struct{}) *cobra.Command {
-	c := daemon.UpConfig{Version: version, Translate: upTranslate()}
+	c := daemon.UpConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: upTranslate()}}
 	var images []string
 	var healthzPort int
 	cmd := &cobra.Command{

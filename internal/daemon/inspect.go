@@ -70,16 +70,16 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 
 // Explain answers for one request as these manifests would serve it.
 func (in *Inspection) Explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{Table: in.table, View: in.view, Problems: in.Problems, Prefix: in.prefix, Place: placeOf(in.loader)})
+	return explain.Explain(r, explain.Source{Table: in.table, View: in.view, Problems: in.Problems, Prefix: in.prefix, Place: placeOf(in.loader.Locate)})
 }
 
 // Close releases what the inspection holds.
 func (in *Inspection) Close() { in.backends.Close() }
 
 // placeOf prints where a field is written.
-func placeOf(l *manifest.Loader) func(ir.Ref, string) string {
+func placeOf(locate func(store.Key, string) (manifest.Position, bool)) func(ir.Ref, string) string {
 	return func(r ir.Ref, field string) string {
-		at, ok := l.Locate(store.Key(r), field)
+		at, ok := locate(store.Key(r), field)
 		if !ok {
 			return ""
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -112,6 +113,9 @@ func (c *containerRun) attempt(ctx context.Context, spec process.Spec) process.E
 	proc, err := c.w.host.rt.Start(spec)
 	if err != nil {
 		return c.notStarted(err)
+	}
+	if left := proc.LeftOut(); len(left) > 0 {
+		c.w.noticeNames("containers see a part of this machine's own names: " + strings.Join(left, "; "))
 	}
 	run := &oneRun{c: c, proc: proc, unhealthy: make(chan failing, 1), since: time.Now()}
 	run.alive, run.ended = context.WithCancel(context.Background())

@@ -12,9 +12,11 @@
 package standalone
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +45,8 @@ type Config struct {
 	NodeNetwork         netip.Prefix // 127.18.0.0/24
 	LoadBalancerNetwork netip.Prefix // 127.200.0.0/16
 
+	DNS DNS
+
 	// LameDuck is the time between a Pod's leaving its endpoints and SIGTERM
 	// for its programs, so that no request is on its way to a program that
 	// closes its connections. A cluster leaves this to preStop hooks. Zero is
@@ -68,6 +72,7 @@ func (c *Config) setDefaults() {
 			*n.at = netip.MustParsePrefix(n.value)
 		}
 	}
+	c.DNS.Zone = cmp.Or(strings.Trim(c.DNS.Zone, "."), defaultZone)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

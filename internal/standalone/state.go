@@ -37,6 +37,7 @@ type state struct {
 	moved    bool          // something was decided
 	touched  []*corev1.Pod // old and new versions of Pods that changed
 	changed  bool          // the manifests changed
+	served   bool          // Services or their slices changed
 	pass     []store.Object
 	gone     []store.Key
 	found    problemSet
@@ -45,16 +46,18 @@ type state struct {
 }
 
 func newState(c *Config) *state {
-	return &state{
+	s := &state{
 		objects: map[store.Key]store.Object{}, pods: map[store.Name]*podEntry{},
 		nodes: newNodes(c.NodeNetwork), services: newServices(c.ServiceNetwork), podIPs: newAddressRange(c.PodNetwork),
 		uid: newUID, built: map[store.Name][]*discoveryv1.EndpointSlice{}, hashes: map[store.Key]string{},
 	}
+	s.services.addresses.used[c.DNS.Server] = true
+	return s
 }
 
 // begin starts a step.
 func (s *state) begin(now time.Time) {
-	s.now, s.moved, s.changed, s.again = now, false, false, time.Time{}
+	s.now, s.moved, s.changed, s.served, s.again = now, false, false, false, time.Time{}
 	s.touched, s.pass, s.gone, s.found = nil, nil, nil, problemSet{}
 }
 
@@ -162,11 +165,13 @@ func (s *state) publish(tx *store.Tx) {
 func (s *state) publishDerived(tx *store.Tx) {
 	for name, svc := range s.shown {
 		if s.selected[name] != svc {
+			s.served = true
 			tx.Put(svc)
 		}
 	}
 	for name := range s.selected {
 		if s.shown[name] == nil {
+			s.served = true
 			tx.Delete(store.Key{Kind: "Service", Namespace: name.Namespace, Name: name.Name})
 		}
 	}
@@ -232,6 +237,7 @@ func (s *state) concerned(svc *corev1.Service) bool {
 }
 
 func (s *state) showSlices(tx *store.Tx, name store.Name, now []*discoveryv1.EndpointSlice) {
+	s.served = s.served || !slices.Equal(s.built[name], now)
 	for _, k := range staleSlices(s.built[name], now) {
 		tx.Delete(k)
 	}

@@ -33,6 +33,9 @@ func (c *Cluster) step() {
 	if s.changed {
 		c.notifyWorkers()
 	}
+	if s.changed || s.served { // slices of the manifests pass through
+		c.host.services.ring()
+	}
 	c.startWorkers()
 	c.conclude()
 }
