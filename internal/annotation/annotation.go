@@ -168,6 +168,8 @@ type Values struct {
 	redirectFrom, redirectTo    string
 	enableCORS                  bool
 	cors                        ir.CORS
+	limits                      ir.Limits
+	limitRate, limitRateAfter   int
 }
 
 // Defaults are the values of an Ingress without annotations, from the defaults
@@ -189,6 +191,7 @@ func Defaults() Values {
 		redirectFrom:  "off",
 		redirectTo:    "off",
 		cors:          defaultCORS(),
+		limits:        ir.Limits{Burst: 5},
 	}
 }
 
@@ -226,6 +229,7 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 	p.settleRedirect()
 	p.settleLocation()
 	p.settleCORS()
+	p.settleLimits()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)

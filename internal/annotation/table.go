@@ -434,32 +434,39 @@ var rows = []Row{
 		Doc:   "any: one of network, basic or external authentication suffices.",
 	},
 	{
-		Name: "limit-rps", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Requests per second of one client.",
+		Name: "limit-rps", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.PerSecond = n }),
+		Doc:   "Requests per second of one client address; 0 is no limit.",
 	},
 	{
-		Name: "limit-rpm", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Requests per minute of one client.",
+		Name: "limit-rpm", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.PerMinute = n }),
+		Doc:   "Requests per minute of one client address; 0 is no limit.",
 	},
 	{
-		Name: "limit-connections", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Concurrent requests of one client.",
+		Name: "limit-connections", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.Connections = n }),
+		Doc:   "Requests of one client address that may run at one time; 0 is no limit.",
 	},
 	{
-		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5", Support: Later, Guard: true, Off: []string{"5"},
-		Doc: "Burst over the limit.",
+		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5",
+		parse: parseBurst,
+		Doc:   "How many times limit-rps and limit-rpm may be exceeded at once.",
 	},
 	{
-		Name: "limit-rate", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Response bandwidth in kB/s.",
+		Name: "limit-rate", Scope: PerRoute, Default: "0",
+		parse: count(func(v *Values, n int) { v.limitRate = n }),
+		Doc:   "Kilobytes per second of one response; 0 is no limit.",
 	},
 	{
-		Name: "limit-rate-after", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Kilobytes before limit-rate begins.",
+		Name: "limit-rate-after", Scope: PerRoute, Default: "0",
+		parse: count(func(v *Values, n int) { v.limitRateAfter = n }),
+		Doc:   "Kilobytes of a response before limit-rate begins.",
 	},
 	{
-		Name: "limit-allowlist", Aliases: []string{"limit-whitelist"}, Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Networks without limits.",
+		Name: "limit-allowlist", Aliases: []string{"limit-whitelist"}, Scope: PerRoute, Bad: Reject,
+		parse: networks(func(v *Values, list []netip.Prefix) { v.limits.Exempt = list }),
+		Doc:   "Networks and addresses without limits.",
 	},
 
 	// Cross-origin requests.

@@ -30,6 +30,7 @@ type State struct {
 	key      [32]byte
 	verified verified
 	nonces   nonces
+	limiters limiters
 	// checks bounds the slow checks that run at one time, so that guessing
 	// passwords does not take all processors.
 	checks chan struct{}

@@ -41,6 +41,7 @@ type exchange struct {
 	cors     bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
+	running     policy.Running // counted by the limits of the route
 	userScratch [256]byte
 
 	rewritten bool
@@ -75,6 +76,7 @@ type exchange struct {
 
 // begin makes x ready for the next request.
 func (x *exchange) begin() {
+	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
@@ -143,6 +145,7 @@ func (x *exchange) serve() bool {
 
 // finish logs and counts the request.
 func (x *exchange) finish() {
+	x.leave()
 	now := time.Now()
 	s := x.c.server
 	if s.log != nil && !x.quiet {

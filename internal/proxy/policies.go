@@ -29,6 +29,30 @@ func (x *exchange) answerPreflight() bool {
 	return true
 }
 
+// limit counts the request against the limits of its client (§5.7).
+func (x *exchange) limit() bool {
+	if x.policies == nil || x.policies.Limits == nil {
+		return false
+	}
+	var verdict policy.LimitVerdict
+	x.running, verdict = x.policies.Limits.Enter(x.client(), x.start)
+	switch verdict {
+	case policy.TooManyRunning:
+		x.answer(x.table.Settings.LimitConnectionStatus)
+	case policy.TooManyRequests:
+		x.answer(x.table.Settings.LimitRequestStatus)
+	default:
+		return false
+	}
+	return true
+}
+
+// leave ends the count of a running request. It may be called more than once.
+func (x *exchange) leave() {
+	x.running.Leave()
+	x.running = policy.Running{}
+}
+
 // authorize asks the guards of the route in their order: address lists, basic
 // or digest authentication (§12.8). All of them have to accept, or with satisfy:
 // any one of them.

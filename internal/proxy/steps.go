@@ -25,6 +25,7 @@ func (x *exchange) run() {
 	case x.rewrite():
 	case x.redirectToHTTPS():
 	case x.answerWithoutEndpoint():
+	case x.limit():
 	case x.authorize():
 	case x.answerDefault():
 	case x.refuseLargeBody():

@@ -59,6 +59,8 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.Access, b.Access) &&
 		equalDeep(a.BasicAuth, b.BasicAuth) &&
 		a.SatisfyAny == b.SatisfyAny &&
+		equalDeep(a.Limits, b.Limits) &&
+		equalPointer(a.Bandwidth, b.Bandwidth) &&
 		slices.Equal(a.ResponseFields, b.ResponseFields) &&
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
