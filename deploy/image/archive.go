@@ -28,8 +28,8 @@ type file struct {
 	isFolder bool
 }
 
-// contents are the files of Daemun's image. The first is the image's
-// entrypoint.
+// contents are the files of Daemun's image. The first is what runs if nothing
+// else is said.
 func contents(daemun string) []file {
 	return []file{
 		{name: "daemun", from: daemun, bindLow: true},
@@ -114,7 +114,9 @@ func writeArchive(out io.Writer, name, arch string, files []file) error {
 	layerBlob := a.blob("application/vnd.oci.image.layer.v1.tar", layer)
 	config := a.json("application/vnd.oci.image.config.v1+json", map[string]any{
 		"created": "1970-01-01T00:00:00Z", "architecture": arch, "os": "linux",
-		"config":  map[string]any{"User": user + ":" + user, "Entrypoint": []string{"/" + files[0].name}, "WorkingDir": "/"},
+		// A command and no entrypoint: manifests for ingress-nginx give the path
+		// of the program as their first argument.
+		"config":  map[string]any{"User": user + ":" + user, "Cmd": []string{"/" + files[0].name}, "Env": []string{"PATH=/"}, "WorkingDir": "/"},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{layerBlob.Digest}},
 		"history": []any{map[string]any{"created": "1970-01-01T00:00:00Z", "created_by": "daemun/deploy/image"}},
 	})

@@ -111,14 +111,14 @@ func TestImageRunsTheProgramWithoutRoot(t *testing.T) {
 	for name, text := range files {
 		var config struct {
 			Config struct {
-				User       string
-				Entrypoint []string
+				User string
+				Cmd  []string
 			}
 		}
 		if !strings.HasPrefix(name, "blobs/") || json.Unmarshal(text, &config) != nil || config.Config.User == "" {
 			continue
 		}
-		if config.Config.User != "65532:65532" || config.Config.Entrypoint[0] != "/daemun" {
+		if config.Config.User != "65532:65532" || config.Config.Cmd[0] != "/daemun" {
 			t.Errorf("configuration %s", text)
 		}
 		return

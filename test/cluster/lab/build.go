@@ -42,11 +42,10 @@ func build(dir string) (Programs, error) {
 
 // buildDaemun builds the binary and the image as a release does.
 func buildDaemun(p Programs) error {
-	return run(p.Root, "go", "run", "./deploy/image", "-version", "v0.0.0-test", "-name", ImageName, "-binary", p.Daemun, "-o", p.Image)
+	return run(p.Root, "go", "run", "./deploy/image", "-version", Version, "-name", ImageName, "-binary", p.Daemun, "-o", p.Image)
 }
 
-// buildPause makes the image that holds a Pod's namespaces on a real node. Ours
-// is the same binary under another name: it only has to wait.
+// buildPause makes the image that holds a Pod's namespaces on a real node.
 func buildPause(dir string, p Programs) error {
 	source, binary := filepath.Join(p.Root, "test", "cluster", "pause"), filepath.Join(dir, "pause")
 	if err := run(source, "go", "build", "-trimpath", "-ldflags", "-s -w -buildid=", "-o", binary, "."); err != nil {

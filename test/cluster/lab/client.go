@@ -86,6 +86,12 @@ func newClient(url string, h *http.Client) *Client {
 // Do sends one request. body may be nil, text ([]byte), or a value for JSON;
 // into may be nil.
 func (c *Client) Do(ctx context.Context, method, path, contentType string, body, into any) error {
+	_, err := c.do(ctx, method, path, contentType, body, into)
+	return err
+}
+
+// do is Do that also returns what the API server warns of.
+func (c *Client) do(ctx context.Context, method, path, contentType string, body, into any) ([]string, error) {
 	var reader io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -94,13 +100,13 @@ func (c *Client) Do(ctx context.Context, method, path, contentType string, body,
 	default:
 		text, err := json.Marshal(b)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		reader = bytes.NewReader(text)
 	}
 	request, err := http.NewRequestWithContext(ctx, method, c.url+path, reader)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	request.Header.Set("Accept", "application/json")
 	if contentType != "" {
@@ -108,23 +114,24 @@ func (c *Client) Do(ctx context.Context, method, path, contentType string, body,
 	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if response.StatusCode >= 300 {
 		e := StatusError{Message: string(text)}
 		json.Unmarshal(text, &e) // else the text is the message
 		e.Code = response.StatusCode
-		return &e
+		return nil, &e
 	}
+	warnings := response.Header.Values("Warning")
 	if into == nil {
-		return nil
+		return warnings, nil
 	}
-	return json.Unmarshal(text, into)
+	return warnings, json.Unmarshal(text, into)
 }
 
 // Path returns the URL path of an object, or of all of them if name is "".
@@ -208,7 +215,8 @@ type ApplyOption string
 const DryRun ApplyOption = "dryRun=All"
 
 // Apply creates or changes an object as `kubectl apply --server-side
-// --force-conflicts --validate=strict` does, and returns what is stored.
+// --force-conflicts --validate=strict` does, and returns what is stored. What
+// the API server warns of is an error: nothing of ours should make it warn.
 func (c *Client) Apply(ctx context.Context, o Object, options ...ApplyOption) (Object, error) {
 	path, err := c.Path(ctx, o.String("apiVersion"), o.String("kind"), o.String("metadata", "namespace"), o.String("metadata", "name"))
 	if err != nil {
@@ -219,7 +227,10 @@ func (c *Client) Apply(ctx context.Context, o Object, options ...ApplyOption) (O
 		query += "&" + string(option)
 	}
 	var stored Object
-	err = c.Do(ctx, http.MethodPatch, path+"?"+query, "application/apply-patch+yaml", map[string]any(o), &stored)
+	warnings, err := c.do(ctx, http.MethodPatch, path+"?"+query, "application/apply-patch+yaml", map[string]any(o), &stored)
+	if err == nil && len(warnings) > 0 {
+		err = fmt.Errorf("the API server warns: %s", strings.Join(warnings, "; "))
+	}
 	return stored, err
 }
 

@@ -32,8 +32,12 @@ type Programs struct {
 	Root string
 }
 
-// ImageName is the name of the image built from this tree.
-const ImageName = "docker.io/daemun/daemun:test"
+// ImageName is the name of the image built from this tree, Version what its
+// program says it is.
+const (
+	ImageName = "docker.io/daemun/daemun:test"
+	Version   = "v0.0.0-test"
+)
 
 // insideVariable hands the programs to the test binary inside its namespaces.
 const insideVariable = "DAEMUN_LAB"
