@@ -23,6 +23,8 @@ type Options struct {
 	// Address is where the API server listens and what it tells Pods; default
 	// 127.0.0.1, and an address of the Pod network for Pods.
 	Address string
+	// PodNetwork is what nodes get their Pod addresses from; default PodNetwork.
+	PodNetwork string
 	// APIServer, ControllerManager and Scheduler are further arguments.
 	APIServer, ControllerManager, Scheduler []string
 }
@@ -53,6 +55,9 @@ func Start(dir string, p Programs, o Options) (*Cluster, error) {
 	}
 	if o.Address == "" {
 		o.Address = "127.0.0.1"
+	}
+	if o.PodNetwork == "" {
+		o.PodNetwork = PodNetwork.String()
 	}
 	c := &Cluster{
 		Dir: dir, Programs: p, options: o,
@@ -228,7 +233,7 @@ func (c *Cluster) startControllers(managerPort, schedulerPort string) error {
 	manager := append(shared("controller-manager"), "--secure-port", managerPort, "--controllers=*,-node-lifecycle-controller",
 		"--service-account-private-key-file", c.pki("serviceaccount.key"), "--root-ca-file", c.pki("ca.crt"),
 		"--cluster-signing-cert-file", c.pki("ca.crt"), "--cluster-signing-key-file", c.pki("ca.key"),
-		"--use-service-account-credentials=true", "--allocate-node-cidrs=true", "--cluster-cidr", PodNetwork.String(), "--service-cluster-ip-range", "10.96.0.0/16")
+		"--use-service-account-credentials=true", "--allocate-node-cidrs=true", "--cluster-cidr", c.options.PodNetwork, "--service-cluster-ip-range", "10.96.0.0/16")
 	err := c.startOther("controller-manager", "https://127.0.0.1:"+managerPort+"/healthz", append([]string{"controller-manager"}, append(manager, c.options.ControllerManager...)...)...)
 	if err != nil {
 		return err

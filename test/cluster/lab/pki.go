@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -46,6 +47,19 @@ func newAuthority(dir, name string) (*authority, error) {
 		return nil, err
 	}
 	return &authority{dir, cert, key}, writePEM(filepath.Join(dir, name+".crt"), "CERTIFICATE", der)
+}
+
+// readAuthority reads what newAuthority has written.
+func readAuthority(dir, name string) (*authority, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, name+".crt"), filepath.Join(dir, name+".key"))
+	if err != nil {
+		return nil, err
+	}
+	key, ok := pair.PrivateKey.(*ecdsa.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("key of authority %s is a %T", name, pair.PrivateKey)
+	}
+	return &authority{dir, pair.Leaf, key}, nil
 }
 
 // issue writes a certificate and its key.

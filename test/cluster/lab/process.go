@@ -19,6 +19,11 @@ type process struct {
 
 // start starts a program; what it prints goes to dir/NAME.log, appended.
 func start(dir, name string, env []string, argv ...string) (*process, error) {
+	return startIn(dir, name, env, nil, argv...)
+}
+
+// startIn is start with new namespaces.
+func startIn(dir, name string, env []string, attr *syscall.SysProcAttr, argv ...string) (*process, error) {
 	p := &process{name: name, log: filepath.Join(dir, name+".log"), exited: make(chan struct{})}
 	log, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
@@ -28,6 +33,7 @@ func start(dir, name string, env []string, argv ...string) (*process, error) {
 	p.cmd = exec.Command(argv[0], argv[1:]...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.Env = append(os.Environ(), env...)
+	p.cmd.SysProcAttr = attr
 	if err := p.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
