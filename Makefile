@@ -22,8 +22,9 @@ test: ## run all tests (installs curl, openssl and ps if they are missing)
 	@sh tools/need.sh curl:curl openssl:openssl ps:procps
 	$(GO) test ./...
 
-test-cluster: ## run the tests against a real Kubernetes (builds it once, 8 to 17 minutes; needs root or user namespaces)
+test-cluster: ## run the tests against a real Kubernetes (builds it once, 8 to 17 minutes; installs iproute2, and containerd as root)
 	@sh tools/need.sh ip:iproute2
+	@[ "$$(id -u)" != 0 ] || sh tools/need.sh containerd:containerd runc:runc nft:nftables iptables:iptables conntrack:conntrack /usr/lib/cni/bridge:containernetworking-plugins
 	cd test/cluster && $(GO) test -count=1 -timeout 60m ./...
 
 race: ## run all tests under the race detector (installs gcc if it is missing)

@@ -152,3 +152,23 @@ func unmarshal(t *testing.T, text []byte, into any) {
 		t.Fatalf("%s: %v", text, err)
 	}
 }
+
+// TestDockerfileMakesTheSame: the other way to the image is not run here, so it
+// is read.
+func TestDockerfileMakesTheSame(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"FROM scratch\n", "USER " + user + ":" + user + "\n", "ENV PATH=/\n", "CMD [\"/daemun\"]\n", strings.ReplaceAll(linkerFlags("$VERSION"), `"`, "")} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("the Dockerfile has no %q", want)
+		}
+	}
+	for _, f := range contents("") {
+		if !strings.Contains(string(text), "/image/"+f.name) || !strings.Contains(string(text), strings.TrimSpace(f.text)) {
+			t.Errorf("the Dockerfile does not make %s", f.name)
+		}
+	}
+}

@@ -65,7 +65,7 @@ func run(args []string) error {
 // release decide what comes out.
 func (o options) build() error {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X main.version="+o.version, "-o", o.binary, "daemun/cmd/daemun")
+		"-ldflags", linkerFlags(o.version), "-o", o.binary, "daemun/cmd/daemun")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+o.arch, "GOFLAGS=-mod=readonly")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Run(); err != nil {
@@ -73,6 +73,9 @@ func (o options) build() error {
 	}
 	return nil
 }
+
+// linkerFlags leave out what differs between builds, and stamp the version.
+func linkerFlags(version string) string { return "-s -w -buildid= -X main.version=" + version }
 
 func (o options) pack(files []file) error {
 	out, err := os.Create(o.output)
