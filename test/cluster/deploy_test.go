@@ -73,7 +73,7 @@ func TestManifestsPassRestrictedPodSecurity(t *testing.T) {
 func TestServiceAccountMayDoWhatItNeedsOnly(t *testing.T) {
 	u, _ := deployed(t)
 	for _, ns := range []string{"daemun", "default"} {
-		rules := u.Kubectl("", "auth", "can-i", "--list", "-n", ns, "--as=system:serviceaccount:daemun:daemun", "--as-group=system:serviceaccounts", "--as-group=system:authenticated")
+		rules := u.Kubectl("", "auth", "can-i", "--list", "-n", ns, "--as="+serviceAccount, "--as-group=system:serviceaccounts", "--as-group=system:authenticated")
 		golden(t, "rbac/"+ns+".txt", tidy(rules))
 	}
 }

@@ -15,6 +15,10 @@ var (
 	shared   func() (*lab.Cluster, error)
 )
 
+// serviceAccount is who Daemun is with deploy/daemun.yaml; the API server writes
+// down what it asks for.
+const serviceAccount = "system:serviceaccount:daemun:daemun"
+
 func TestMain(m *testing.M) { lab.Main(m, run) }
 
 func run(m *testing.M, p lab.Programs) int {
@@ -28,7 +32,7 @@ func run(m *testing.M, p lab.Programs) int {
 	var started *lab.Cluster
 	shared = sync.OnceValues(func() (*lab.Cluster, error) {
 		var err error
-		started, err = lab.Start(dir, p, lab.Options{})
+		started, err = lab.Start(dir, p, lab.Options{Audit: []string{serviceAccount}})
 		return started, err
 	})
 	code := m.Run()

@@ -25,6 +25,8 @@ type Options struct {
 	Address string
 	// PodNetwork is what nodes get their Pod addresses from; default PodNetwork.
 	PodNetwork string
+	// Audit are users whose requests are written down; see Requests.
+	Audit []string
 	// APIServer, ControllerManager and Scheduler are further arguments.
 	APIServer, ControllerManager, Scheduler []string
 }
@@ -210,6 +212,13 @@ func (c *Cluster) StartAPIServer() error {
 		"--enable-admission-plugins", "NodeRestriction",
 		"--disable-admission-plugins", "TaintNodesByCondition", // see startControllers
 		"--allow-privileged=true",
+	}
+	if len(c.options.Audit) > 0 {
+		audit, err := c.auditArguments()
+		if err != nil {
+			return err
+		}
+		args = append(args, audit...)
 	}
 	c.apiserver, err = start(c.Dir, "apiserver", nil, append(args, c.options.APIServer...)...)
 	if err != nil {

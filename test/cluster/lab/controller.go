@@ -56,7 +56,7 @@ func (u *User) StartController(args ...string) *Controller {
 	dir := u.t.TempDir()
 	c := &Controller{Address: address, ready: filepath.Join(dir, "ready.json"), t: u.t}
 	var err error
-	c.process, err = start(dir, "daemun", []string{"NO_COLOR=1"}, append([]string{
+	c.process, err = start(dir, "daemun", append([]string{"NO_COLOR=1"}, u.Env...), append([]string{
 		u.Cluster.Programs.Daemun, "controller", "--kubeconfig", u.Kubeconfig, "--listen-address", address.String(),
 		"--http-port", "8080", "--https-port", "8443", "--admin-address", net.JoinHostPort(address.String(), "10254"),
 		"--ready-file", c.ready, "--post-shutdown-grace-period", "0",

@@ -63,7 +63,7 @@ func (p *process) kill() {
 func (p *process) gone() error {
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s has ended (%v); last lines:\n%s", p.name, p.err, p.tail(15))
+		return fmt.Errorf("%s has ended (%v); last lines:\n%s", p.name, p.cmd.ProcessState, p.tail(15))
 	default:
 		return nil
 	}

@@ -17,6 +17,8 @@ type User struct {
 	Cluster *Cluster
 	// Kubeconfig says who asks; For sets the administrator's.
 	Kubeconfig string
+	// Env is added to the environment of the user's controllers, NAME=value.
+	Env []string
 
 	t testing.TB
 }
