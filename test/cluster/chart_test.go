@@ -8,9 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 
 	"daemun/test/cluster/lab"
@@ -70,6 +72,17 @@ func TestChartRenders(t *testing.T) {
 	}
 }
 
+// TestChartGrantsWhatTheManifestsGrant: there is one list of rights.
+func TestChartGrantsWhatTheManifestsGrant(t *testing.T) {
+	of := func(objects []lab.Object) []string {
+		return grants(slices.DeleteFunc(objects, func(o lab.Object) bool { return !strings.HasSuffix(o.String("kind"), "Role") }))
+	}
+	chart := of(parse(t, render(t, "daemun", "testdata/chart/defaults.values.yaml")))
+	if d := cmp.Diff(of(parse(t, manifest(t, "daemun.yaml"))), chart); d != "" || len(chart) == 0 {
+		t.Errorf("rights differ (-deploy +charts):\n%s", d)
+	}
+}
+
 func TestChartPassesHelmLint(t *testing.T) {
 	for name, values := range valueFiles(t) {
 		t.Run(name, func(t *testing.T) {
@@ -95,12 +108,8 @@ func TestRenderedObjectsAreAccepted(t *testing.T) {
 	}
 	for name, values := range valueFiles(t) {
 		t.Run(name, func(t *testing.T) {
-			objects, err := lab.Parse(render(t, ns, values))
-			if err != nil {
-				t.Fatal(err)
-			}
 			checked := 0
-			for _, o := range objects {
+			for _, o := range parse(t, render(t, ns, values)) {
 				if isForeign(o) {
 					continue
 				}

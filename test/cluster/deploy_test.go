@@ -88,3 +88,32 @@ func tidy(table string) string {
 	slices.Sort(lines[1:])
 	return strings.Join(slices.Compact(lines), "\n") + "\n"
 }
+
+func parse(t *testing.T, text string) []lab.Object {
+	t.Helper()
+	objects, err := lab.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+// grants are the rules of roles as "VERB GROUP/RESOURCE", sorted.
+func grants(objects []lab.Object) []string {
+	var all []string
+	for _, o := range objects {
+		rules, _ := o.At("rules").([]any)
+		for _, rule := range rules {
+			r := lab.Object(rule.(map[string]any))
+			for _, group := range r.At("apiGroups").([]any) {
+				for _, resource := range r.At("resources").([]any) {
+					for _, verb := range r.At("verbs").([]any) {
+						all = append(all, verb.(string)+" "+strings.TrimPrefix(group.(string)+"/"+resource.(string), "/"))
+					}
+				}
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
+}
