@@ -210,6 +210,7 @@ func (c *Cluster) StartAPIServer() error {
 		"--service-account-key-file", c.pki("serviceaccount.pub"), "--service-account-signing-key-file", c.pki("serviceaccount.key"),
 		"--service-cluster-ip-range", "10.96.0.0/16", "--authorization-mode", "Node,RBAC",
 		"--enable-admission-plugins", "NodeRestriction",
+		"--enable-aggregator-routing",                          // webhooks of Services are reached at their endpoints: there is no kube-proxy
 		"--disable-admission-plugins", "TaintNodesByCondition", // see startControllers
 		"--allow-privileged=true",
 	}
