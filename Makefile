@@ -13,12 +13,12 @@ help: ## print this list
 build: ## build bin/daemun
 	$(GO) build -trimpath -o bin/daemun ./cmd/daemun
 
-test: ## run all tests (installs curl, openssl and ps if they are missing)
-	@sh tools/need.sh curl:curl openssl:openssl ps:procps
+test: ## run all tests (installs curl, openssl, ps and dig if they are missing)
+	@sh tools/need.sh curl:curl openssl:openssl ps:procps dig:bind9-dnsutils
 	$(GO) test ./...
 
 race: ## run all tests under the race detector (installs gcc if it is missing)
-	@sh tools/need.sh curl:curl openssl:openssl ps:procps gcc:gcc gcc:libc6-dev
+	@sh tools/need.sh curl:curl openssl:openssl ps:procps dig:bind9-dnsutils gcc:gcc gcc:libc6-dev
 	CGO_ENABLED=1 $(GO) test -race ./...
 
 lint: ## gofmt, go vet, golangci-lint (builds it at first use), go.mod tidy

@@ -48,6 +48,8 @@ const (
 	// CodeReference: a Secret or ConfigMap that an annotation names cannot be
 	// used, so the routes of the Ingress answer 503.
 	CodeReference = "DMN0311"
+	// CodeUsers: a Secret with users has some who can never pass, or none.
+	CodeUsers = "DMN0312"
 )
 
 // Scope says what an annotation acts on.
@@ -128,6 +130,8 @@ type Row struct {
 	Support Support
 	// Guard marks what protects something: it must not be ignored.
 	Guard bool
+	// Needs names the annotation without which this one is not read.
+	Needs string
 	// Off lists values that ask for what happens without the annotation
 	// anyway, so that they are no problem while the row is Later.
 	Off []string
@@ -155,6 +159,7 @@ type Values struct {
 	// DefaultBackend is a Service name in the namespace of the Ingress.
 	DefaultBackend string
 
+	Auth Auth
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -163,6 +168,8 @@ type Values struct {
 	redirectFrom, redirectTo    string
 	enableCORS                  bool
 	cors                        ir.CORS
+	limits                      ir.Limits
+	limitRate, limitRateAfter   int
 }
 
 // Defaults are the values of an Ingress without annotations, from the defaults
@@ -184,6 +191,7 @@ func Defaults() Values {
 		redirectFrom:  "off",
 		redirectTo:    "off",
 		cors:          defaultCORS(),
+		limits:        ir.Limits{Burst: 5},
 	}
 }
 
@@ -206,12 +214,22 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
 	p.Values = Defaults()
 	found, unknown := p.find(annotations)
+	written := make(map[string]bool, len(found))
 	for _, f := range found {
-		p.use(&rows[f.row], f.key, f.value)
+		written[rows[f.row].Name] = true
+	}
+	for _, f := range found {
+		r := &rows[f.row]
+		if r.Needs != "" && !written[r.Needs] {
+			p.report(CodeNoEffect, ir.SeverityWarning, f.key, "only has an effect together with "+r.Needs)
+			continue
+		}
+		p.use(r, f.key, f.value)
 	}
 	p.settleRedirect()
 	p.settleLocation()
 	p.settleCORS()
+	p.settleLimits()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)

@@ -135,8 +135,19 @@ func TestValues(t *testing.T) {
 		{"cors-allow-methods", "GET", func(v *Values) { v.cors.Methods = "GET" }, ""},
 		{"cors-allow-headers", "A\nB", nil, CodeDefault},
 		{"cors-max-age", "5", func(v *Values) { v.cors.MaxAge = 5 }, ""},
-		{"limit-rps", "5", nil, CodeLaterGuard},
+		{"limit-rps", "5", func(v *Values) {
+			v.limits.PerSecond, v.limits.ID = 5, "shop/web"
+			v.Limits = &ir.Limits{ID: "shop/web", PerSecond: 5, Burst: 5}
+		}, ""},
 		{"limit-rps", "0", nil, ""},
+		{"limit-rpm", "-3", nil, ""},
+		{"limit-rpm", "1/s", nil, CodeRejected},
+		{"limit-connections", "99999999999", nil, CodeRejected},
+		{"limit-burst-multiplier", "-1", nil, CodeDefault},
+		{"limit-whitelist", "10.0.0.0/8", func(v *Values) { v.limits.Exempt = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }, CodeNoEffect},
+		{"limit-whitelist", "home", nil, CodeRejected},
+		{"limit-rate", "10", func(v *Values) { v.limitRate, v.Bandwidth = 10, &ir.Bandwidth{Rate: 10240} }, ""},
+		{"limit-rate", "10k", nil, CodeDefault},
 		{"satisfy", "all", nil, ""},
 		{"enable-modsecurity", "true", nil, CodeLaterGuard},
 		{"configuration-snippet", "deny all;", nil, CodeSnippet},
@@ -317,6 +328,9 @@ func FuzzParse(f *testing.F) {
 		v := got.Values
 		if v.ConnectTimeout <= 0 || v.SendTimeout <= 0 || v.ReadTimeout <= 0 || v.MaxBody < 0 || v.Retry.Tries < 0 || v.Retry.Timeout < 0 {
 			t.Errorf("out of range: %+v", v.Policies)
+		}
+		if l := v.Limits; l != nil && (l.PerSecond < 0 || l.PerMinute < 0 || l.Connections < 0 || l.Burst < 0) {
+			t.Errorf("out of range: %+v", l)
 		}
 		if c := v.CORS; c != nil && strings.ContainsAny(c.Methods+c.Headers+c.Expose, "\r\n\x00") {
 			t.Errorf("control in %+v", c)

@@ -311,20 +311,24 @@ var rows = []Row{
 
 	// Authentication and access.
 	{
-		Name: "auth-type", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
-		Doc: "basic or digest.",
+		Name: "auth-type", Scope: PerRoute, Bad: Reject,
+		parse: oneOf([]string{"basic", "digest"}, func(v *Values, s string) { v.Auth.Type = s }),
+		Doc:   "Asks for a name and a password: basic or digest.",
 	},
 	{
-		Name: "auth-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Secret with users.",
+		Name: "auth-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Needs: "auth-type",
+		parse: reference("Secret", func(v *Values, s string) { v.Auth.Secret = s }),
+		Doc:   "Secret with the users: an htpasswd file, or for digest an htdigest file.",
 	},
 	{
-		Name: "auth-secret-type", Scope: PerRoute, Default: "auth-file", Bad: Reject, Support: Later, Guard: true,
-		Doc: "auth-file or auth-map.",
+		Name: "auth-secret-type", Scope: PerRoute, Default: "auth-file", Bad: Reject, Needs: "auth-type",
+		parse: oneOf([]string{"auth-file", "auth-map"}, func(v *Values, s string) { v.Auth.Map = s == "auth-map" }),
+		Doc:   "auth-file: the key auth of the Secret is a file; auth-map: each key is a user, its value the hash.",
 	},
 	{
-		Name: "auth-realm", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Realm of basic authentication.",
+		Name: "auth-realm", Scope: PerRoute, Risk: Medium, Bad: Reject, Needs: "auth-type",
+		parse: text(realmChars, "a realm: it may hold letters, digits, blanks and -._~/: only", func(v *Values, s string) { v.Auth.Realm = s }),
+		Doc:   "Realm of basic and digest authentication.",
 	},
 	{
 		Name: "auth-url", Scope: PerRoute, Risk: High, Bad: Deny, Support: Later, Guard: true,
@@ -425,36 +429,44 @@ var rows = []Row{
 		Doc:   "Networks and addresses that get 403, even if they are allowed too.",
 	},
 	{
-		Name: "satisfy", Scope: PerRoute, Default: "all", Support: Later, Guard: true, Off: []string{"all"},
-		Doc: "any: one of network, basic or external authentication suffices.",
+		Name: "satisfy", Scope: PerRoute, Default: "all",
+		parse: oneOf([]string{"all", "any"}, func(v *Values, s string) { v.SatisfyAny = s == "any" }),
+		Doc:   "any: one of network, basic or external authentication suffices.",
 	},
 	{
-		Name: "limit-rps", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Requests per second of one client.",
+		Name: "limit-rps", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.PerSecond = n }),
+		Doc:   "Requests per second of one client address; 0 is no limit.",
 	},
 	{
-		Name: "limit-rpm", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Requests per minute of one client.",
+		Name: "limit-rpm", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.PerMinute = n }),
+		Doc:   "Requests per minute of one client address; 0 is no limit.",
 	},
 	{
-		Name: "limit-connections", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Concurrent requests of one client.",
+		Name: "limit-connections", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.Connections = n }),
+		Doc:   "Requests of one client address that may run at one time; 0 is no limit.",
 	},
 	{
-		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5", Support: Later, Guard: true, Off: []string{"5"},
-		Doc: "Burst over the limit.",
+		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5",
+		parse: parseBurst,
+		Doc:   "How many times limit-rps and limit-rpm may be exceeded at once.",
 	},
 	{
-		Name: "limit-rate", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Response bandwidth in kB/s.",
+		Name: "limit-rate", Scope: PerRoute, Default: "0",
+		parse: count(func(v *Values, n int) { v.limitRate = n }),
+		Doc:   "Kilobytes per second of one response; 0 is no limit.",
 	},
 	{
-		Name: "limit-rate-after", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Kilobytes before limit-rate begins.",
+		Name: "limit-rate-after", Scope: PerRoute, Default: "0",
+		parse: count(func(v *Values, n int) { v.limitRateAfter = n }),
+		Doc:   "Kilobytes of a response before limit-rate begins.",
 	},
 	{
-		Name: "limit-allowlist", Aliases: []string{"limit-whitelist"}, Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Networks without limits.",
+		Name: "limit-allowlist", Aliases: []string{"limit-whitelist"}, Scope: PerRoute, Bad: Reject,
+		parse: networks(func(v *Values, list []netip.Prefix) { v.limits.Exempt = list }),
+		Doc:   "Networks and addresses without limits.",
 	},
 
 	// Cross-origin requests.

@@ -61,6 +61,7 @@ func importRules() []rule {
 		{dataSide, []string{"github.com/spf13/", "go.opentelemetry.io/"}, "command line and exporters are edges"},
 		{[]string{"ir", "canonical", "http1", "policy", "upstream", "accesslog", "dns", "l4"}, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
 		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream"}, "layer 4 knows nothing above TCP and UDP"},
+		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
 		{[]string{"http1"}, []string{"daemun/internal/"}, "the codec knows octets only"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
 		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},

@@ -16,10 +16,12 @@ import (
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
+	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
 	"daemun/internal/table"
@@ -111,7 +113,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.problems = &problemBoard{locate: e.locate, sources: e.sources, changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
-		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics},
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.certs.Update,
 		Published: func(s control.State) {

@@ -32,8 +32,9 @@ import (
 // all the same: a Pod that takes longer must not hold back the others.
 const settleTimeout = 20 * time.Second
 
-// lameDuck is ample for a change of endpoints to be in force.
-const lameDuck = 50 * time.Millisecond
+// lameDuck is how long programs go on after no new connection leads to them:
+// time to take those that are on their way.
+const lameDuck = 100 * time.Millisecond
 
 // UpConfig is everything `daemun up` can be told.
 type UpConfig struct {
@@ -175,6 +176,7 @@ func (d *up) newCluster() error {
 		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
 		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
 		DNS:      standalone.DNS{Zone: d.Network.ClusterDomain, Server: d.services.standard, Fallback: d.services.address},
+		InForce:  d.inForce,
 		LameDuck: lameDuck, Logger: d.logger, Output: d.output,
 	})
 	return nil
@@ -202,6 +204,20 @@ func (d *up) openStateDir() (err error) {
 		return fmt.Errorf("state directory: %w; choose another with --state-dir", err)
 	}
 	return nil
+}
+
+// inForce waits until the data side goes by what the store says now.
+func (d *up) inForce(ctx context.Context) {
+	v := d.store.View()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for d.loop.EndpointsRevision() < v.EndpointsRevision || d.services.loop.Revision() < v.NetworkRevision {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
 }
 
 // output shows a line of a container; its name only where a Pod has several.

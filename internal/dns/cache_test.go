@@ -32,15 +32,15 @@ func (c *clock) advance(d time.Duration) {
 func clocked(t *testing.T, c Config, up *resolver) (*Server, netip.AddrPort, *clock) {
 	t.Helper()
 	c.Upstreams = []netip.AddrPort{up.addr}
-	s, time_ := New(c), &clock{now: time.Unix(1_700_000_000, 0)}
-	s.now = time_.read
+	s, now := New(c), &clock{now: time.Unix(1_700_000_000, 0)}
+	s.now = now.read
 	at, err := s.Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.Update(example())
 	run(t, s)
-	return s, at, time_
+	return s, at, now
 }
 
 func TestCachedAnswersAge(t *testing.T) {
@@ -102,7 +102,7 @@ func TestNegativeAnswersAreKept(t *testing.T) {
 func TestFailuresAreKeptForASecond(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
-	up.rcodes["broken.example.com."] = dnsmessage.RCodeServerFailure
+	up.set(func() { up.rcodes["broken.example.com."] = dnsmessage.RCodeServerFailure })
 	_, at, now := clocked(t, Config{}, up)
 	wants(t, "failure", asks(t, at, "broken.example.com. A"), "SERVFAIL")
 	wants(t, "failure again", asks(t, at, "broken.example.com. A"), "SERVFAIL")
@@ -127,6 +127,8 @@ func TestAnswersWithAndWithoutDNSSECAreNotMixed(t *testing.T) {
 	if up.count() != 2 {
 		t.Errorf("asked %v", up.asked)
 	}
+	up.mu.Lock()
+	defer up.mu.Unlock()
 	if sent := up.queries[1]; sent[len(sent)-optSize-4-tokenSize+7] != 0x80 {
 		t.Errorf("the upstream was not told: %x", sent)
 	}

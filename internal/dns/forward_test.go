@@ -27,9 +27,9 @@ func forwarding(t testing.TB, c Config, upstreams ...*resolver) (*Server, netip.
 	return listening(t, c, example())
 }
 
-func asks(t testing.TB, at netip.AddrPort, text_ string, change ...func(*dnsmessage.Message)) string {
+func asks(t testing.TB, at netip.AddrPort, about string, change ...func(*dnsmessage.Message)) string {
 	t.Helper()
-	return text(t, overUDP(t, at, question(t, text_, change...)))
+	return text(t, overUDP(t, at, question(t, about, change...)))
 }
 
 func wants(t testing.TB, what, got, want string) {
@@ -119,7 +119,7 @@ func TestTruncatedAnswersAreFetchedOverTCP(t *testing.T) {
 func TestUpstreamWithoutEDNS(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
-	up.plain = true
+	up.set(func() { up.plain = true })
 	up.add("a.example.com. 60 A 192.0.2.1", "b.example.com. 60 A 192.0.2.2")
 	_, at := forwarding(t, Config{}, up)
 	wants(t, "first", asks(t, at, "a.example.com. A"), "NOERROR\na.example.com. 60 A 192.0.2.1")
@@ -132,7 +132,7 @@ func TestUpstreamWithoutEDNS(t *testing.T) {
 func TestTheNextUpstreamIsAsked(t *testing.T) {
 	t.Parallel()
 	broken, good := newResolver(t), newResolver(t)
-	broken.rcodes["www.example.com."] = dnsmessage.RCodeServerFailure
+	broken.set(func() { broken.rcodes["www.example.com."] = dnsmessage.RCodeServerFailure })
 	good.add("www.example.com. 60 A 192.0.2.1", "two.example.com. 60 A 192.0.2.2")
 	_, at := forwarding(t, Config{Upstreams: []netip.AddrPort{closedPort(t)}}, broken, good)
 	wants(t, "after SERVFAIL", asks(t, at, "www.example.com. A"), "NOERROR\nwww.example.com. 60 A 192.0.2.1")
@@ -156,17 +156,13 @@ func TestUpstreamsThatAreDownCostNoTime(t *testing.T) {
 	// waiting: the resolver is back, and only its probe finds out.
 	up := newResolverAt(t, gone)
 	up.add("b.example.com. 1 A 192.0.2.1")
-	deadline := time.After(patience)
-	for {
-		select {
-		case asked := <-up.arrived:
-			if asked != ". NS" {
-				t.Fatalf("the first question to the returned resolver is %s", asked)
-			}
-		case <-deadline:
-			t.Fatal("no probe")
+	select {
+	case asked := <-up.arrived:
+		if asked != ". NS" {
+			t.Fatalf("the first question to the returned resolver is %s", asked)
 		}
-		break
+	case <-time.After(patience):
+		t.Fatal("no probe")
 	}
 	for i := 0; s.Stats().DownUpstreams != 0; i++ {
 		// The probe's answer is on its way.
@@ -179,13 +175,14 @@ func TestForgedAnswersAreIgnored(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
 	up.add("www.example.com. 60 A 192.0.2.1")
-	up.tamper = func(msg []byte) [][]byte {
+	tamper := func(msg []byte) [][]byte {
 		wrongID, wrongName, noAnswer := bytes.Clone(msg), bytes.Clone(msg), bytes.Clone(msg)
 		binary.BigEndian.PutUint16(wrongID, binary.BigEndian.Uint16(msg)+1)
 		wrongName[headerSize+1] = 'x'
 		noAnswer[2] &^= 0x80
 		return [][]byte{wrongID, wrongName, noAnswer, {1, 2, 3}, nil, msg}
 	}
+	up.set(func() { up.tamper = tamper })
 	_, at := forwarding(t, Config{}, up)
 	wants(t, "the right one", asks(t, at, "www.example.com. A"), "NOERROR\nwww.example.com. 60 A 192.0.2.1")
 }
@@ -213,7 +210,7 @@ func TestTheSameQuestionIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
 	up.add("www.example.com. 60 A 192.0.2.1")
-	up.hold = make(chan struct{})
+	up.set(func() { up.hold = make(chan struct{}) })
 	s, at := forwarding(t, Config{}, up)
 	var answers sync.WaitGroup
 	ask := func(name, want string) {
@@ -247,7 +244,7 @@ func TestTheSameQuestionIsAskedOnce(t *testing.T) {
 func TestQuestionsWithUpstreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
-	up.hold = make(chan struct{})
+	up.set(func() { up.hold = make(chan struct{}) })
 	s, at := forwarding(t, Config{MaxForwards: 2}, up)
 	c := dialed(t, "udp", at)
 	for i := range 2 {
@@ -434,7 +431,7 @@ func TestForwardedAnswersOverTCPComeWhenTheyCome(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
 	up.add("www.example.com. 60 A 192.0.2.1")
-	up.hold = make(chan struct{})
+	up.set(func() { up.hold = make(chan struct{}) })
 	_, at := forwarding(t, Config{}, up)
 	c := dialed(t, "tcp", at)
 	withID := func(id uint16) func(*dnsmessage.Message) { return func(m *dnsmessage.Message) { m.ID = id } }

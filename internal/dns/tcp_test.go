@@ -110,7 +110,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 func TestOutstandingQueriesOfAConnectionAreBounded(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
-	up.hold = make(chan struct{})
+	up.set(func() { up.hold = make(chan struct{}) })
 	s, at := forwarding(t, Config{}, up)
 	c := dialed(t, "tcp", at)
 	for i := range maxOutstanding + 4 {

@@ -23,7 +23,7 @@ func TestUpdatesAddUp(t *testing.T) {
 		var last *ir.Network
 		for range rapid.IntRange(1, 6).Draw(rt, "updates") {
 			for range rapid.IntRange(0, 4).Draw(rt, "changes") {
-				name := fmt.Sprintf("s%d", rapid.IntRange(0, 5).Draw(rt, "service"))
+				name := fmt.Sprintf("s%d", rapid.IntRange(0, 3).Draw(rt, "service"))
 				if rapid.Bool().Draw(rt, "remove") {
 					delete(pool, name)
 				} else {
@@ -39,13 +39,12 @@ func TestUpdatesAddUp(t *testing.T) {
 		}
 		fresh := New(Config{})
 		fresh.Update(last)
-		for i := range 6 {
+		for i := range 4 {
 			name := fmt.Sprintf("s%d", i)
 			for _, ns := range []string{"a", "b"} {
-				for _, prefix := range []string{"", "h0.", "h1.", "10-0-0-1.", "_p._tcp."} {
-					for _, kind := range []string{"A", "SRV"} {
-						same(rt, t, s, fresh, prefix+name+"."+ns+".svc.cluster.local. "+kind)
-					}
+				rest := name + "." + ns + ".svc.cluster.local. "
+				for _, question := range []string{rest + "A", "h0." + rest + "A", "10-0-0-1." + rest + "A", "_p._tcp." + rest + "SRV"} {
+					same(rt, t, s, fresh, question)
 				}
 			}
 		}
@@ -208,7 +207,7 @@ func TestTable(t *testing.T) {
 func TestAnEditOfNothingIsTheSameTable(t *testing.T) {
 	t.Parallel()
 	s := New(Config{})
-	n := large()
+	n := large(200)
 	s.Update(n)
 	before := s.zone.Load()
 	next := *n

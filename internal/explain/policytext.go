@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"daemun/internal/ir"
@@ -40,4 +41,33 @@ func fieldNames(fields []ir.Field) string {
 		texts[i] = f.Name
 	}
 	return strings.Join(texts, ", ")
+}
+
+func basicAuth(a *ir.BasicAuth) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Digest:
+		return "digest, realm " + strconv.Quote(a.Realm) + ", users of Secret " + a.Secret
+	}
+	return "basic, realm " + strconv.Quote(a.Realm) + ", users of Secret " + a.Secret
+}
+
+// limit prints one of the limits, with what it allows at once.
+func limit(r *ir.Route, which func(*ir.Limits) int) string {
+	if r.Limits == nil || which(r.Limits) == 0 {
+		return ""
+	}
+	text := strconv.Itoa(which(r.Limits))
+	if len(r.Limits.Exempt) > 0 {
+		text += ", except for " + prefixes(r.Limits.Exempt)
+	}
+	return text
+}
+
+func sizeOrNothing(n int64) string {
+	if n == 0 {
+		return "0"
+	}
+	return size(n)
 }

@@ -30,6 +30,9 @@ func policyRows() []policyRow {
 		}},
 		{"force-ssl-redirect", func(_ *ir.Host, r *ir.Route) string { return on(r.ForceSSLRedirect) }},
 		{"ssl-redirect", func(h *ir.Host, r *ir.Route) string { return on(r.SSLRedirect && h.TLSRedirect) }},
+		{"limit-rps", func(_ *ir.Host, r *ir.Route) string { return limit(r, func(l *ir.Limits) int { return l.PerSecond }) }},
+		{"limit-rpm", func(_ *ir.Host, r *ir.Route) string { return limit(r, func(l *ir.Limits) int { return l.PerMinute }) }},
+		{"limit-connections", func(_ *ir.Host, r *ir.Route) string { return limit(r, func(l *ir.Limits) int { return l.Connections }) }},
 		{"denylist-source-range", func(_ *ir.Host, r *ir.Route) string {
 			if r.Access == nil {
 				return ""
@@ -42,6 +45,13 @@ func policyRows() []policyRow {
 			}
 			return prefixes(r.Access.Allow)
 		}},
+		{"auth-type", func(_ *ir.Host, r *ir.Route) string { return basicAuth(r.BasicAuth) }},
+		{"satisfy", func(_ *ir.Host, r *ir.Route) string {
+			if r.SatisfyAny {
+				return "any"
+			}
+			return ""
+		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"upstream-vhost", func(_ *ir.Host, r *ir.Route) string { return r.UpstreamVhost }},
@@ -52,6 +62,12 @@ func policyRows() []policyRow {
 		{"proxy-read-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ReadTimeout.D().String() }},
 		{"proxy-next-upstream-tries", func(_ *ir.Host, r *ir.Route) string { return tries(r.Retry.Tries) }},
 		{"default-backend", func(_ *ir.Host, r *ir.Route) string { return string(r.FallbackBackend) }},
+		{"limit-rate", func(_ *ir.Host, r *ir.Route) string {
+			if r.Bandwidth == nil {
+				return ""
+			}
+			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
+		}},
 		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
 		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},
 		{"proxy-cookie-path", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookiePath) }},

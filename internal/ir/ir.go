@@ -171,6 +171,14 @@ type Policies struct {
 	// CORS and Access are nil when absent.
 	CORS   *CORS   `json:"cors,omitempty"`
 	Access *Access `json:"access,omitempty"`
+	// BasicAuth is nil when absent.
+	BasicAuth *BasicAuth `json:"basicAuth,omitempty"`
+	// SatisfyAny lets a request pass that one of Access and the ways of
+	// authentication accepts; otherwise all of them have to.
+	SatisfyAny bool `json:"satisfyAny,omitempty"`
+	// Limits and Bandwidth are nil when absent.
+	Limits    *Limits    `json:"limits,omitempty"`
+	Bandwidth *Bandwidth `json:"bandwidth,omitempty"`
 	// ResponseFields are set on every response of the route, in place of
 	// those of the backend. They are sorted by name.
 	ResponseFields []Field `json:"responseFields,omitempty"`
@@ -309,6 +317,10 @@ type Settings struct {
 	// number of requests after which one is closed.
 	KeepAlive         Duration `json:"keepAlive"`
 	KeepAliveRequests int      `json:"keepAliveRequests"`
+	// LimitRequestStatus and LimitConnectionStatus answer requests that are
+	// over the limits of a client.
+	LimitRequestStatus    int `json:"limitRequestStatus"`
+	LimitConnectionStatus int `json:"limitConnectionStatus"`
 	// HeaderTimeout is absolute, from the first octet of a request;
 	// BodyTimeout is the idle time while reading a body.
 	HeaderTimeout Duration `json:"headerTimeout"`
@@ -324,6 +336,9 @@ func DefaultSettings() Settings {
 		KeepAliveRequests: 1000,
 		HeaderTimeout:     Duration(60 * time.Second),
 		BodyTimeout:       Duration(60 * time.Second),
+
+		LimitRequestStatus:    503,
+		LimitConnectionStatus: 503,
 	}
 }
 

@@ -19,7 +19,13 @@ import "daemun/internal/ir"
 // immutable.
 type Set struct {
 	CORS   *CORS
+	Limits *Limits
 	Access *Access
+	Auth   *Auth
+	// Any lets a request pass that one of the guards accepts (satisfy: any).
+	Any bool
+	// Bandwidth is nil when responses are sent as fast as they can be.
+	Bandwidth *Bandwidth
 	// Response is what happens to the fields of the backend's response, nil
 	// if they pass as they are.
 	Response *Response
@@ -27,10 +33,14 @@ type Set struct {
 
 // Compile returns the policies of a route, nil when it has none of those that
 // this package knows.
-func Compile(p *ir.Policies) *Set {
-	s := Set{CORS: newCORS(p.CORS), Access: newAccess(p.Access), Response: newResponse(p)}
+func Compile(p *ir.Policies, state *State) *Set {
+	s := Set{
+		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
+		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p),
+	}
 	if s == (Set{}) {
 		return nil
 	}
+	s.Any = p.SatisfyAny
 	return &s
 }

@@ -17,7 +17,7 @@ func prefixes(list ...string) (p []netip.Prefix) {
 
 func TestNothingIsNil(t *testing.T) {
 	t.Parallel()
-	if s := Compile(&ir.Policies{Protocol: ir.ProtocolHTTP, MaxBody: 1, AccessLog: true}); s != nil {
+	if s := Compile(&ir.Policies{Protocol: ir.ProtocolHTTP, MaxBody: 1, AccessLog: true, SatisfyAny: true}, NewState(Config{})); s != nil {
 		t.Errorf("a plain route has %+v", s)
 	}
 }
@@ -177,7 +177,7 @@ func TestPoliciesDoNotAllocate(t *testing.T) {
 		CORS:         &ir.CORS{Origins: []string{"https://*.a.test"}, Methods: "GET", Headers: "X"},
 		Access:       &ir.Access{Allow: prefixes("10.0.0.0/8")},
 		CookieDomain: &ir.Replacement{From: "a", To: "b"}, ResponseFields: []ir.Field{{Name: "X-One", Value: "1"}},
-	})
+	}, NewState(Config{}))
 	origin, addr, cookie, name := []byte("https://b.a.test"), netip.MustParseAddr("10.1.1.1"), []byte("a=b; Domain=a"), []byte("x-one")
 	buf := make([]byte, 0, 64)
 	if n := testing.AllocsPerRun(100, func() {

@@ -39,6 +39,10 @@ type exchange struct {
 	policies *policy.Set
 	origin   []byte // the Origin field, with cors
 	cors     bool   // the response gets the CORS fields
+	// challenge is the value of WWW-Authenticate of a request that was refused.
+	challenge   []byte
+	running     policy.Running // counted by the limits of the route
+	userScratch [256]byte
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -72,8 +76,9 @@ type exchange struct {
 
 // begin makes x ready for the next request.
 func (x *exchange) begin() {
+	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
-	x.policies, x.origin, x.cors = nil, nil, false
+	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -140,6 +145,7 @@ func (x *exchange) serve() bool {
 
 // finish logs and counts the request.
 func (x *exchange) finish() {
+	x.leave()
 	now := time.Now()
 	s := x.c.server
 	if s.log != nil && !x.quiet {
@@ -163,7 +169,7 @@ func (x *exchange) log(now time.Time) {
 	}
 	e.Time, e.Remote = now, x.c.info.Remote.Addr()
 	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
-	e.Status = x.status
+	e.RemoteUser, e.Status = x.user(), x.status
 	e.BodyBytesSent = max(0, x.written-int64(x.head))
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
 	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)

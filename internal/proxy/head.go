@@ -50,7 +50,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) {
+		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

@@ -29,13 +29,81 @@ func (x *exchange) answerPreflight() bool {
 	return true
 }
 
-// refuseAddress is the allow and deny lists.
-func (x *exchange) refuseAddress() bool {
-	if x.policies == nil || x.policies.Access == nil || x.policies.Access.Judge(x.client()) != policy.Refused {
+// limit counts the request against the limits of its client (§5.7).
+func (x *exchange) limit() bool {
+	if x.policies == nil || x.policies.Limits == nil {
 		return false
 	}
-	x.answer(403)
+	var verdict policy.LimitVerdict
+	x.running, verdict = x.policies.Limits.Enter(x.client(), x.start)
+	switch verdict {
+	case policy.TooManyRunning:
+		x.answer(x.table.Settings.LimitConnectionStatus)
+	case policy.TooManyRequests:
+		x.answer(x.table.Settings.LimitRequestStatus)
+	default:
+		return false
+	}
 	return true
+}
+
+// leave ends the count of a running request. It may be called more than once.
+func (x *exchange) leave() {
+	x.running.Leave()
+	x.running = policy.Running{}
+}
+
+// authorize asks the guards of the route in their order: address lists, basic
+// or digest authentication (§12.8). All of them have to accept, or with satisfy:
+// any one of them.
+func (x *exchange) authorize() bool {
+	p := x.policies
+	if p == nil || p.Access == nil && p.Auth == nil {
+		return false
+	}
+	refused := 0
+	if p.Access != nil {
+		switch p.Access.Judge(x.client()) {
+		case policy.Refused:
+			refused = 403
+		case policy.Allowed:
+			if p.Any {
+				return false
+			}
+		}
+	}
+	if p.Auth != nil && (p.Any || refused == 0) {
+		switch verdict := x.authenticate(); {
+		case verdict != policy.AuthPassed:
+			refused = 401
+			x.challenge = p.Auth.AppendChallenge(x.challenge[:0], verdict, x.start)
+		case p.Any:
+			return false
+		}
+	}
+	if refused == 0 {
+		return false
+	}
+	x.answer(refused)
+	return true
+}
+
+func (x *exchange) authenticate() policy.AuthVerdict {
+	field, _ := x.req.Get(http1.FieldAuthorization)
+	return x.policies.Auth.Check(&policy.Attempt{Authorization: field, Method: x.req.Method, Target: x.req.Target, Now: x.start})
+}
+
+// keepsCredentials says that the credentials of the client were for us (§1.4.2).
+func (x *exchange) keepsCredentials() bool { return x.policies != nil && x.policies.Auth != nil }
+
+// user is the name that the client gives, for the log.
+func (x *exchange) user() []byte {
+	field, ok := x.req.Get(http1.FieldAuthorization)
+	if !ok {
+		return nil
+	}
+	user, _, _ := policy.BasicCredentials(x.userScratch[:0], field)
+	return user
 }
 
 // appendPolicyFields appends what the policies of the route add to every
@@ -55,6 +123,9 @@ func (x *exchange) appendPolicyFields(b []byte) []byte {
 	}
 	if p.Response != nil {
 		b = appendFields(b, p.Response.Set)
+	}
+	if len(x.challenge) > 0 {
+		b = http1.AppendField(b, "WWW-Authenticate", x.challenge)
 	}
 	return b
 }

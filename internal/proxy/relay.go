@@ -117,6 +117,9 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if x.policies != nil && x.policies.Bandwidth != nil && f != frameNone {
+		return x.relayPaced(up, f)
+	}
 	if f == frameLength {
 		if left := x.respBody.Remaining(); left <= int64(len(up.Reader.Buffered())) {
 			// All of it is here: one write, straight from where it was read to.

@@ -25,7 +25,8 @@ func (x *exchange) run() {
 	case x.rewrite():
 	case x.redirectToHTTPS():
 	case x.answerWithoutEndpoint():
-	case x.refuseAddress():
+	case x.limit():
+	case x.authorize():
 	case x.answerDefault():
 	case x.refuseLargeBody():
 	default:

@@ -124,3 +124,25 @@ func TestExhaustedBalancers(t *testing.T) {
 		}
 	}
 }
+
+// TestSharingEnds: a Service whose change ends the sharing gets another
+// address, or waits for the one it asks for; the other keeps it.
+func TestSharingEnds(t *testing.T) {
+	t.Parallel()
+	shared := annotated(annotationSharedIP, "key")
+	udp := only("u", corev1.ProtocolUDP, 80)
+	a := testServices()
+	m := manifests{}.put(svc("a", balanced, shared), svc("b", balanced, udp, shared))
+	before := a.update(m)
+	if ingressIP(before, "a") != ingressIP(before, "b") {
+		t.Fatal("they do not share")
+	}
+	after := a.update(m.put(svc("a", balanced, udp, shared)))
+	if ingressIP(after, "b") != ingressIP(before, "b") || ingressIP(after, "a") == "" || ingressIP(after, "a") == ingressIP(after, "b") {
+		t.Errorf("a %s, b %s, before %s", ingressIP(after, "a"), ingressIP(after, "b"), ingressIP(before, "b"))
+	}
+	asking := a.update(m.put(svc("a", balanced, udp, shared, loadBalancerIP(ingressIP(before, "b")))))
+	if ingressIP(asking, "b") != ingressIP(before, "b") || ingressIP(asking, "a") != "" {
+		t.Errorf("asking: a %s, b %s", ingressIP(asking, "a"), ingressIP(asking, "b"))
+	}
+}

@@ -62,7 +62,7 @@ func containerEnv(pod *corev1.Pod, c *corev1.Container, v *store.View) (*environ
 			env.set(name, value)
 		}
 	}
-	env.set("HOSTNAME", cmp.Or(pod.Spec.Hostname, pod.Name))
+	env.set("HOSTNAME", podHostname(pod))
 	env.set("POD_IP", pod.Status.PodIP)
 	serviceVariables(env, pod, v)
 	for i := range c.EnvFrom {

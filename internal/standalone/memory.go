@@ -10,7 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"slices"
+	"strings"
 
 	"daemun/internal/store"
 )
@@ -20,15 +20,17 @@ import (
 // by a manifest that no longer says so. Most clusters have nothing of that.
 //
 // Several Daemuns may use one state directory, one after the other or at once:
-// what is remembered of Services that are not there is kept, within a bound.
+// what is remembered of Services that are not here is kept, within a bound.
 type memory struct {
 	path    string
 	noted   map[string]grants // by "namespace/name"
+	here    map[store.Name]grants
 	changed bool
 }
 
 const (
-	// maxMemory bounds the file, maxNoted the Services in it.
+	// maxMemory bounds the file, maxNoted how many Services that are not here
+	// it may have.
 	maxMemory = 4 << 20
 	maxNoted  = 5000
 )
@@ -56,10 +58,13 @@ func recall(stateDir string) (*memory, error) {
 	return m, nil
 }
 
-func (m *memory) of(name store.Name) grants { return m.noted[name.Namespace+"/"+name.Name] }
+func (m *memory) of(name store.Name) grants { return m.noted[noteOf(name)] }
+
+func noteOf(name store.Name) string { return name.Namespace + "/" + name.Name }
 
 // learn takes over what is worth remembering of a settlement.
-func (m *memory) learn(demands map[store.Name][]*demand) {
+func (m *memory) learn(demands map[store.Name][]*demand, held map[store.Name]grants) {
+	m.here = held
 	next := maps.Clone(m.noted)
 	if next == nil {
 		next = map[string]grants{}
@@ -71,19 +76,42 @@ func (m *memory) learn(demands map[store.Name][]*demand) {
 				g[d.slot] = d.got
 			}
 		}
-		key := name.Namespace + "/" + name.Name
-		if delete(next, key); len(g) > 0 {
-			next[key] = g
+		if delete(next, noteOf(name)); len(g) > 0 {
+			next[noteOf(name)] = g
 		}
 	}
-	if len(next) > maxNoted {
-		for _, key := range slices.Sorted(maps.Keys(next))[maxNoted:] {
-			delete(next, key)
-		}
-	}
-	if len(next) != len(m.noted) || !reflect.DeepEqual(next, m.noted) {
+	if !reflect.DeepEqual(next, m.noted) && len(next)+len(m.noted) > 0 {
 		m.noted, m.changed = next, true
 	}
+}
+
+// merge takes over what another Daemun has written meanwhile about Services
+// that are not here, as far as there is room.
+func (m *memory) merge(written map[string]grants) {
+	others := 0
+	for note := range m.noted {
+		if m.isHere(note) {
+			continue
+		}
+		if others++; others > maxNoted {
+			delete(m.noted, note)
+		}
+	}
+	for note, g := range written {
+		_, known := m.noted[note]
+		if m.isHere(note) || !known && others >= maxNoted {
+			continue
+		}
+		if m.noted[note] = g; !known {
+			others++
+		}
+	}
+}
+
+func (m *memory) isHere(note string) bool {
+	namespace, name, _ := strings.Cut(note, "/")
+	_, here := m.here[store.Name{Namespace: namespace, Name: name}]
+	return here
 }
 
 // save writes the memory if it has changed. It is written beside and renamed:
@@ -93,6 +121,9 @@ func (m *memory) save() error {
 		return nil
 	}
 	m.changed = false
+	if other, err := recall(filepath.Dir(m.path)); err == nil {
+		m.merge(other.noted)
+	}
 	text, err := json.MarshalIndent(m.noted, "", " ")
 	if err != nil {
 		return err

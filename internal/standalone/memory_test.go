@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
+	"daemun/internal/manifest"
 	"daemun/internal/store"
 )
 
@@ -120,5 +121,74 @@ func TestBrokenMemory(t *testing.T) {
 		if err := a.memory.save(); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// TestClusterRemembers: two Services want one node port. Who came first has
+// it after a new start too, although the other comes first by name.
+func TestClusterRemembers(t *testing.T) {
+	t.Parallel()
+	first, second := rivals()
+	dir := t.TempDir()
+	start := func(list ...*corev1.Service) string {
+		st := store.New()
+		c := newCluster(Config{Store: st, StateDir: dir}, &fakeRuntime{})
+		for _, s := range list {
+			c.Apply(manifest.Change{Put: []store.Object{s}})
+		}
+		return fmt.Sprint(st.View().Services[store.NameOf(first)].Spec.Ports[0].NodePort, " ", st.View().Services[store.NameOf(second)].Spec.Ports[0].NodePort)
+	}
+	want := start(second, first)
+	if got := start(first, second); got != want {
+		t.Errorf("after a new start %s, before %s", got, want)
+	}
+	if err := os.Remove(filepath.Join(dir, "services.json")); err != nil {
+		t.Fatal(err)
+	}
+	if got := start(first, second); got == want {
+		t.Error("these two do not want one node port")
+	}
+}
+
+// rivals are two Services whose first choice of a node port is the same,
+// in the order of their names.
+func rivals() (a, b *corev1.Service) {
+	p := newPool(nodePorts, 86, exclusive)
+	seen := map[int]string{}
+	for i := 0; ; i++ {
+		name := fmt.Sprintf("s%05d", i)
+		n := p.natural(&demand{key: "default/" + name + " http"})
+		if other, ok := seen[n]; ok {
+			return svc(other, nodePort()), svc(name, nodePort())
+		}
+		seen[n] = name
+	}
+}
+
+// TestMemoryOfOthersIsKept: a Daemun that saves keeps what others wrote since
+// it read the file, but for its own Services.
+func TestMemoryOfOthersIsKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	read := func() *memory {
+		m, err := recall(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	one, two := read(), read()
+	name := func(s string) store.Name { return store.Name{Namespace: "default", Name: s} }
+	save := func(m *memory, here string, g grants) {
+		m.noted, m.here, m.changed = map[string]grants{"default/" + here: g}, map[store.Name]grants{name(here): g}, true
+		if err := m.save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(one, "a", grants{"clusterIP": 1})
+	save(two, "b", grants{"clusterIP": 2})
+	save(one, "a", grants{"clusterIP": 3})
+	if d := cmp.Diff(map[string]grants{"default/a": {"clusterIP": 3}, "default/b": {"clusterIP": 2}}, read().noted); d != "" {
+		t.Error(d)
 	}
 }

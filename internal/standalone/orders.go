@@ -43,7 +43,7 @@ func (o *orders) of(name store.Name, s *corev1.Service) []*demand {
 		out = append(out, o.clusterIP(name, s))
 	}
 	if needsNodePorts(s) {
-		out = append(out, o.nodePorts(name, s)...)
+		out = append(out, o.nodePorts(s)...)
 	}
 	if needsHealthCheckPort(s) {
 		d := o.demand(o.ports, wantHealthCheckPort, s, "healthCheckNodePort")
@@ -54,7 +54,7 @@ func (o *orders) of(name store.Name, s *corev1.Service) []*demand {
 		out = append(out, o.balancer(s))
 	}
 	for _, d := range out {
-		d.owner = name
+		d.owner, d.edited = name, o.derived[name].from != s
 		d.held, d.remembered = o.held[name].number(d.slot), o.memory.of(name).number(d.slot)
 	}
 	return out
@@ -104,7 +104,7 @@ func (o *orders) clusterIP(name store.Name, s *corev1.Service) *demand {
 
 // nodePorts: ports of one number and several protocols share a node port
 // unless the manifest says otherwise.
-func (o *orders) nodePorts(name store.Name, s *corev1.Service) []*demand {
+func (o *orders) nodePorts(s *corev1.Service) []*demand {
 	var out []*demand
 	manual := isBalanced(s) && s.Spec.AllocateLoadBalancerNodePorts != nil && !*s.Spec.AllocateLoadBalancerNodePorts
 	for i := range s.Spec.Ports {

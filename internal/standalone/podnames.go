@@ -26,9 +26,10 @@ type DNS struct {
 	Zone string
 	// Server answers on port 53, the only one that a resolv.conf can name. When
 	// it is invalid nobody does; the names of Services then stand in the
-	// /etc/hosts of Pods. No Service gets this address.
+	// /etc/hosts of Pods. See DNSAddress.
 	Server netip.Addr
-	// Fallback answers as well, on any port; programs find it in DAEMUN_DNS.
+	// Fallback answers as well, on any port; programs find it in DAEMUN_DNS. The
+	// unspecified address is told as loopback.
 	Fallback netip.AddrPort
 	// Machine is the folder of this machine's own resolv.conf, hosts and
 	// nsswitch.conf; empty is /etc.
@@ -83,7 +84,7 @@ func (v variables) setIn(env *environment) {
 func (w *worker) prepareNames() {
 	dns := w.host.cfg.DNS
 	if dns.Fallback.IsValid() {
-		w.names.variables = variables{{"DAEMUN_DNS", dns.Fallback.String()}}
+		w.names.variables = variables{{"DAEMUN_DNS", reachable(dns.Fallback).String()}}
 	}
 	mounts, reason := w.host.rt.Mounts()
 	node := parseResolvConf(dns.machineFile("resolv.conf"))
@@ -112,6 +113,17 @@ func (w *worker) prepareNames() {
 	if err := w.makeNameFiles(resolver, node); err != nil {
 		w.noticeNames("files", "files for the names in containers cannot be made: "+err.Error())
 	}
+}
+
+// reachable is where a program on this machine finds a listener.
+func reachable(a netip.AddrPort) netip.AddrPort {
+	switch a.Addr() {
+	case netip.IPv4Unspecified():
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port())
+	case netip.IPv6Unspecified():
+		return netip.AddrPortFrom(netip.IPv6Loopback(), a.Port())
+	}
+	return a
 }
 
 // searchBy puts into variables what a C library takes from there: all but the

@@ -1,7 +1,6 @@
 package standalone
 
 import (
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,16 +91,25 @@ func TestNamesThatCannotBeShown(t *testing.T) {
 	})
 }
 
+func TestReachable(t *testing.T) {
+	t.Parallel()
+	for at, want := range map[string]string{"0.0.0.0:53": "127.0.0.1:53", "[::]:53": "[::1]:53", "127.0.0.1:5353": "127.0.0.1:5353"} {
+		if got := reachable(netip.MustParseAddrPort(at)).String(); got != want {
+			t.Errorf("%s: got %s, want %s", at, got, want)
+		}
+	}
+}
+
 func TestNameServerKeepsItsAddress(t *testing.T) {
 	t.Parallel()
 	web := service("web")
 	web.Spec.ClusterIP = "127.96.0.10"
-	objects, problems := Plan([]store.Object{web}, Config{DNS: DNS{Server: netip.MustParseAddr("127.96.0.10")}})
+	objects, problems := Plan([]store.Object{web}, Config{})
 	if len(problems) != 1 || problems[0].Code != CodeAddress {
 		t.Errorf("problems %v", problems)
 	}
 	for _, o := range objects {
-		if s, ok := o.(*corev1.Service); ok && s.Spec.ClusterIP == "127.96.0.10" {
+		if s, ok := o.(*corev1.Service); ok && s.Spec.ClusterIP == "127.96.0.10" && s.Name != dnsService.Name {
 			t.Errorf("Service %s has the address of the name server", s.Name)
 		}
 	}

@@ -67,7 +67,11 @@ func (p *podNetworks) disown(blocks []netip.Prefix) {
 // take takes an address of one of the blocks.
 func (p *podNetworks) take(blocks []netip.Prefix) (netip.Addr, bool) {
 	for _, b := range blocks {
-		if a, err := p.ranges[b].sequential(); err == nil {
+		r := p.ranges[b]
+		if uint64(len(r.used)) == r.size {
+			continue
+		}
+		if a, err := r.sequential(); err == nil {
 			return a, true
 		}
 	}

@@ -116,9 +116,9 @@ func (s *state) generateName(o podOrder) string {
 	}
 }
 
-// place gives a Pod its node and its address.
-func (s *state) place(e *podEntry) {
-	node, err := s.nodes.choose(&e.pod.Spec, s.load())
+// place gives a Pod its node and its address. It counts it in load.
+func (s *state) place(e *podEntry, load map[string]int) {
+	node, err := s.nodes.choose(&e.pod.Spec, load)
 	if err != nil {
 		e.problems = []ir.Problem{scheduleProblem(e, err)}
 		return
@@ -138,6 +138,7 @@ func (s *state) place(e *podEntry) {
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
 	pod.Status.Conditions = podConditions(pod, corev1.PodPending, false, false)
 	e.problems = nil
+	load[node.Name]++
 	s.replace(e, pod)
 	s.moved = true
 }

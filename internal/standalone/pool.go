@@ -68,6 +68,8 @@ type demand struct {
 	// asked is the number that the manifest names, held the one from the last
 	// settlement, remembered the one from before this start.
 	asked, held, remembered int
+	// edited says that the Service has changed since the last settlement.
+	edited bool
 	// leader is a demand of the same Service whose number is the first choice.
 	leader *demand
 	// refusal says why the demand gets nothing whatever is free.
@@ -88,12 +90,17 @@ type demand struct {
 // not from its turn, so that the outcome rarely depends on who came first;
 // where it does, noteworthy says so.
 func (p *pool) settle(demands []*demand) {
-	p.pass(demands, func(d *demand) int {
-		if d.asked == none || d.asked == d.held {
-			return d.held
-		}
-		return none
-	})
+	keep := func(edited bool) {
+		p.pass(demands, func(d *demand) int {
+			if d.edited == edited && (d.asked == none || d.asked == d.held) {
+				return d.held
+			}
+			return none
+		})
+	}
+	// A Service that can no longer share what it holds loses it, not the others.
+	keep(false)
+	keep(true)
 	p.pass(demands, func(d *demand) int {
 		if d.asked == d.remembered {
 			return d.asked

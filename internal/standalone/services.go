@@ -79,7 +79,7 @@ func (a *services) update(wanted map[store.Name]*corev1.Service) map[store.Name]
 		}
 	}
 	a.held, a.derived = held, derived
-	a.memory.learn(demands)
+	a.memory.learn(demands, held)
 	return out
 }
 

@@ -247,7 +247,8 @@ func TestNodePorts(t *testing.T) {
 			"error DMN0520 b: spec.ports[0].nodePort: 30053 is in use by Service default/a; leave the field out or choose a free one of 30000 to 32767; the port has no node port",
 		},
 		"out of the range": {
-			[]*corev1.Service{svc("a", clusterIP("127.96.0.2"), nodePort(8080))}, "a 127.96.0.2 0",
+			[]*corev1.Service{svc("a", clusterIP("127.96.0.2"), nodePort(8080))},
+			"a 127.96.0.2 0",
 			"error DMN0520 a: spec.ports[0].nodePort: 8080 is no node port; leave the field out or choose a number from 30000 to 32767; the port has no node port",
 		},
 		"health check port": {

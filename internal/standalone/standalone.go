@@ -1,6 +1,7 @@
 // Package standalone is the cluster on one machine: it turns workload
-// manifests into running Pods, gives Pods and Services their addresses, probes
-// containers and keeps EndpointSlices.
+// manifests into running Pods, gives Pods and Services their addresses and
+// programs the files in which they look names up, probes containers and keeps
+// EndpointSlices.
 //
 // Objects come in as manifest.Change, and go out through the store: what a
 // cluster's API server would show (Services with addresses, Pods with status,
@@ -47,6 +48,9 @@ type Config struct {
 
 	DNS DNS
 
+	// InForce returns when everything that the store says at the time of the
+	// call is what traffic goes by, or when ctx ends. Nil is at once.
+	InForce func(ctx context.Context)
 	// LameDuck is the time between a Pod's leaving its endpoints and SIGTERM
 	// for its programs, so that no request is on its way to a program that
 	// closes its connections. A cluster leaves this to preStop hooks. Zero is
@@ -113,7 +117,7 @@ func newCluster(c Config, rt starter) *Cluster {
 	}
 	cl.state = newState(&cl.cfg)
 	cl.recall()
-	cl.host = &host{cfg: &cl.cfg, rt: rt, view: c.Store.View, report: cl.deliver}
+	cl.host = &host{cfg: &cl.cfg, rt: rt, view: c.Store.View, report: cl.deliver, published: cl.published}
 	return cl
 }
 
@@ -152,6 +156,12 @@ func (c *Cluster) deliver(uid types.UID, r report) {
 	c.reports[uid] = r
 	c.mu.Unlock()
 	c.signal()
+}
+
+// published returns when the step under way, if any, is in the store.
+func (c *Cluster) published() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
 }
 
 func (c *Cluster) signal() {

@@ -121,14 +121,28 @@ func (s *state) reconcile() (ended []*podEntry) {
 		s.moved = false
 		ended = append(ended, s.sweep()...)
 		s.runWorkloads()
-		for _, e := range slices.SortedFunc(maps.Values(s.pods), func(a, b *podEntry) int { return a.created - b.created }) {
-			if !e.scheduled() && !e.deleting() {
-				s.place(e)
-			}
-		}
+		s.placeAll()
 		if !s.moved {
 			return ended
 		}
+	}
+}
+
+// placeAll gives the Pods that wait for a node one, the oldest first.
+func (s *state) placeAll() {
+	var waiting []*podEntry
+	for _, e := range s.pods {
+		if !e.scheduled() && !e.deleting() {
+			waiting = append(waiting, e)
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	slices.SortFunc(waiting, func(a, b *podEntry) int { return a.created - b.created })
+	load := s.load()
+	for _, e := range waiting {
+		s.place(e, load)
 	}
 }
 
@@ -210,16 +224,19 @@ func (s *state) publishDerived(tx *store.Tx) {
 // publishSlices builds the slices of the Services that a change may concern.
 func (s *state) publishSlices(tx *store.Tx) {
 	moved := !s.nodes.topology.equal(s.located)
-	var index podIndex
+	var stale []store.Name
 	for name, svc := range s.shown {
-		if s.selected[name] == svc && !s.concerned(svc) && !(moved && len(svc.Spec.Selector) > 0) &&
-			!(s.changed["Endpoints"] && s.endpointsOf(name) != nil) {
-			continue
+		if s.selected[name] != svc || s.concerned(svc) || moved && len(svc.Spec.Selector) > 0 ||
+			s.changed["Endpoints"] && s.endpointsOf(name) != nil {
+			stale = append(stale, name)
 		}
-		if index == nil && len(svc.Spec.Selector) > 0 {
-			index = s.indexPods()
-		}
-		s.showSlices(tx, name, s.slicesOf(name, svc, index))
+	}
+	pods := s.podsOf
+	if len(stale) > 8 { // fewer look faster without an index
+		pods = s.indexPods().near
+	}
+	for _, name := range stale {
+		s.showSlices(tx, name, s.slicesOf(name, pods))
 	}
 	for name := range s.built {
 		svc := s.shown[name]
@@ -227,6 +244,22 @@ func (s *state) publishSlices(tx *store.Tx) {
 			s.showSlices(tx, name, nil)
 		}
 	}
+}
+
+// podsOf are the Pods that a Service selects, sorted by name.
+func (s *state) podsOf(svc *corev1.Service) []*corev1.Pod {
+	var found []*podEntry
+	for _, e := range s.pods {
+		if selects(svc, e.pod) {
+			found = append(found, e)
+		}
+	}
+	slices.SortFunc(found, byName)
+	out := make([]*corev1.Pod, len(found))
+	for i, e := range found {
+		out[i] = e.pod
+	}
+	return out
 }
 
 // podIndex finds Pods by namespace and one label, sorted by name.
@@ -260,11 +293,12 @@ func (s *state) endpointsOf(name store.Name) *corev1.Endpoints {
 	return e
 }
 
-func (s *state) slicesOf(name store.Name, svc *corev1.Service, index podIndex) []*discoveryv1.EndpointSlice {
+func (s *state) slicesOf(name store.Name, pods func(*corev1.Service) []*corev1.Pod) []*discoveryv1.EndpointSlice {
+	svc := s.shown[name]
 	if e := s.endpointsOf(name); e != nil && mirrors(e, svc) {
 		return unchanged(s.built[name], mirrorSlices(e))
 	}
-	return buildSlices(svc, index.near(svc), s.built[name], s.nodes.topology, s.now)
+	return buildSlices(svc, pods(svc), s.built[name], s.nodes.topology, s.now)
 }
 
 // concerned says whether a Service selects a Pod that changed, before or after.

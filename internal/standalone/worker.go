@@ -26,6 +26,8 @@ type host struct {
 	rt     starter
 	view   func() *store.View
 	report func(types.UID, report)
+	// published returns when the present step is in the store.
+	published func()
 	// services wakes who lists the addresses of Services.
 	services bell
 }

@@ -17,6 +17,9 @@ import (
 // fails: a route whose expression does not compile answers 503 (translation
 // reports it).
 func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
+	if h.Policies == nil {
+		h.Policies = policy.NewState(policy.Config{})
+	}
 	hosts := withCatchAll(cfg.Hosts)
 	t := &Table{
 		Revision: revision,
@@ -130,7 +133,7 @@ func nowhere() *ir.Route {
 }
 
 func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
-	c := &Route{IR: r, Metrics: hs.Route(host, r), Policies: policy.Compile(&r.Policies)}
+	c := &Route{IR: r, Metrics: hs.Route(host, r), Policies: policy.Compile(&r.Policies, hs.Policies)}
 	if r.Backend != "" {
 		c.Backend = hs.Backend(r.Backend)
 	}

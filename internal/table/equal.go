@@ -57,6 +57,10 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.RelativeRedirects == b.RelativeRedirects &&
 		equalDeep(a.CORS, b.CORS) &&
 		equalDeep(a.Access, b.Access) &&
+		equalDeep(a.BasicAuth, b.BasicAuth) &&
+		a.SatisfyAny == b.SatisfyAny &&
+		equalDeep(a.Limits, b.Limits) &&
+		equalPointer(a.Bandwidth, b.Bandwidth) &&
 		slices.Equal(a.ResponseFields, b.ResponseFields) &&
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&

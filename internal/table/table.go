@@ -30,6 +30,9 @@ import (
 type Handles struct {
 	Backend func(ir.BackendID) *upstream.Backend
 	Route   func(*ir.Host, *ir.Route) *metrics.Route
+	// Policies is what policies keep beyond a table; nil is a new one, which
+	// knows no way to check passwords.
+	Policies *policy.State
 }
 
 // Table is one compiled configuration.

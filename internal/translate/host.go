@@ -12,8 +12,9 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// noRedirectPath is exempt from https redirects (no-tls-redirect-locations).
-const noRedirectPath = "/.well-known/acme-challenge"
+// openPath is exempt from https redirects and from authentication, so that
+// certificates can be ordered (no-tls-redirect-locations, no-auth-locations).
+const openPath = "/.well-known/acme-challenge"
 
 // host is a host block under construction and in memory.
 type host struct {
@@ -345,8 +346,8 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	if l.bare {
 		r.Redirect, r.SSLRedirect, r.ForceSSLRedirect, r.PreserveTrailingSlash = nil, false, false, false
 	}
-	if strings.HasPrefix(l.text, noRedirectPath) {
-		r.SSLRedirect, r.ForceSSLRedirect = false, false
+	if strings.HasPrefix(l.text, openPath) {
+		r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth = false, false, nil
 	}
 	return r
 }

@@ -26,6 +26,7 @@ var framingFields = []string{"connection", "content-length", "date", "keep-alive
 // compileReferences resolves the ConfigMaps and Secrets that annotations name.
 // What cannot be used closes the routes of the Ingress (ingress-nginx §1).
 func (c *compilation) compileReferences() {
+	c.compileBasicAuth()
 	if name := c.values.CustomHeaders; name != "" {
 		if wrong := c.customHeaders(name); wrong != "" {
 			c.deny("custom-headers", wrong)
@@ -38,6 +39,11 @@ func (c *compilation) deny(name, wrong string) {
 	c.denied = 503
 	c.report(annotation.CodeReference, ir.SeverityError, annotation.Field(c.t.options.AnnotationsPrefix+"/"+name),
 		"%s; all routes of the Ingress answer 503", wrong)
+}
+
+// writes reports whether the Ingress has an annotation that is not empty.
+func (c *compilation) writes(name string) bool {
+	return strings.TrimSpace(c.used.Annotations[c.t.options.AnnotationsPrefix+"/"+name]) != ""
 }
 
 // configMap looks up what an annotation names as "namespace/name" and remembers

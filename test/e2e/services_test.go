@@ -165,7 +165,7 @@ func TestServiceWithoutEndpoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer open.Close()
-	app.service = "    - name: more\n      port: 8081\n      targetPort: http\n"
+	app.service = "  - name: more\n    port: 8081\n    targetPort: http\n"
 	d.Write("svc.yaml", app.svc())
 	d.Eventually(20*time.Second, "second port", func() error {
 		_, err := askFrom("", strings.Replace(address, ":8080", ":8081", 1))
