@@ -137,7 +137,7 @@ events { worker_connections 8192; }
 stream {
     proxy_buffer_size 64k;
     server { listen %[2]s; proxy_pass %[3]s; }
-    server { listen %[2]s udp; proxy_pass %[3]s; proxy_timeout 10s; }
+    server { listen %[2]s udp; proxy_pass %[3]s; proxy_timeout 60s; }
 }
 `
 

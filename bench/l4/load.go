@@ -94,7 +94,7 @@ func load(kind, to, duration string) error {
 		scale   float64
 	}{
 		"connect": {connections, 64, 1}, "trips": {trips, 64, 1}, "stream": {streams, 4, 1 << 20},
-		"datagrams": {datagrams, 64, 1}, "flows": {flows, 64, 1},
+		"datagrams": {datagrams, 64, 1},
 	}
 	k, ok := kinds[kind]
 	if !ok {
@@ -189,31 +189,13 @@ func datagrams(to string, until time.Time, units *atomic.Int64) error {
 		return err
 	}
 	defer c.Close()
-	return ping(c, until, units, 1<<62)
-}
-
-func flows(to string, until time.Time, units *atomic.Int64) error {
-	for time.Now().Before(until) {
-		if err := oneFlow(to, until, units); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func oneFlow(to string, until time.Time, units *atomic.Int64) error {
-	c, err := net.Dial("udp", to)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return ping(c, until, units, 1)
+	return ping(c, until, units)
 }
 
 // ping makes round trips; a lost datagram is sent again.
-func ping(c net.Conn, until time.Time, units *atomic.Int64, n int) error {
+func ping(c net.Conn, until time.Time, units *atomic.Int64) error {
 	b := make([]byte, message)
-	for i := 0; i < n && time.Now().Before(until); i++ {
+	for time.Now().Before(until) {
 		if _, err := c.Write(b); err != nil {
 			return err
 		}

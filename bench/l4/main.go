@@ -75,7 +75,6 @@ func cells() []cell {
 		{"round trips on 64 open connections", "trips", "round trips/s", false},
 		{"stream, 4 connections", "stream", "MiB/s", false},
 		{"UDP round trips, 64 flows", "datagrams", "round trips/s", true},
-		{"UDP, new flow each", "flows", "flows/s", true},
 	}
 }
 

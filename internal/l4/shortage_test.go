@@ -73,7 +73,7 @@ func shortage(at netip.Addr) error {
 	if err := served(to, nil); err != nil {
 		return fmt.Errorf("before: %w", err)
 	}
-	for tick := time.NewTicker(time.Millisecond); s.Stats().OpenConnections > 0; <-tick.C { //nolint:staticcheck // until its descriptors are free; the process ends soon
+	for tick := time.NewTicker(time.Millisecond); s.Stats().OpenConnections > 0; <-tick.C { // until its descriptors are free
 	}
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
