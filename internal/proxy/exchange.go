@@ -41,6 +41,8 @@ type exchange struct {
 	cors     bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
+	canary      bool           // backend is the canary of the route
+	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
 	userScratch [256]byte
 
@@ -79,6 +81,7 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
+	x.canary, x.affinity = false, x.affinity[:0]
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -151,12 +154,24 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
-	if x.match.Route != nil && x.match.Route.Metrics != nil {
+	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method
 		o.RequestBytes, o.ResponseBytes = x.received+x.body.Wire(), x.written
 		o.Duration = now.Sub(x.start)
-		x.match.Route.Metrics.Observe(o)
+		series.Observe(o)
+	}
+}
+
+// series is where the request is counted, nil if nowhere.
+func (x *exchange) series() *metrics.Route {
+	switch r := x.match.Route; {
+	case r == nil:
+		return nil
+	case x.canary:
+		return r.CanaryMetrics
+	default:
+		return r.Metrics
 	}
 }
 
@@ -174,8 +189,10 @@ func (x *exchange) log(now time.Time) {
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
 	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
 	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
-	e.UpstreamName = "upstream-default-backend"
-	if x.backend != nil {
+	e.UpstreamName, e.AlternativeName = "upstream-default-backend", ""
+	if x.canary {
+		e.UpstreamName, e.AlternativeName = x.match.Route.Backend.LogName(), x.backend.LogName()
+	} else if x.backend != nil {
 		e.UpstreamName = x.backend.LogName()
 	} else if x.match.Route != nil && x.match.Route.Backend != nil {
 		e.UpstreamName = x.match.Route.Backend.LogName()

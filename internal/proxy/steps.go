@@ -222,6 +222,9 @@ func (x *exchange) answerWithoutEndpoint() bool {
 	case r.Backend == nil:
 	case r.Backend.Len() > 0:
 		x.backend = r.Backend
+		if x.toCanary() {
+			x.backend, x.canary = r.Canary, true
+		}
 	case r.Fallback != nil && r.Fallback.Len() > 0:
 		x.backend, x.fallback = r.Fallback, true
 	case !r.IR.DefaultBackend:

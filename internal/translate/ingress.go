@@ -148,10 +148,10 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	parsed := annotation.Parse(t.options.AnnotationsPrefix, in.ref, object.Annotations)
 	in.problems = parsed.Problems
 	in.used = object
-	if parsed.Rejected || parsed.LeftOut {
+	if parsed.Rejected {
 		in.used = nil
 	}
-	if parsed.Rejected && !parsed.LeftOut && prev != nil && prev.used != nil && prev.used.UID == object.UID {
+	if parsed.Rejected && prev != nil && prev.used != nil && prev.used.UID == object.UID {
 		in.used = prev.used
 		parsed = annotation.Parse(t.options.AnnotationsPrefix, in.ref, in.used.Annotations)
 		in.problems = append(in.problems, ir.Problem{
@@ -169,6 +169,11 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		in.denied = 503
 	}
 	c := compilation{ingress: in, t: t, v: v}
+	if in.values.Canary != nil {
+		// Its other annotations are those of the main Ingress.
+		c.compileRules()
+		return in
+	}
 	c.compileReferences()
 	c.compileFallback()
 	c.compileRules()

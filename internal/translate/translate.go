@@ -98,6 +98,8 @@ type Translator struct {
 	sorted         []*host // by name
 	defaultBackend ir.Backend
 
+	strays     []ir.Problem // of canaries without a host
+	balanced   map[ir.BackendID]*ir.Backend
 	backends   registry[ir.BackendID, *ir.Backend]
 	references registry[ir.CertificateID, *ir.Certificate]
 	accepted   []store.Name
@@ -127,6 +129,7 @@ func (t *Translator) Translate(v *store.View) Result {
 	rebuild := t.settleDefaultBackend(v, &problems)
 	defaultCertificate := t.settleDefaultCertificate(v, &problems)
 	t.group(rebuild)
+	problems = append(problems, t.strays...)
 	for _, h := range t.sorted {
 		if h.changed {
 			t.build(h)
@@ -228,6 +231,9 @@ func (t *Translator) group(all bool) {
 	catchAll := t.hostNamed("", &member)
 	catchAll.begin(t.generation, all)
 	for _, in := range t.order {
+		if in.isCanary() {
+			continue // canaries never make hosts
+		}
 		for _, p := range in.parts {
 			h := p.block
 			if h == nil || h.gone {
@@ -240,6 +246,7 @@ func (t *Translator) group(all bool) {
 			h.take(p)
 		}
 	}
+	t.groupCanaries()
 	for name, h := range t.hosts {
 		if h.generation != t.generation {
 			member = true
