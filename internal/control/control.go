@@ -1,7 +1,9 @@
-// Package control is the control loop: it turns store signals into published
-// configurations. Batch, translate, compile, publish, report.
+// Package control is the control loops: they turn store signals into published
+// configurations. Batch, translate, compile, publish, report. One loop is for
+// routes, one for the Service network.
 //
-// It is the only writer of the routing table and of the backends' endpoints.
+// It is the only writer of the routing table, of the backends' endpoints and
+// of the network.
 // It knows no sockets and no files, and what it publishes is complete: the
 // endpoints of a backend are in place before a table refers to it.
 package control
@@ -76,6 +78,9 @@ func New(c Config) *Loop {
 
 // State returns what is live. Before the first table its Config is nil.
 func (l *Loop) State() State { return *l.state.Load() }
+
+// EndpointsRevision is that of the view whose EndpointSlices are in force.
+func (l *Loop) EndpointsRevision() uint64 { return l.endpoints.revision.Load() }
 
 // Build translates the present view and publishes the result. A panic in the
 // pure layers keeps the last table live and is returned as an error.

@@ -5,33 +5,37 @@ import (
 	"strings"
 
 	"daemun/internal/ir"
+	"daemun/internal/listen"
 	"daemun/internal/metrics"
 )
 
 // metricsConfig tells the metrics where to look at scrape time.
-func (d *up) metricsConfig() metrics.Config {
+func (g *gateway) metricsConfig() metrics.Config {
 	seed := maphash.MakeSeed()
 	return metrics.Config{
-		Namespace: "standalone", Class: d.Translate.IngressClass, Pod: "daemun",
-		Build:       metrics.Build{Release: d.Version},
-		Connections: d.connections,
+		Namespace: g.namespace, Class: g.class, Pod: g.pod,
+		Build:       metrics.Build{Release: g.config.Version},
+		Connections: g.connections,
 		Table: func() metrics.Table {
-			s := d.loop.State()
+			s := g.loop.State()
 			return metrics.Table{
 				Revision: s.Revision, Hash: maphash.Comparable(seed, s.Revision), OK: s.Config != nil && s.Failures == 0,
 				Built: s.Built, Took: s.Took, Builds: s.Tables + s.Failures, Failures: s.Failures,
 			}
 		},
-		Certificates:     d.certificates,
-		Handshakes:       d.handshakes,
-		Rejected:         func() map[string]uint64 { return d.proxy.Stats().Refusals },
-		AccessLogDropped: d.log.Dropped, AccessLogWritten: d.log.Written,
+		Certificates:     g.certificates,
+		Handshakes:       g.handshakes,
+		Rejected:         func() map[string]uint64 { return g.proxy.Stats().Refusals },
+		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
+		Layer4:  g.layer4,
+		DNS:     g.names,
 		Process: metrics.ReadProcess,
 	}
 }
 
-func (d *up) connections() metrics.Connections {
-	p, plain, secure := d.proxy.Stats(), d.http.Stats(), d.https.Stats()
+func (g *gateway) connections() metrics.Connections {
+	p := g.proxy.Stats()
+	plain, secure := g.listenerStats()
 	return metrics.Connections{
 		Active: int64(p.Idle + p.Active + p.Tunnels), Writing: int64(p.Active + p.Tunnels), Waiting: int64(p.Idle),
 		Accepted: plain.Accepted + secure.Accepted, Handled: plain.Handled + secure.Handled,
@@ -39,16 +43,24 @@ func (d *up) connections() metrics.Connections {
 	}
 }
 
-func (d *up) handshakes() metrics.Handshakes {
-	s := d.https.Stats()
+// listenerStats are zero before the sockets are open.
+func (g *gateway) listenerStats() (plain, secure listen.Stats) {
+	if l := g.listeners.Load(); l != nil {
+		return l.http.Stats(), l.https.Stats()
+	}
+	return plain, secure
+}
+
+func (g *gateway) handshakes() metrics.Handshakes {
+	_, s := g.listenerStats()
 	return metrics.Handshakes{OK: s.HandshakesOK, Resumed: s.HandshakesResumed, Failed: s.HandshakesFailed}
 }
 
 // certificates are one entry per host and certificate, as ingress-nginx has
 // them.
-func (d *up) certificates() []metrics.Certificate {
+func (g *gateway) certificates() []metrics.Certificate {
 	var list []metrics.Certificate
-	for _, c := range d.certs.Info() {
+	for _, c := range g.certs.Info() {
 		namespace, name, _ := strings.Cut(string(c.ID), "/")
 		for _, host := range c.Hosts {
 			list = append(list, metrics.Certificate{Namespace: namespace, Host: host, SecretName: name, Identifier: c.Fingerprint, NotAfter: c.NotAfter})
@@ -58,8 +70,20 @@ func (d *up) certificates() []metrics.Certificate {
 }
 
 // routeMetrics is the handle of a route's series.
-func (d *up) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
-	return d.metrics.Route(routeKey(h, r))
+func (g *gateway) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	return g.metrics.Route(routeKey(h, r))
+}
+
+// canaryMetrics is the handle of the series of a route's canary.
+func (g *gateway) canaryMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	return g.metrics.Route(canaryKey(h, r))
+}
+
+// canaryKey names the canary as logs do.
+func canaryKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
+	k := routeKey(h, r)
+	k.Canary = strings.ReplaceAll(string(r.Canary.Backend), "/", "-")
+	return k
 }
 
 func routeKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
@@ -68,12 +92,15 @@ func routeKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
 
 // retainMetrics forgets the series of routes that the configuration no longer
 // has.
-func (d *up) retainMetrics(c *ir.Config) {
+func (g *gateway) retainMetrics(c *ir.Config) {
 	live := map[metrics.RouteKey]bool{}
 	for _, h := range c.Hosts {
 		for _, r := range h.Routes {
 			live[routeKey(h, r)] = true
+			if r.Canary != nil {
+				live[canaryKey(h, r)] = true
+			}
 		}
 	}
-	d.metrics.Retain(func(k metrics.RouteKey) bool { return live[k] })
+	g.metrics.Retain(func(k metrics.RouteKey) bool { return live[k] })
 }

@@ -7,60 +7,44 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
-	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"daemun/internal/accesslog"
-	"daemun/internal/admin"
 	"daemun/internal/console"
-	"daemun/internal/control"
 	"daemun/internal/explain"
-	"daemun/internal/listen"
+	"daemun/internal/ir"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
 	"daemun/internal/process"
-	"daemun/internal/proxy"
 	"daemun/internal/standalone"
 	"daemun/internal/store"
-	"daemun/internal/table"
-	"daemun/internal/translate"
-	"daemun/internal/upstream"
 )
 
 // settleTimeout is how long `up` waits for the first Pods before it says ready
 // all the same: a Pod that takes longer must not hold back the others.
 const settleTimeout = 20 * time.Second
 
-// lameDuck is ample for a change of endpoints to be in force.
-const lameDuck = 50 * time.Millisecond
+// lameDuck is how long programs go on after no new connection leads to them:
+// time to take those that are on their way.
+const lameDuck = 100 * time.Millisecond
 
 // UpConfig is everything `daemun up` can be told.
 type UpConfig struct {
 	// Paths are manifest files and folders; "-" is Stdin.
 	Paths []string
 	Stdin io.Reader
-	// Stdout receives the access log, Stderr everything said to people.
-	Stdout, Stderr io.Writer
-	Quiet          bool
+	Quiet bool
 
-	ListenAddress string
-	HTTPPort      int // 0: any free port
-	HTTPSPort     int
-	AdminAddress  string // "host:port"
-	ReadyFile     string
+	GatewayConfig
+	ReadyFile string
 
 	// StateDir keeps logs and volumes; empty is a folder of its own under the
 	// user's cache directory.
@@ -73,10 +57,7 @@ type UpConfig struct {
 	// Networks are the address ranges; zero ones are the usual, or the next
 	// that no other Daemun of this machine has.
 	Networks standalone.Networks
-
-	Translate    translate.Options
-	DrainTimeout time.Duration
-	Version      string
+	Network  NetworkConfig
 }
 
 // Up runs manifests on this machine until ctx ends, then drains and stops
@@ -90,57 +71,95 @@ func Up(ctx context.Context, c UpConfig, kill <-chan struct{}) error {
 	return d.run(ctx, kill)
 }
 
-// up is one running standalone Daemun.
+// up is one running standalone Daemun: a gateway in front of manifests and the
+// cluster on this machine.
 type up struct {
 	UpConfig
-	logger  *slog.Logger
-	console *console.Up
+	*gateway
 
-	store     *store.Store
-	loader    *manifest.Loader
-	cluster   *standalone.Cluster
-	networks  *standalone.Reservation
-	runtime   *process.Runtime
-	loop      *control.Loop
-	table     atomic.Pointer[table.Table]
-	upstreams *upstream.Registry
-	metrics   *metrics.Registry
-	log       *accesslog.Log
-	proxy     *proxy.Server
-	certs     *listen.Certificates
-	problems  *problemBoard
-
-	http, https *listen.Listener
-	admin       net.Listener
-	started     time.Time
-	ready       atomic.Bool
-	draining    atomic.Bool
+	console  *console.Up
+	loader   *manifest.Loader
+	cluster  *standalone.Cluster
+	networks *standalone.Reservation
+	services *serviceNetwork
+	runtime  *process.Runtime
+	started  time.Time
 }
 
 // newUp builds all parts and opens the sockets; nothing runs yet.
 func newUp(ctx context.Context, c UpConfig) (*up, error) {
-	d := &up{UpConfig: c, started: time.Now(), store: store.New(), loader: manifest.New(c.Paths, c.Stdin)}
-	d.console = console.NewUp(c.Stderr, c.Quiet)
-	d.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
+	d := &up{UpConfig: c, started: time.Now(), loader: manifest.New(c.Paths, c.Stdin), console: console.NewUp(c.Stderr, c.Quiet)}
 	first, err := d.loader.Load()
 	if err != nil {
 		return nil, err
 	}
+	d.gateway = newGateway(c.GatewayConfig, d.edges())
 	if err := d.openSockets(ctx); err != nil {
 		return nil, err
 	}
 	if err := d.newCluster(); err != nil {
+		d.services.close()
+		d.networks.Close()
 		d.closeSockets()
 		return nil, err
 	}
-	d.newDataSide()
-	d.problems = &problemBoard{
-		locate:  d.loader.Locate,
-		sources: []problemSource{d.loader.Problems, d.cluster.Problems},
-		changed: d.console.Problems,
-	}
 	d.cluster.Apply(withClasses(first, true))
 	return d, nil
+}
+
+func (d *up) edges() edges {
+	return edges{
+		say:    d.console.Say,
+		locate: d.loader.Locate,
+		sources: []problemSource{
+			d.loader.Problems, func() []ir.Problem { return d.cluster.Problems() }, func() []ir.Problem { return d.services.problems() },
+		},
+		changed:   d.console.Problems,
+		starting:  "Pods are not ready yet",
+		namespace: "standalone", class: d.Translate.IngressClass, pod: "daemun",
+		layer4:            func() metrics.Layer4 { return d.services.layer4() },
+		explainConnection: d.explainConnection,
+		names:             func() metrics.DNS { return d.services.names() },
+		logPath:           func(pod store.Name, container string) string { return d.cluster.LogPath(pod, container) },
+	}
+}
+
+// explainConnection answers for one connection to a Service.
+func (d *up) explainConnection(r explain.ConnectionRequest) (*explain.Connection, error) {
+	return explain.ExplainConnection(r, explain.NetworkSource{
+		Network: d.services.loop.Network(), Decide: d.services.l4.Decide, Zone: cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
+		View: d.store.View(), Problems: d.problems.list(), Place: placeOf(d.locate),
+	})
+}
+
+// openSockets comes first of all: a port that is taken is the most common
+// reason not to start, and nothing else should have happened by then.
+func (d *up) openSockets(ctx context.Context) error {
+	err := d.openTraffic(ctx)
+	if err == nil {
+		err = d.openAdmin()
+	}
+	if err == nil {
+		err = d.openServices(ctx)
+	}
+	if err != nil {
+		d.closeSockets()
+	}
+	return err
+}
+
+// openServices takes the addresses and opens what serves them.
+func (d *up) openServices(ctx context.Context) (err error) {
+	if d.networks, err = d.Networks.Reserve(); err != nil {
+		return err
+	}
+	if d.networks.Moved != "" {
+		d.console.Say(d.networks.Moved)
+	}
+	if d.services, err = d.openNetwork(ctx, d.Network, d.networks.Networks); err != nil {
+		d.networks.Close()
+	}
+	return err
 }
 
 func (d *up) newCluster() error {
@@ -151,17 +170,13 @@ func (d *up) newCluster() error {
 	if err := d.openStateDir(); err != nil {
 		return err
 	}
-	if d.networks, err = d.Networks.Reserve(); err != nil {
-		return err
-	}
-	if d.networks.Moved != "" {
-		d.console.Say(d.networks.Moved)
-	}
 	d.runtime = process.NewRuntime(process.Config{Exe: self, NoNamespaces: d.NoNamespaces})
 	d.cluster = standalone.New(standalone.Config{
 		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
 		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
 		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
+		DNS:      standalone.DNS{Zone: d.Network.ClusterDomain, Server: d.services.standard, Fallback: d.services.address},
+		InForce:  d.inForce,
 		LameDuck: lameDuck, Logger: d.logger, Output: d.output,
 	})
 	return nil
@@ -191,41 +206,18 @@ func (d *up) openStateDir() (err error) {
 	return nil
 }
 
-func (d *up) newDataSide() {
-	d.log = accesslog.New(accesslog.Config{Writer: d.Stdout})
-	d.metrics = metrics.New(d.metricsConfig())
-	d.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: d.dialFilter()})
-	d.proxy = proxy.New(proxy.Config{Table: &d.table, Log: d.log, Logger: d.logger, CleartextHTTP2: true})
-	d.loop = control.New(control.Config{
-		Store: d.store, Translator: translate.New(d.Translate), Upstreams: d.upstreams,
-		Handles: table.Handles{Backend: d.upstreams.Backend, Route: d.routeMetrics},
-		Table:   &d.table, Logger: d.logger,
-		Certificates: d.certs.Update,
-		Published: func(s control.State) {
-			d.retainMetrics(s.Config)
-			d.problems.publish(s.Problems)
-		},
-	})
-}
-
-// dialFilter knows the sockets that are open and the addresses this machine
-// has now.
-func (d *up) dialFilter() func(netip.AddrPort) error {
-	var own []netip.AddrPort
-	for _, a := range []net.Addr{d.http.Addr(), d.https.Addr(), d.admin.Addr()} {
-		own = append(own, a.(*net.TCPAddr).AddrPort())
-	}
-	var local []netip.Addr
-	found, err := net.InterfaceAddrs()
-	if err != nil {
-		d.logger.Warn("the addresses of this machine are not known; requests may be sent to Daemun's own ports through them", "err", err)
-	}
-	for _, a := range found {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			local = append(local, p.Addr())
+// inForce waits until the data side goes by what the store says now.
+func (d *up) inForce(ctx context.Context) {
+	v := d.store.View()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for d.loop.EndpointsRevision() < v.EndpointsRevision || d.services.loop.Revision() < v.NetworkRevision {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
-	return newDialFilter(own, local)
 }
 
 // output shows a line of a container; its name only where a Pod has several.
@@ -236,45 +228,6 @@ func (d *up) output(pod store.Name, container, _ string, line []byte) {
 	d.console.Output(pod, container, line)
 }
 
-// openSockets comes first of all: a port that is taken is the most common
-// reason not to start, and nothing else should have happened by then.
-func (d *up) openSockets(ctx context.Context) (err error) {
-	defer func() {
-		if err != nil {
-			d.closeSockets()
-		}
-	}()
-	d.certs = listen.NewCertificates()
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: func() bool { return d.proxy.ShedIdle() }, Logger: d.logger}
-	plain, secure := common, common
-	plain.Address, plain.Flag = address(d.ListenAddress, d.HTTPPort), "--http-port"
-	secure.Address, secure.Flag, secure.TLS = address(d.ListenAddress, d.HTTPSPort), "--https-port", d.certs
-	if d.http, err = listen.Listen(ctx, plain); err != nil {
-		return err
-	}
-	if d.https, err = listen.Listen(ctx, secure); err != nil {
-		return err
-	}
-	if d.admin, err = net.Listen("tcp", d.AdminAddress); err != nil {
-		return fmt.Errorf("%w; choose another with --admin-address", err)
-	}
-	return nil
-}
-
-func (d *up) closeSockets() {
-	if d.http != nil {
-		d.http.Close()
-	}
-	if d.https != nil {
-		d.https.Close()
-	}
-	if d.admin != nil {
-		d.admin.Close()
-	}
-}
-
-func address(host string, port int) string { return net.JoinHostPort(host, fmt.Sprint(port)) }
-
 // run starts everything in order, waits for the end, and stops in the reverse
 // order: traffic first, then the processes that serve it.
 func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
@@ -283,14 +236,16 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	workloads := newGroup(context.WithoutCancel(ctx))
 	traffic := newGroup(context.WithoutCancel(ctx))
 	workloads.start("pods", func(ctx context.Context) error { return d.cluster.Run(ctx, kill) })
-	if err := d.loop.Build(); err != nil {
+	if err := errors.Join(d.loop.Build(), d.services.loop.Build()); err != nil {
 		return errors.Join(err, workloads.stop())
 	}
+	d.startControl(traffic)
 	d.startTraffic(traffic)
+	d.services.start(traffic)
+	traffic.start("manifests", func(ctx context.Context) error { return d.loader.Watch(ctx, d.apply) })
 	err := d.follow(ctx, workloads, traffic)
 
-	d.draining.Store(true)
-	d.console.Say("stopping: finishing requests (again Ctrl-C: at once)")
+	d.say("stopping: finishing requests (again Ctrl-C: at once)")
 	d.drain(kill)
 	err = errors.Join(err, workloads.stop(), traffic.stop())
 	return err
@@ -322,18 +277,6 @@ func (d *up) follow(ctx context.Context, workloads, traffic *group) error {
 	}
 }
 
-func (d *up) startTraffic(g *group) {
-	g.start("access log", d.log.Run)
-	g.start("control loop", d.loop.Run)
-	g.start("http", func(ctx context.Context) error { return d.http.Serve(ctx, d.proxy) })
-	g.start("https", func(ctx context.Context) error { return d.https.Serve(ctx, d.proxy) })
-	g.start("admin", d.serveAdmin)
-	g.start("manifests", func(ctx context.Context) error {
-		return d.loader.Watch(ctx, d.apply)
-	})
-	g.start("problems", d.watchProblems)
-}
-
 // apply takes over a change of the files.
 func (d *up) apply(ch manifest.Change) {
 	if ch.Empty() { // there will be no new table
@@ -344,102 +287,17 @@ func (d *up) apply(ch manifest.Change) {
 	d.problems.refresh()
 }
 
-// watchProblems notices problems of workloads, which come and go without a new
-// table.
-func (d *up) watchProblems(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			d.problems.refresh()
-		}
-	}
-}
-
-func (d *up) drain(kill <-chan struct{}) {
-	d.http.Close()
-	d.https.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), d.DrainTimeout)
-	defer cancel()
-	go func() { // ends with ctx
-		select {
-		case <-kill:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	if err := d.proxy.Shutdown(ctx); err != nil {
-		d.console.Say("connections cut after the drain time: " + err.Error())
-	}
-	d.upstreams.Close()
-}
-
-func (d *up) serveAdmin(ctx context.Context) error {
-	s := &http.Server{
-		Handler: admin.Handler(d.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog: slog.NewLogLogger(d.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	if err := s.Serve(d.admin); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
-
-func (d *up) adminConfig() admin.Config {
-	return admin.Config{
-		Version: d.Version, View: d.store.View, State: d.loop.State, Table: d.table.Load,
-		Problems: d.problems.list, Backend: d.upstreams.Backend, Ready: d.readiness,
-		Metrics: d.metrics.Handler(), Certificates: d.certs.Info, Address: d.ListenAddress,
-		LogPath: d.cluster.LogPath,
-		Explain: d.explain,
-	}
-}
-
-func (d *up) explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{
-		Table: d.table.Load(), View: d.store.View(), Problems: d.problems.list(), Prefix: d.Translate.AnnotationsPrefix, Place: placeOf(d.loader),
-	})
-}
-
-func (d *up) readiness() error {
-	switch {
-	case d.draining.Load():
-		return errors.New("shutting down")
-	case !d.ready.Load():
-		return errors.New("starting: Pods are not ready yet")
-	}
-	return nil
-}
-
-// addresses are what --ready-file holds.
-type addresses struct {
-	HTTP  string `json:"http"`
-	HTTPS string `json:"https"`
-	Admin string `json:"admin"`
-}
-
 // announce says that everything is up: the URLs for people, the ready file for
 // scripts.
 func (d *up) announce() error {
 	d.ready.Store(true)
-	a := addresses{HTTP: d.http.Addr().String(), HTTPS: d.https.Addr().String(), Admin: d.admin.Addr().String()}
-	d.console.URLs(console.URLs{Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, Admin: a.Admin, Pods: d.podsLine()})
-	if d.ReadyFile == "" {
-		return nil
-	}
-	b, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	if err := writeAtomic(d.ReadyFile, append(b, '\n')); err != nil {
-		return fmt.Errorf("ready file: %w", err)
-	}
-	return nil
+	a := d.addresses()
+	a.DNS = d.services.address.String()
+	d.console.URLs(console.URLs{
+		Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, DNS: a.DNS, Admin: a.Admin, Pods: d.podsLine(),
+		Network: d.services.loop.Network(), Zone: cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
+	})
+	return writeReadyFile(d.ReadyFile, a)
 }
 
 // podsLine counts the Pods for the first screen: "3 Pods ready in 0.4s".
@@ -470,20 +328,4 @@ func (d *up) podsLine() string {
 		return fmt.Sprintf("1 Pod ready%s in %s", done, took)
 	}
 	return fmt.Sprintf("%d Pods ready%s in %s", running, done, took)
-}
-
-// writeAtomic makes a file appear with all of its contents at once.
-func writeAtomic(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".daemun-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	if _, err := f.Write(b); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

@@ -24,7 +24,9 @@
 // else. Two variables of Daemun's own let readiness be watched on the path
 // /ready, which otherwise answers 200: with ECHO_READY_AFTER (a duration such
 // as 5s) it answers 503 for that long after the start, and with ECHO_READY_FOR
-// it answers 503 again after it was ready for that long.
+// it answers 503 again after it was ready for that long. POST /ready with
+// ready=false or ready=true in the query decides it by hand. Every mode tells
+// in remoteAddr who it was asked by.
 //
 // The gRPC mode (GRPC_ECHO_SERVER) does not exist; Run refuses the variable.
 //

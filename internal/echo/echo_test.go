@@ -12,6 +12,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -72,9 +73,10 @@ func TestEchoAnswerIsExact(t *testing.T) {
  "namespace": "ns",
  "ingress": "ing",
  "service": "svc",
- "pod": "pod-1"
+ "pod": "pod-1",
+ "remoteAddr": "CLIENT"
 }`
-	if diff := cmp.Diff(want, body); diff != "" {
+	if diff := cmp.Diff(want, regexp.MustCompile(`"127\.0\.0\.1:\d+"`).ReplaceAllString(body, `"CLIENT"`)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "application/json" || resp.Header.Get("X-Content-Type-Options") != "nosniff" {
@@ -228,6 +230,22 @@ func TestReadiness(t *testing.T) {
 		}
 		if resp, _ := get(t, r.find("http"), "/health"); resp.StatusCode != 200 {
 			t.Errorf("health after %v: %d", c.age, resp.StatusCode)
+		}
+	}
+}
+
+// TestReadinessByHand: what a POST says counts from then on.
+func TestReadinessByHand(t *testing.T) {
+	t.Parallel()
+	r := startHTTP(t)
+	for _, c := range []struct {
+		ready      string
+		post, then int
+	}{{"false", 204, 503}, {"perhaps", 400, 503}, {"true", 204, 200}, {"", 400, 200}} {
+		resp, _ := exchange(t, r.find("http"), "POST /ready?ready="+c.ready+" HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+		now, _ := get(t, r.find("http"), "/ready")
+		if resp.StatusCode != c.post || now.StatusCode != c.then {
+			t.Errorf("ready=%s: got %d, then %d; want %d, then %d", c.ready, resp.StatusCode, now.StatusCode, c.post, c.then)
 		}
 	}
 }
@@ -416,13 +434,13 @@ func TestTCP(t *testing.T) {
 	r := start(t, time.Now, []string{"tls"}, "TCP_ECHO_SERVER=yes", "TLS_SERVER_CERT="+a.file("server.pem"), "TLS_SERVER_PRIV_KEY="+a.file("server.key"))
 	plain := dial(t, r.find("tcp"))
 	secure := tls.Client(dial(t, r.find("tls")), &tls.Config{RootCAs: a.pool, ServerName: "echo.test", CurvePreferences: []tls.CurveID{tls.X25519}})
-	const base = `{"namespace":"ns","ingress":"ing","service":"svc","pod":"pod-1","tcpport":"0","tlsport":"0",`
+	const base = `{"namespace":"ns","ingress":"ing","service":"svc","pod":"pod-1","tcpport":"0","tlsport":"0","remoteAddr":%q,`
 	for _, c := range []struct {
 		conn net.Conn
 		want []string
 	}{
-		{plain, []string{"PONG", "false", base + `"isTLS":false}`}},
-		{secure, []string{"PONG", "true", base + `"isTLS":true,"tls":{"version":"TLS 1.3","serverName":"echo.test","curves":"X25519","cipherSuite":"TLS_AES_128_GCM_SHA256"}}`}},
+		{plain, []string{"PONG", "false", fmt.Sprintf(base, plain.LocalAddr()) + `"isTLS":false}`}},
+		{secure, []string{"PONG", "true", fmt.Sprintf(base, secure.LocalAddr()) + `"isTLS":true,"tls":{"version":"TLS 1.3","serverName":"echo.test","curves":"X25519","cipherSuite":"TLS_AES_128_GCM_SHA256"}}`}},
 	} {
 		fmt.Fprint(c.conn, "nothing\nPING\r\nIS_TLS\ntest\nTEST\n")
 		lines := bufio.NewScanner(c.conn)
@@ -466,7 +484,7 @@ func TestUDP(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := `{"request":` + string(request) + `,"namespace":"ns","ingress":"ing","service":"svc","pod":"pod-1"}`
+		want := `{"request":` + string(request) + `,"namespace":"ns","ingress":"ing","service":"svc","pod":"pod-1","remoteAddr":"` + conn.LocalAddr().String() + `"}`
 		if diff := cmp.Diff(want, string(buf[:n])); diff != "" {
 			t.Error(diff)
 		}

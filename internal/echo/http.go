@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,7 @@ type httpEcho struct {
 
 	started            time.Time
 	readyFrom, readyTo time.Duration // since started; readyTo 0: for ever
+	switched           atomic.Int32  // by a POST: switchedOff, switchedOn, or 0
 }
 
 // answer is the echo of a request. The conformance clients read these names.
@@ -41,7 +43,9 @@ type answer struct {
 	Headers  map[string][]string `json:"headers"`
 	HTTPPort string              `json:"httpPort"`
 	identity
-	TLS *tlsAnswer `json:"tls,omitempty"`
+	// RemoteAddr is who the connection comes from: "address:port".
+	RemoteAddr string     `json:"remoteAddr"`
+	TLS        *tlsAnswer `json:"tls,omitempty"`
 }
 
 type tlsAnswer struct {
@@ -218,7 +222,7 @@ func (e *httpEcho) route(w http.ResponseWriter, r *http.Request) {
 	case path == "/health":
 		_, _ = io.WriteString(w, "OK")
 	case path == "/ready":
-		e.ready(w)
+		e.ready(w, r)
 	case strings.HasPrefix(path, "/status/"):
 		status(w, r)
 	case strings.HasPrefix(path, "/retry/"):
@@ -230,13 +234,43 @@ func (e *httpEcho) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (e *httpEcho) ready(w http.ResponseWriter) {
-	age := e.env.now().Sub(e.started)
-	if age < e.readyFrom || (e.readyTo > 0 && age >= e.readyTo) {
+const (
+	switchedOn  = 1
+	switchedOff = -1
+)
+
+// ready answers a probe. A POST with ready=false or ready=true decides from
+// then on what probes are told.
+func (e *httpEcho) ready(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		switch ready, err := strconv.ParseBool(r.FormValue("ready")); {
+		case err != nil:
+			http.Error(w, "want ready=true or ready=false", http.StatusBadRequest)
+			return
+		case ready:
+			e.switched.Store(switchedOn)
+		default:
+			e.switched.Store(switchedOff)
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return
+	}
+	if !e.isReady() {
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
 		return
 	}
 	_, _ = io.WriteString(w, "OK")
+}
+
+func (e *httpEcho) isReady() bool {
+	switch e.switched.Load() {
+	case switchedOn:
+		return true
+	case switchedOff:
+		return false
+	}
+	age := e.env.now().Sub(e.started)
+	return age >= e.readyFrom && (e.readyTo == 0 || age < e.readyTo)
 }
 
 // status answers with the status in the request target, which has to be
@@ -266,7 +300,7 @@ func (e *httpEcho) echo(w http.ResponseWriter, r *http.Request) {
 	}
 	a := answer{
 		Path: r.RequestURI, Host: r.Host, Method: r.Method, Proto: r.Proto, Headers: r.Header,
-		HTTPPort: e.port, identity: e.identity, TLS: tlsAnswerFrom(r.TLS),
+		HTTPPort: e.port, identity: e.identity, RemoteAddr: r.RemoteAddr, TLS: tlsAnswerFrom(r.TLS),
 	}
 	body, err := json.MarshalIndent(a, "", " ")
 	if err != nil {

@@ -17,6 +17,7 @@ type tcpAnswer struct {
 	identity
 	TCPPort string        `json:"tcpport"`
 	TLSPort string        `json:"tlsport"`
+	Remote  string        `json:"remoteAddr"`
 	IsTLS   bool          `json:"isTLS"`
 	TLS     *tcpTLSAnswer `json:"tls,omitempty"`
 }
@@ -94,6 +95,7 @@ func serveTCP(ctx context.Context, all []net.Listener, base tcpAnswer) error {
 // serveLines talks to one client.
 func serveLines(ctx context.Context, conn net.Conn, a tcpAnswer) {
 	defer conn.Close()
+	a.Remote = conn.RemoteAddr().String()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })
 	defer stop()
 	if secure, ok := conn.(*tls.Conn); ok {
@@ -139,6 +141,7 @@ func lineReply(line string, a tcpAnswer) string {
 type udpAnswer struct {
 	Request string `json:"request"`
 	identity
+	Remote string `json:"remoteAddr"`
 }
 
 // maxDatagram is how much of a datagram is read.
@@ -168,7 +171,7 @@ func runUDP(ctx context.Context, env environment) error {
 			return err
 		}
 		// An unreachable client is its own problem.
-		_, _ = conn.WriteTo([]byte(compactJSON(udpAnswer{Request: string(buf[:n]), identity: env.identity()})), from)
+		_, _ = conn.WriteTo([]byte(compactJSON(udpAnswer{Request: string(buf[:n]), identity: env.identity(), Remote: from.String()})), from)
 	}
 }
 

@@ -129,11 +129,8 @@ func (x *exchange) readStreamHead() error {
 	}
 	x.received = int64(n)
 	kind := http1.BodyNone
-	if x.req.Body != http1.BodyNone || x.wantsTunnel() {
+	if x.req.Body != http1.BodyNone {
 		kind = http1.BodyClose // until the end of the stream, which checks the length
-	}
-	if x.wantsTunnel() {
-		kind = http1.BodyNone
 	}
 	x.body.Reset(&x.c.rd, kind, -1, limits)
 	return nil
@@ -169,7 +166,8 @@ func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpst
 	if f == frameNone {
 		return x.sendHead(head, nil, true), nil
 	}
-	if left := x.respBody.Remaining(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
+	paced := x.policies != nil && x.policies.Bandwidth != nil
+	if left := x.respBody.Remaining(); !paced && left >= 0 && left <= int64(len(up.Reader.Buffered())) {
 		body := up.Reader.Buffered()[:left]
 		up.Reader.Discard(int(left))
 		x.respBody.Advance(left)
@@ -177,14 +175,24 @@ func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpst
 	}
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
+	begin, sent := time.Now(), int64(0)
 	for {
-		if head != nil && len(up.Reader.Buffered()) == 0 { // the next read may wait
+		if head != nil && (paced || len(up.Reader.Buffered()) == 0) { // the next read may wait
 			if err := x.sendHead(head, nil, false); err != nil {
 				return err, nil
 			}
 			head = nil
 		}
-		n, err := x.readResponse(up, p.b[:pieceSize])
+		data := p.b[:pieceSize]
+		if paced {
+			most, err := x.allowance(begin, sent)
+			if err != nil {
+				return err, nil
+			}
+			data = data[:min(most, pieceSize)]
+		}
+		n, err := x.readResponse(up, data)
+		sent += int64(n)
 		if err != nil && err != io.EOF {
 			return nil, err
 		}

@@ -291,7 +291,7 @@ func TestHTTP2WebSocket(t *testing.T) {
 	c.request(1, false, ":method", "CONNECT", ":protocol", "websocket", ":scheme", "http", ":path", "/chat", ":authority", "a.test", "sec-websocket-version", "13")
 	h, ok := c.frame().(*http2.MetaHeadersFrame)
 	if !ok || h.PseudoValue("status") != "200" {
-		t.Fatalf("got %v", h)
+		t.Fatalf("got %v: %v", h, h.Fields)
 	}
 	for _, f := range h.RegularFields() {
 		switch f.Name {

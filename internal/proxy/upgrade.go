@@ -86,10 +86,11 @@ func (x *exchange) appendTunnelHead(b []byte) []byte {
 		if f.Hop || ownResponseFields[f.ID] || f.ID == http1.FieldStrictTransportSecurity || stream && f.ID == http1.FieldSecWebSocketAccept {
 			continue
 		}
-		b = http1.AppendField(b, f.Name, f.Value)
+		b = x.appendResponseField(b, f)
 	}
-	if x.hsts() {
-		b = http1.AppendField(b, "Strict-Transport-Security", x.table.HSTS)
+	b = x.appendPolicyFields(b)
+	if x.hsts() && !x.setsField(hstsName) {
+		b = http1.AppendField(b, hstsName, x.table.HSTS)
 	}
 	b = append(b, "Connection: upgrade\r\n"...)
 	b = http1.AppendField(b, "Upgrade", x.resp.Upgrade)

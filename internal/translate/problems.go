@@ -49,6 +49,9 @@ const (
 	// CodeEmpty: an Ingress has neither rules nor a default backend.
 	CodeEmpty = "DMN0220"
 
+	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
+	CodeCanary = "DMN0231"
+
 	// CodeNoSecret: a TLS Secret does not exist.
 	CodeNoSecret = "DMN0401"
 	// CodeSecretKeys: a TLS Secret lacks tls.crt or tls.key.

@@ -1,0 +1,101 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"daemun/internal/ir"
+	"daemun/internal/network"
+	"daemun/internal/store"
+)
+
+// minNetworkInterval is the least time between two builds of the network. It
+// is short because a Pod that stops waits for its endpoint to leave.
+const minNetworkInterval = 2 * time.Millisecond
+
+// NetworkConfig is what a NetworkLoop works with. All fields are required.
+type NetworkConfig struct {
+	Store *store.Store
+	// Apply makes layer 4 and DNS serve a network. It is called from one
+	// goroutine at a time and returns when the network is in force.
+	Apply  func(*ir.Network)
+	Logger *slog.Logger
+}
+
+// NetworkLoop keeps the Service network in line with the store: the road of
+// Services beside that of routes. Build and Run must not be called at the same
+// time; the other methods may be called at any time.
+type NetworkLoop struct {
+	NetworkConfig
+	translator *network.Translator
+	network    atomic.Pointer[ir.Network]
+	problems   atomic.Pointer[[]ir.Problem]
+}
+
+// NewNetworkLoop returns a loop that has applied nothing.
+func NewNetworkLoop(c NetworkConfig) *NetworkLoop {
+	return &NetworkLoop{NetworkConfig: c, translator: network.New()}
+}
+
+// Network returns what is in force, nil before the first Build.
+func (l *NetworkLoop) Network() *ir.Network { return l.network.Load() }
+
+// Revision is that of the view that is in force, 0 before the first Build.
+func (l *NetworkLoop) Revision() uint64 {
+	if n := l.Network(); n != nil {
+		return n.Revision
+	}
+	return 0
+}
+
+// Problems returns what is wrong with Services, sorted. The slice must not be
+// written.
+func (l *NetworkLoop) Problems() []ir.Problem {
+	if p := l.problems.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+// Build translates the present view and applies the result. After a panic the
+// last network stays in force; the translator starts anew, since it may have
+// stopped half-way.
+func (l *NetworkLoop) Build() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.translator = network.New()
+			err = fmt.Errorf("build network: %v\n%s", r, debug.Stack())
+		}
+	}()
+	n, problems := l.translator.Translate(l.Store.View())
+	l.Apply(n)
+	l.network.Store(n)
+	l.problems.Store(&problems)
+	return nil
+}
+
+// Run follows the store until ctx ends.
+func (l *NetworkLoop) Run(ctx context.Context) error {
+	rest := time.NewTimer(0)
+	defer rest.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-l.Store.NetworkDirty():
+		}
+		if err := l.Build(); err != nil {
+			l.Logger.Error("network not built; the last one stays in force", "error", err)
+		}
+		rest.Reset(minNetworkInterval)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-rest.C:
+		}
+	}
+}

@@ -1,0 +1,299 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"daemun/internal/accesslog"
+	"daemun/internal/admin"
+	"daemun/internal/control"
+	"daemun/internal/explain"
+	"daemun/internal/htpasswd"
+	"daemun/internal/ir"
+	"daemun/internal/listen"
+	"daemun/internal/manifest"
+	"daemun/internal/metrics"
+	"daemun/internal/policy"
+	"daemun/internal/proxy"
+	"daemun/internal/store"
+	"daemun/internal/table"
+	"daemun/internal/translate"
+	"daemun/internal/upstream"
+)
+
+// GatewayConfig is what every mode can be told about serving traffic.
+type GatewayConfig struct {
+	// Stdout receives the access log, Stderr everything said to people.
+	Stdout, Stderr io.Writer
+
+	ListenAddress string
+	HTTPPort      int // 0: any free port
+	HTTPSPort     int
+	AdminAddress  string // "host:port"
+
+	Translate    translate.Options
+	DrainTimeout time.Duration
+	Version      string
+}
+
+// edges are what a mode adds to its gateway. The functions may be called as
+// soon as the gateway starts.
+type edges struct {
+	// say tells the operator one line.
+	say func(string)
+	// locate finds the place of an object in a file.
+	locate func(k store.Key, field string) (manifest.Position, bool)
+	// sources know problems besides those of translation; changed hears of
+	// problems that appear and go.
+	sources []problemSource
+	changed func(added, gone []ir.Problem)
+	// starting is why the gateway is not ready before the mode says it is.
+	starting string
+	// namespace, class and pod are the constant labels of the metrics.
+	namespace, class, pod string
+	// layer4, names and explainConnection are nil where there is no Service network.
+	layer4            func() metrics.Layer4
+	names             func() metrics.DNS
+	explainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
+	// logPath is nil where there are no local Pods.
+	logPath func(pod store.Name, container string) string
+	// refuse says which addresses this mode never dials; nil adds none.
+	refuse func(netip.AddrPort) error
+}
+
+// gateway is what all modes share: from the store to the sockets. A mode fills
+// the store, opens the sockets and says when it is ready.
+type gateway struct {
+	config GatewayConfig
+	edges
+
+	logger *slog.Logger
+
+	store     *store.Store
+	loop      *control.Loop
+	table     atomic.Pointer[table.Table]
+	upstreams *upstream.Registry
+	metrics   *metrics.Registry
+	log       *accesslog.Log
+	proxy     *proxy.Server
+	certs     *listen.Certificates
+	problems  *problemBoard
+
+	admin net.Listener
+	// listeners is nil until the traffic sockets are open; scrapes may come
+	// before that.
+	listeners atomic.Pointer[listeners]
+	// dialFilter is set before traffic starts: it refuses the addresses of all
+	// sockets.
+	dialFilter atomic.Pointer[func(netip.AddrPort) error]
+
+	ready    atomic.Bool
+	draining atomic.Bool
+}
+
+// listeners are the sockets that clients connect to.
+type listeners struct{ http, https *listen.Listener }
+
+// newGateway builds all parts; nothing runs and no socket is open yet.
+func newGateway(c GatewayConfig, e edges) *gateway {
+	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates()}
+	g.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
+	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
+	g.metrics = metrics.New(g.metricsConfig())
+	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, CleartextHTTP2: true})
+	g.problems = &problemBoard{locate: e.locate, sources: e.sources, changed: e.changed}
+	g.loop = control.New(control.Config{
+		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
+		Table:   &g.table, Logger: g.logger,
+		Certificates: g.certs.Update,
+		Published: func(s control.State) {
+			g.retainMetrics(s.Config)
+			g.problems.publish(s.Problems)
+		},
+	})
+	return g
+}
+
+// mayDial is the dial filter; before traffic starts nothing is dialled.
+func (g *gateway) mayDial(to netip.AddrPort) error {
+	filter := g.dialFilter.Load()
+	if filter == nil {
+		return errors.New("starting")
+	}
+	return (*filter)(to)
+}
+
+// openAdmin opens the operator's address.
+func (g *gateway) openAdmin() (err error) {
+	if g.admin, err = net.Listen("tcp", g.config.AdminAddress); err != nil {
+		return fmt.Errorf("%w; choose another with --admin-address", err)
+	}
+	return nil
+}
+
+// openTraffic opens the sockets that clients connect to.
+func (g *gateway) openTraffic(ctx context.Context) error {
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger}
+	plain, secure := common, common
+	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
+	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
+	var l listeners
+	var err error
+	if l.http, err = listen.Listen(ctx, plain); err != nil {
+		return err
+	}
+	if l.https, err = listen.Listen(ctx, secure); err != nil {
+		l.http.Close()
+		return err
+	}
+	g.listeners.Store(&l)
+	return nil
+}
+
+func (g *gateway) closeSockets() {
+	g.closeTraffic()
+	if g.admin != nil {
+		g.admin.Close()
+	}
+}
+
+func (g *gateway) closeTraffic() {
+	if l := g.listeners.Load(); l != nil {
+		l.http.Close()
+		l.https.Close()
+	}
+}
+
+func address(host string, port int) string { return net.JoinHostPort(host, fmt.Sprint(port)) }
+
+// newDialFilter knows the sockets that are open and the addresses this machine
+// has now.
+func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
+	var own []netip.AddrPort
+	for _, a := range open {
+		own = append(own, a.(*net.TCPAddr).AddrPort())
+	}
+	var local []netip.Addr
+	found, err := net.InterfaceAddrs()
+	if err != nil {
+		g.logger.Warn("the addresses of this machine are not known; requests may be sent to Daemun's own ports through them", "err", err)
+	}
+	for _, a := range found {
+		if p, err := netip.ParsePrefix(a.String()); err == nil {
+			local = append(local, p.Addr())
+		}
+	}
+	filter := newDialFilter(own, local)
+	if g.refuse == nil {
+		return filter
+	}
+	return func(to netip.AddrPort) error {
+		if err := g.refuse(to); err != nil {
+			return err
+		}
+		return filter(to)
+	}
+}
+
+// startControl starts what works without traffic: the loop, the operator's
+// address, the watch over problems.
+func (g *gateway) startControl(members *group) {
+	members.start("access log", g.log.Run)
+	members.start("control loop", g.loop.Run)
+	members.start("admin", g.serveAdmin)
+	members.start("problems", g.watchProblems)
+}
+
+// startTraffic serves clients; all sockets are open and a table is live by
+// then.
+func (g *gateway) startTraffic(members *group) {
+	l := g.listeners.Load()
+	filter := g.newDialFilter(l.http.Addr(), l.https.Addr(), g.admin.Addr())
+	g.dialFilter.Store(&filter)
+	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
+	members.start("https", func(ctx context.Context) error { return l.https.Serve(ctx, g.proxy) })
+}
+
+// watchProblems notices problems of the sources, which come and go without a
+// new table.
+func (g *gateway) watchProblems(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			g.problems.refresh()
+		}
+	}
+}
+
+// drain stops accepting and lets requests in flight finish; kill cuts that
+// short.
+func (g *gateway) drain(kill <-chan struct{}) {
+	g.draining.Store(true)
+	g.closeTraffic()
+	ctx, cancel := context.WithTimeout(context.Background(), g.config.DrainTimeout)
+	defer cancel()
+	go func() { // ends with ctx
+		select {
+		case <-kill:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := g.proxy.Shutdown(ctx); err != nil {
+		g.say("connections cut after the drain time: " + err.Error())
+	}
+	g.upstreams.Close()
+}
+
+func (g *gateway) serveAdmin(ctx context.Context) error {
+	s := &http.Server{
+		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { s.Close() })
+	defer stop()
+	if err := s.Serve(g.admin); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (g *gateway) adminConfig() admin.Config {
+	return admin.Config{
+		Version: g.config.Version, View: g.store.View, State: g.loop.State, Table: g.table.Load,
+		Problems: g.problems.list, Backend: g.upstreams.Backend, Ready: g.readiness,
+		Metrics: g.metrics.Handler(), Certificates: g.certs.Info, Address: g.config.ListenAddress,
+		LogPath: g.logPath, ExplainConnection: g.explainConnection,
+		Explain: g.explain,
+	}
+}
+
+func (g *gateway) explain(r explain.Request) (*explain.Answer, error) {
+	return explain.Explain(r, explain.Source{
+		Table: g.table.Load(), View: g.store.View(), Problems: g.problems.list(), Prefix: g.config.Translate.AnnotationsPrefix, Place: placeOf(g.locate),
+	})
+}
+
+func (g *gateway) readiness() error {
+	switch {
+	case g.draining.Load():
+		return errors.New("shutting down")
+	case !g.ready.Load():
+		return errors.New("starting: " + g.starting)
+	}
+	return nil
+}
