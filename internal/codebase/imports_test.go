@@ -76,7 +76,6 @@ func importRules() []rule {
 		"ir",
 		"l4",
 		"policy",
-		"upstream",
 		"variable",
 	}
 	return []rule{
@@ -116,6 +115,22 @@ func TestImportDirections(t *testing.T) {
 						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestDirectImports is for packages that use the Framer of golang.org/x/net: its
+// package holds a server, too, so that net/http comes with it unasked.
+func TestDirectImports(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t) {
+		if p.ImportPath != "daemun/internal/http2" && p.ImportPath != "daemun/internal/upstream" {
+			continue
+		}
+		for _, dep := range p.Imports {
+			if dep == "net/http" || strings.HasPrefix(dep, "github.com/prometheus/") {
+				t.Errorf("%s imports %s: the hot path has its own codec and counters", p.ImportPath, dep)
 			}
 		}
 	}

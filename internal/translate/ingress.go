@@ -69,6 +69,8 @@ type path struct {
 // built-in 404 server.
 type destination struct {
 	service, port string
+	// h2c: the Service port asks for HTTP/2 in cleartext.
+	h2c bool
 	backend       ir.Backend
 }
 
@@ -297,6 +299,9 @@ func (c *compilation) compilePaths(p *part, rule int, paths []networkingv1.HTTPI
 	}
 }
 
+// appProtocolH2C is what Kubernetes calls HTTP/2 with prior knowledge.
+const appProtocolH2C = "kubernetes.io/h2c"
+
 // destination resolves a backend; ok is false when it names no Service. A
 // Service or port that does not exist keeps its backend, which then has no
 // endpoints: its routes answer 503.
@@ -322,6 +327,7 @@ func (c *compilation) destination(field string, b *networkingv1.IngressBackend) 
 			"Service %q has no TCP port %q (it has %s); requests get 503", to.service, to.port, portList(object))
 	default:
 		port = strconv.Itoa(int(sp.Port))
+		to.h2c = sp.AppProtocol != nil && *sp.AppProtocol == appProtocolH2C
 		if object.Spec.Type == corev1.ServiceTypeExternalName {
 			if wrong := checkExternalName(object.Spec.ExternalName); wrong != "" {
 				c.report(CodeExternalName, ir.SeverityError, field+".service.name",
