@@ -137,6 +137,12 @@ func (c *Conn) linger() {
 // look is what the goroutine that reads does between two frames: it ends
 // connections that are idle, old or drained.
 func (c *Conn) look(now time.Time) error {
+	err := c.lookLocked(now)
+	c.flushSoon()
+	return err
+}
+
+func (c *Conn) lookLocked(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wake = false
@@ -152,9 +158,6 @@ func (c *Conn) look(now time.Time) error {
 		c.appendGoAway(maxWindow, NoError)
 		c.appendPing(false, c.drainPing)
 		c.drain, c.drainFrom = drainSaid, now
-		c.mu.Unlock()
-		c.flushSoon()
-		c.mu.Lock()
 	case c.drain == drainSaid && now.Sub(c.drainFrom) >= drainTime:
 		c.finalGoAway()
 	}
