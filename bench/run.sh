@@ -3,5 +3,5 @@
 # this machine and writes bench/RESULTS.md. Installs what it needs from Debian.
 set -eu
 cd "$(dirname "$0")/.."
-sh tools/need.sh nginx:nginx-core haproxy:haproxy wrk:wrk taskset:util-linux openssl:openssl
+sh tools/need.sh nginx:nginx-core haproxy:haproxy wrk:wrk h2load:nghttp2-client taskset:util-linux openssl:openssl
 PATH="$PATH:/usr/sbin" ${GO:-go} run ./bench "$@"

@@ -41,6 +41,8 @@ type Conn struct {
 
 	writeBy time.Time // of who writes
 	running sync.WaitGroup
+	next    chan *Stream  // to goroutines that wait for another stream
+	ending  chan struct{} // closed when there will be none
 
 	mu       sync.Mutex // guards the following, and the streams
 	idle     *sync.Cond // nobody writes, or nothing runs
@@ -92,6 +94,7 @@ const (
 func newConn(nc net.Conn, source Source, config Config) *Conn {
 	c := &Conn{
 		config: config, nc: nc, source: counted{Source: source}, born: time.Now(), streams: make(map[uint32]*Stream),
+		next: make(chan *Stream), ending: make(chan struct{}),
 		window: defaultWindow, initial: defaultWindow, credit: config.Limits.ConnWindow, refused: maxWindow,
 	}
 	c.limits = &c.config.Limits

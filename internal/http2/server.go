@@ -34,6 +34,7 @@ func (c *Conn) Serve() {
 		c.flushSoon()
 		err = c.read()
 	}
+	close(c.ending)
 	c.finish(err)
 	c.running.Wait()
 }
@@ -265,8 +266,12 @@ func (c *Conn) open() error {
 		c.config.Handler.Busy(true)
 	}
 	c.mu.Unlock()
-	c.running.Add(1)
-	go c.serveStream(s)
+	select {
+	case c.next <- s:
+	default:
+		c.running.Add(1)
+		go c.work(s)
+	}
 	if c.budget.streams == c.limits.Total {
 		c.Drain()
 	}
@@ -316,9 +321,30 @@ func (c *Conn) onTrailers(s *Stream) Code {
 	return NoError
 }
 
-// serveStream is the goroutine of a stream.
-func (c *Conn) serveStream(s *Stream) {
+// workerIdle is how long a goroutine waits for the next stream of its
+// connection.
+const workerIdle = time.Second
+
+// work is the goroutine of a stream, and of later ones: a fresh goroutine would
+// have to grow its stack first, a fifth of the work for a small request.
+func (c *Conn) work(s *Stream) {
 	defer c.running.Done()
+	timer := time.NewTimer(workerIdle)
+	defer timer.Stop()
+	for {
+		c.serveStream(s)
+		timer.Reset(workerIdle)
+		select {
+		case s = <-c.next:
+		case <-timer.C:
+			return
+		case <-c.ending:
+			return
+		}
+	}
+}
+
+func (c *Conn) serveStream(s *Stream) {
 	defer c.endHandler(s)
 	c.config.Handler.ServeStream(s)
 }
