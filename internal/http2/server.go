@@ -249,7 +249,8 @@ func (c *Conn) open() error {
 	}
 	s := c.newStream()
 	var bad string
-	if s.head, s.refusal, bad = b.request(s.head[:0]); bad != "" {
+	s.text, s.refusal, bad = b.request(s.text[:0])
+	if s.head = s.text; bad != "" {
 		return c.provoked(b.stream, protocolError)
 	}
 	s.webSocket = b.has[pseudoProtocol] && s.refusal == 0
@@ -278,7 +279,7 @@ func (c *Conn) open() error {
 	return nil
 }
 
-// newStream takes a stream that was used before, or makes one.
+// newStream makes a stream.
 func (c *Conn) newStream() *Stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -286,16 +287,28 @@ func (c *Conn) newStream() *Stream {
 }
 
 func (c *Conn) newStreamLocked() *Stream {
+	s := &Stream{c: c, credit: c.limits.StreamWindow, declared: -1}
 	if n := len(c.free); n > 0 {
-		s := c.free[n-1]
+		s.tools = c.free[n-1]
 		c.free = c.free[:n-1]
-		*s = Stream{
-			c: c, head: s.head, encoded: s.encoded, in: s.in[:0], credit: c.limits.StreamWindow, declared: -1,
-			readable: s.readable, writable: s.writable, readTimer: s.readTimer, writeTimer: s.writeTimer,
-		}
 		return s
 	}
-	return &Stream{c: c, credit: c.limits.StreamWindow, declared: -1, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
+	s.tools = &tools{readable: make(chan struct{}, 1), writable: make(chan struct{}, 1), encoded: make([]byte, 0, firstHead)}
+	return s
+}
+
+const (
+	keptStreams = 8       // streams whose tools a connection keeps
+	keptHead    = 2 << 10 // the largest buffers among them
+	firstHead   = 512
+)
+
+// keepTools keeps the tools of a stream that is not used any more. The lock is
+// held.
+func (c *Conn) keepTools(s *Stream) {
+	if len(c.free) < keptStreams && cap(s.text) <= keptHead && cap(s.encoded) <= keptHead {
+		c.free = append(c.free, s.tools)
+	}
 }
 
 // onTrailers ends a stream's content. The lock is held.
@@ -349,11 +362,6 @@ func (c *Conn) serveStream(s *Stream) {
 	c.config.Handler.ServeStream(s)
 }
 
-const (
-	keptStreams = 8       // streams that a connection keeps to be used again
-	keptHead    = 2 << 10 // the largest buffers that they keep
-)
-
 // endHandler takes a stream off the connection after its handler has returned.
 func (c *Conn) endHandler(s *Stream) {
 	s.StopReset()
@@ -374,9 +382,7 @@ func (c *Conn) endHandler(s *Stream) {
 			c.wakeReader()
 		}
 	}
-	if len(c.free) < keptStreams && cap(s.head) <= keptHead && cap(s.encoded) <= keptHead && cap(s.in) <= keptBuffer && !s.waiting {
-		c.free = append(c.free, s)
-	}
+	c.keepTools(s)
 	c.mu.Unlock()
 	c.flush()
 }
