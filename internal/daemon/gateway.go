@@ -61,6 +61,13 @@ type edges struct {
 	logPath func(pod store.Name, container string) string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
+	// health is what /healthz says, healthPath another path for it, and
+	// restricted keeps other machines from the state; for a cluster.
+	health     func() error
+	healthPath string
+	restricted bool
+	// withoutMetrics answers nothing at /metrics.
+	withoutMetrics bool
 }
 
 // gateway is what all modes share: from the store to the sockets. A mode fills
@@ -199,21 +206,21 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 	}
 }
 
-// startControl starts what works without traffic: the loop, the operator's
-// address, the watch over problems.
-func (g *gateway) startControl(members *group) {
+// startAdmin starts what works before there is a table: the operator's address
+// and the watch over problems.
+func (g *gateway) startAdmin(members *group) {
 	members.start("access log", g.log.Run)
-	members.start("control loop", g.loop.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 }
 
-// startTraffic serves clients; all sockets are open and a table is live by
-// then.
+// startTraffic serves clients and follows the store; all sockets are open and a
+// table is live by then.
 func (g *gateway) startTraffic(members *group) {
 	l := g.listeners.Load()
 	filter := g.newDialFilter(l.http.Addr(), l.https.Addr(), g.admin.Addr())
 	g.dialFilter.Store(&filter)
+	members.start("control loop", g.loop.Run)
 	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
 	members.start("https", func(ctx context.Context) error { return l.https.Serve(ctx, g.proxy) })
 }
@@ -267,11 +274,16 @@ func (g *gateway) serveAdmin(ctx context.Context) error {
 }
 
 func (g *gateway) adminConfig() admin.Config {
+	scrape := g.metrics.Handler()
+	if g.withoutMetrics {
+		scrape = http.NotFoundHandler()
+	}
 	return admin.Config{
 		Version: g.config.Version, View: g.store.View, State: g.loop.State, Table: g.table.Load,
 		Problems: g.problems.list, Backend: g.upstreams.Backend, Ready: g.readiness,
-		Metrics: g.metrics.Handler(), Certificates: g.certs.Info, Address: g.config.ListenAddress,
+		Metrics: scrape, Certificates: g.certs.Info, Address: g.config.ListenAddress,
 		LogPath: g.logPath,
+		Health:  g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain,
 	}
 }

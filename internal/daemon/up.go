@@ -191,7 +191,7 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	if err := d.loop.Build(); err != nil {
 		return errors.Join(err, workloads.stop())
 	}
-	d.startControl(traffic)
+	d.startAdmin(traffic)
 	d.startTraffic(traffic)
 	traffic.start("manifests", func(ctx context.Context) error { return d.loader.Watch(ctx, d.apply) })
 	err := d.follow(ctx, workloads, traffic)
