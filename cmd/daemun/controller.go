@@ -54,6 +54,8 @@ type controllerFlags struct {
 	healthzPort int
 	verbosity   int
 	version     bool
+
+	noElection, noSyncEvents bool
 }
 
 func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig) {
@@ -77,6 +79,16 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	secondsVar(cmd, &c.ShutdownGrace, "shutdown-grace-period", 0, "seconds between the end of readiness and the end of accepting")
 	secondsVar(cmd, &c.PostShutdownGrace, "post-shutdown-grace-period", 10, "seconds between the end of traffic and the end of the program")
 	flags.DurationVar(&c.DrainTimeout, "drain-timeout", drainTimeout, "time for requests in flight to finish on stop")
+	flags.BoolVar(&c.Status.Update, "update-status", true, "write addresses into the status of Ingresses")
+	flags.BoolVar(&c.Status.Clear, "update-status-on-shutdown", true, "remove them when the last replica ends")
+	flags.StringSliceVar(&c.Status.Addresses, "publish-status-address", nil, "addresses to write, with commas between them")
+	flags.StringVar(&c.Status.Service, "publish-service", "", "NAMESPACE/NAME of the Service whose addresses to write")
+	flags.BoolVar(&c.Status.Internal, "report-node-internal-ip-address", false, "write the internal addresses of nodes")
+	secondsVar(cmd, &c.Status.Interval, "status-update-interval", 60, "seconds between two checks of all status")
+	flags.StringVar(&c.Election.ID, "election-id", "ingress-controller-leader", "name of the Lease that decides who writes status")
+	flags.DurationVar(&c.Election.TTL, "election-ttl", 30*time.Second, "time after which a silent leader is replaced")
+	flags.BoolVar(&f.noElection, "disable-leader-election", false, "write status without an election; for one replica")
+	flags.BoolVar(&f.noSyncEvents, "disable-sync-events", false, "write no Event when an Ingress is taken over")
 	flags.BoolVar(&f.version, "version", false, "print the version and exit")
 }
 
@@ -85,6 +97,10 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 	c.Stdout, c.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 	c.Access.UserAgent = "daemun/" + version
 	c.Self = daemon.PodFromEnv()
+	c.Election.Enabled, c.SyncEvents = !f.noElection, !f.noSyncEvents
+	if err := f.checkStatus(c); err != nil {
+		return err
+	}
 	if c.Scope.Namespace != "" && c.Scope.Selector != "" {
 		return errors.New("--watch-namespace and --watch-namespace-selector exclude each other")
 	}
@@ -103,6 +119,22 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 	}
 	c.AdminAddress = net.JoinHostPort(host, port)
 	return errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
+}
+
+func (f *controllerFlags) checkStatus(c *daemon.ControllerConfig) error {
+	const least = 5 * time.Second // that of ingress-nginx
+	c.Status.Interval = max(c.Status.Interval, least)
+	switch namespace, name, ok := strings.Cut(c.Status.Service, "/"); {
+	case c.Status.Service != "" && (!ok || namespace == "" || name == ""):
+		return fmt.Errorf("--publish-service %q: want NAMESPACE/NAME", c.Status.Service)
+	case c.Status.Service != "" && len(c.Status.Addresses) > 0:
+		return errors.New("--publish-service and --publish-status-address exclude each other")
+	case c.Election.TTL < time.Second:
+		return fmt.Errorf("--election-ttl %v: want at least 1s", c.Election.TTL)
+	case c.Election.ID == "":
+		return errors.New("--election-id: want the name of a Lease")
+	}
+	return nil
 }
 
 // secondsValue is a flag in seconds, as ingress-nginx has them; a duration

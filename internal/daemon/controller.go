@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"daemun/internal/control"
 	"daemun/internal/ir"
 	"daemun/internal/kube"
 	"daemun/internal/manifest"
@@ -28,10 +29,38 @@ type ControllerConfig struct {
 	// end of the program.
 	ShutdownGrace, PostShutdownGrace time.Duration
 
+	// Status says what addresses Ingresses show.
+	Status StatusConfig
+	// Election decides who writes status and Events.
+	Election ElectionConfig
+	// SyncEvents writes an Event for every Ingress that is taken over.
+	SyncEvents bool
+
 	// HealthPath is another path for /healthz.
 	HealthPath string
 	Metrics    bool
 	ReadyFile  string
+}
+
+// StatusConfig says what addresses Ingresses show.
+type StatusConfig struct {
+	// Update is false when status is never written; Clear removes the
+	// addresses when the last replica ends.
+	Update, Clear bool
+	// Addresses, and "namespace/name" of the Service that leads here.
+	Addresses []string
+	Service   string
+	// Internal prefers the internal addresses of nodes.
+	Internal bool
+	Interval time.Duration
+}
+
+// ElectionConfig is where replicas agree on a leader. Without Enabled every
+// replica writes.
+type ElectionConfig struct {
+	Enabled bool
+	ID      string
+	TTL     time.Duration
 }
 
 // Controller serves the Ingresses of a cluster until ctx ends, then drains;
@@ -49,15 +78,21 @@ func Controller(ctx context.Context, c ControllerConfig, kill <-chan struct{}) e
 type controller struct {
 	ControllerConfig
 	*gateway
-	cluster *kube.Cluster
-	source  *kube.Source
+	cluster  *kube.Cluster
+	source   *kube.Source
+	election *kube.Election
+	status   *kube.Status
+	events   *kube.Events
+	synced   syncedIngresses
+	// first is closed when the first table is live.
+	first chan struct{}
 }
 
 // newController builds all parts and opens the operator's address. The sockets
 // for clients open only with the first complete table: until then this replica
 // must not take a request from one that could answer it (H11.3).
 func newController(c ControllerConfig) (*controller, error) {
-	d := &controller{ControllerConfig: c}
+	d := &controller{ControllerConfig: c, first: make(chan struct{})}
 	var err error
 	if d.cluster, err = kube.Connect(c.Access); err != nil {
 		return nil, err
@@ -68,6 +103,7 @@ func newController(c ControllerConfig) (*controller, error) {
 		Cluster: d.cluster, Store: d.store, Scope: c.Scope, AnnotationsPrefix: c.Translate.AnnotationsPrefix,
 		Extra: d.extra(), Logger: d.logger,
 	})
+	d.newWriters()
 	if err := d.openAdmin(); err != nil {
 		return nil, err
 	}
@@ -83,6 +119,8 @@ func (d *controller) edges() edges {
 		starting:  "not everything has been read from the API server yet",
 		namespace: d.Self.Namespace, class: d.Translate.Controllers[0], pod: d.Self.Name,
 		refuse:     refuseLoopback,
+		published:  func(s control.State) { d.published(s) },
+		leader:     func() (string, bool) { return d.Election.ID, d.leading() },
 		health:     func() error { return d.readiness() },
 		healthPath: d.HealthPath, restricted: true, withoutMetrics: !d.Metrics,
 	}
@@ -102,7 +140,7 @@ func refuseLoopback(to netip.AddrPort) error {
 // extra are the objects that flags name.
 func (d *controller) extra() (list []store.Key) {
 	for _, o := range []struct{ kind, name string }{
-		{"Service", d.Translate.DefaultBackendService}, {"Secret", d.Translate.DefaultCertificate},
+		{"Service", d.Translate.DefaultBackendService}, {"Service", d.Status.Service}, {"Secret", d.Translate.DefaultCertificate},
 	} {
 		if k, ok := keyOf(o.kind, o.name); ok {
 			list = append(list, k)
@@ -116,6 +154,8 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	members := newGroup(context.WithoutCancel(ctx))
 	d.startAdmin(members)
 	members.start("objects", d.source.Run)
+	members.start("events", d.events.Run)
+	members.start("election", d.lead)
 	d.logger.Info("reading from the API server", "host", d.cluster.Host)
 	if err := d.begin(ctx, members); err != nil || d.listeners.Load() == nil {
 		d.closeSockets()
@@ -125,7 +165,7 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	case <-ctx.Done():
 	case <-members.ctx.Done(): // the group holds the error
 	}
-	d.end(kill)
+	d.end(context.WithoutCancel(ctx), kill)
 	return members.stop()
 }
 
@@ -147,6 +187,7 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 	if err := d.openTraffic(ctx); err != nil {
 		return err
 	}
+	close(d.first)
 	d.startTraffic(members)
 	d.ready.Store(true)
 	a, s := d.addresses(), d.loop.State()
@@ -158,13 +199,14 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 // end is the order of a shutdown: unready, grace, listeners, drain (H11.5).
 // Configuration is followed to the end, so that requests that still come go to
 // endpoints that are still there.
-func (d *controller) end(kill <-chan struct{}) {
+func (d *controller) end(ctx context.Context, kill <-chan struct{}) {
 	d.draining.Store(true)
 	if d.ShutdownGrace > 0 {
 		d.logger.Info("stopping: not ready any more, still serving", "for", d.ShutdownGrace)
 		sleep(d.ShutdownGrace, kill)
 	}
 	d.logger.Info("stopping: finishing requests", "for at most", d.DrainTimeout)
+	d.clearStatus(ctx)
 	d.drain(kill)
 	sleep(d.PostShutdownGrace, kill)
 }
@@ -185,6 +227,7 @@ const maxLogged = 20
 // logProblems tells the log of problems; all are at the admin address and in
 // the Events of their objects.
 func (d *controller) logProblems(added, gone []ir.Problem) {
+	d.events.Problems(added)
 	logged := 0
 	for _, p := range added {
 		if p.Severity == ir.SeverityNotice {

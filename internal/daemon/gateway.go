@@ -61,6 +61,11 @@ type edges struct {
 	logPath func(pod store.Name, container string) string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
+	// published hears of every table that went live; nil is nobody.
+	published func(control.State)
+	// leader is the name of the election and whether it is won; nil where
+	// there is none.
+	leader func() (name string, leading bool)
 	// health is what /healthz says, healthPath another path for it, and
 	// restricted keeps other machines from the state; for a cluster.
 	health     func() error
@@ -120,6 +125,9 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Published: func(s control.State) {
 			g.retainMetrics(s.Config)
 			g.problems.publish(s.Problems)
+			if g.published != nil {
+				g.published(s)
+			}
 		},
 	})
 	return g

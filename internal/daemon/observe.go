@@ -27,6 +27,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Handshakes:       g.handshakes,
 		Rejected:         func() map[string]uint64 { return g.proxy.Stats().Refusals },
 		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
+		Leader:  g.leader,
 		Process: metrics.ReadProcess,
 	}
 }
