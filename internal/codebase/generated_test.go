@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"daemun/internal/annotation"
+	"daemun/internal/configmap"
 )
 
 var update = flag.Bool("update", false, "write the generated documents")
@@ -17,6 +18,7 @@ var update = flag.Bool("update", false, "write the generated documents")
 func TestGenerated(t *testing.T) {
 	for name, text := range map[string]string{
 		"docs/annotations.md": annotation.Markdown(),
+		"docs/configmap.md":   configmap.Markdown(),
 	} {
 		if *update {
 			if err := os.WriteFile("../../"+name, []byte(text), 0o644); err != nil {

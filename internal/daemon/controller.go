@@ -141,6 +141,7 @@ func refuseLoopback(to netip.AddrPort) error {
 func (d *controller) extra() (list []store.Key) {
 	for _, o := range []struct{ kind, name string }{
 		{"Service", d.Translate.DefaultBackendService}, {"Service", d.Status.Service}, {"Secret", d.Translate.DefaultCertificate},
+		{"ConfigMap", d.Translate.ConfigMap},
 	} {
 		if k, ok := keyOf(o.kind, o.name); ok {
 			list = append(list, k)

@@ -94,6 +94,8 @@ func decode(t testing.TB, in []byte) (Options, []store.Object) {
 			object = &corev1.Service{}
 		case "Secret":
 			object = &corev1.Secret{}
+		case "ConfigMap":
+			object = &corev1.ConfigMap{}
 		case "EndpointSlice":
 			object = &discoveryv1.EndpointSlice{}
 		default:
