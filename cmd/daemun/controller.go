@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,10 @@ type controllerFlags struct {
 	version     bool
 
 	noElection, noSyncEvents bool
+
+	profiling    bool
+	profilerHost string
+	profilerPort int
 }
 
 func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig) {
@@ -89,7 +94,25 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.DurationVar(&c.Election.TTL, "election-ttl", 30*time.Second, "time after which a silent leader is replaced")
 	flags.BoolVar(&f.noElection, "disable-leader-election", false, "write status without an election; for one replica")
 	flags.BoolVar(&f.noSyncEvents, "disable-sync-events", false, "write no Event when an Ingress is taken over")
+	webhookFlags(cmd, &c.Webhook)
+	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
+	flags.Float64SliceVar(&c.LengthBuckets, "length-buckets", nil, "upper bounds of the histograms of lengths, in bytes")
+	flags.Float64SliceVar(&c.SizeBuckets, "size-buckets", nil, "upper bounds of the histogram of bytes sent")
+	flags.BoolVar(&f.profiling, "profiling", false, "serve profiles of the program at the profiler address")
+	flags.StringVar(&f.profilerHost, "profiler-address", "127.0.0.1", "host of the profiler address")
+	flags.IntVar(&f.profilerPort, "profiler-port", 10245, "port of the profiler address")
+	flags.IntVarP(&f.verbosity, "v", "v", 0, "above 0, log details")
+	defineAccepted(cmd)
 	flags.BoolVar(&f.version, "version", false, "print the version and exit")
+}
+
+// webhookFlags are those of the validating webhook.
+func webhookFlags(cmd *cobra.Command, c *daemon.WebhookConfig) {
+	flags := cmd.Flags()
+	flags.StringVar(&c.Address, "validating-webhook", "", "address at which the API server asks about Ingresses, such as :8443; nowhere if empty")
+	flags.StringVar(&c.Certificate, "validating-webhook-certificate", "", "file with the certificate of the webhook")
+	flags.StringVar(&c.Key, "validating-webhook-key", "", "file with its key")
+	flags.StringVar(&c.ClientAuthority, "validating-webhook-client-ca", "", "file with the authority of the API server's own certificate, which must then be shown")
 }
 
 // finish checks the flags and completes the configuration.
@@ -118,7 +141,20 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 		port = strconv.Itoa(f.healthzPort)
 	}
 	c.AdminAddress = net.JoinHostPort(host, port)
-	return errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
+	if f.profiling {
+		c.ProfilerAddress = net.JoinHostPort(f.profilerHost, strconv.Itoa(f.profilerPort))
+	}
+	for _, b := range []struct {
+		name   string
+		bounds []float64
+	}{{"--time-buckets", c.TimeBuckets}, {"--length-buckets", c.LengthBuckets}, {"--size-buckets", c.SizeBuckets}} {
+		if !slices.IsSorted(b.bounds) || len(slices.Compact(slices.Clone(b.bounds))) < len(b.bounds) {
+			return fmt.Errorf("%s %v: want rising bounds", b.name, b.bounds)
+		}
+	}
+	c.Debug = f.verbosity > 0
+	c.Notices, c.Warnings = notices(cmd)
+	return errors.Join(checkPort("--profiler-port", f.profilerPort), checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
 }
 
 func (f *controllerFlags) checkStatus(c *daemon.ControllerConfig) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -36,10 +37,16 @@ type ControllerConfig struct {
 	// SyncEvents writes an Event for every Ingress that is taken over.
 	SyncEvents bool
 
+	Webhook WebhookConfig
+
 	// HealthPath is another path for /healthz.
 	HealthPath string
 	Metrics    bool
 	ReadyFile  string
+	// ProfilerAddress serves profiles; empty is nowhere.
+	ProfilerAddress string
+	// Notices and Warnings are said once at the start.
+	Notices, Warnings []string
 }
 
 // StatusConfig says what addresses Ingresses show.
@@ -84,6 +91,8 @@ type controller struct {
 	status   *kube.Status
 	events   *kube.Events
 	synced   syncedIngresses
+	profiler net.Listener
+	webhook  *webhook
 	// first is closed when the first table is live.
 	first chan struct{}
 }
@@ -104,10 +113,38 @@ func newController(c ControllerConfig) (*controller, error) {
 		Extra: d.extra(), Logger: d.logger,
 	})
 	d.newWriters()
-	if err := d.openAdmin(); err != nil {
+	for _, text := range c.Notices {
+		d.logger.Info(text)
+	}
+	for _, text := range c.Warnings {
+		d.logger.Warn(text)
+	}
+	if err := d.openOwnSockets(); err != nil {
+		d.closeSockets()
 		return nil, err
 	}
 	return d, nil
+}
+
+// openOwnSockets opens all sockets that are not for clients.
+func (d *controller) openOwnSockets() (err error) {
+	if err := d.openProfiler(); err != nil {
+		return err
+	}
+	if d.webhook, err = d.openWebhook(d.Webhook, d.source.InScope); err != nil {
+		return err
+	}
+	return d.openAdmin()
+}
+
+func (d *controller) closeSockets() {
+	d.gateway.closeSockets()
+	if d.profiler != nil {
+		d.profiler.Close()
+	}
+	if d.webhook != nil {
+		d.webhook.listener.Close()
+	}
 }
 
 func (d *controller) edges() edges {
@@ -155,6 +192,12 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	members := newGroup(context.WithoutCancel(ctx))
 	d.startAdmin(members)
 	members.start("objects", d.source.Run)
+	if d.profiler != nil {
+		members.start("profiler", d.serveProfiles)
+	}
+	if d.webhook != nil {
+		members.start("webhook", func(ctx context.Context) error { return d.serveWebhook(ctx, d.webhook) })
+	}
 	members.start("events", d.events.Run)
 	members.start("election", d.lead)
 	d.logger.Info("reading from the API server", "host", d.cluster.Host)

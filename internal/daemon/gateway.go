@@ -40,6 +40,10 @@ type GatewayConfig struct {
 	Translate    translate.Options
 	DrainTimeout time.Duration
 	Version      string
+	// Debug logs details.
+	Debug bool
+	// Upper bounds of the histograms; nil are the usual ones.
+	TimeBuckets, LengthBuckets, SizeBuckets []float64
 }
 
 // edges are what a mode adds to its gateway. The functions may be called as
@@ -111,7 +115,11 @@ type listeners struct{ http, https *listen.Listener }
 // newGateway builds all parts; nothing runs and no socket is open yet.
 func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates()}
-	g.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
+	level := slog.LevelInfo
+	if c.Debug {
+		level = slog.LevelDebug
+	}
+	g.logger = slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: level}))
 	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})

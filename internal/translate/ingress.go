@@ -138,7 +138,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	}
 	defaults := t.settings.values.Defaults
 	parsed := annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, object.Annotations)
-	in.problems = parsed.Problems
+	in.problems = append(parsed.Problems, otherPrefix(&t.options, object)...)
 	in.used = object
 	if parsed.Rejected || parsed.LeftOut {
 		in.used = nil
@@ -250,10 +250,14 @@ func (c *compilation) part(host string) *part {
 	return p
 }
 
+func pathField(rule, i int) string {
+	return "spec.rules[" + strconv.Itoa(rule) + "].http.paths[" + strconv.Itoa(i) + "]"
+}
+
 func (c *compilation) compilePaths(p *part, rule int, paths []networkingv1.HTTPIngressPath) {
 	for i := range paths {
 		written := &paths[i]
-		field := "spec.rules[" + strconv.Itoa(rule) + "].http.paths[" + strconv.Itoa(i) + "]"
+		field := pathField(rule, i)
 		compiled := path{text: written.Path, field: field}
 		if compiled.text == "" {
 			compiled.text = "/"

@@ -54,7 +54,9 @@ const (
 	CodeExternalNameOff = "DMN0292"
 	// CodeConfigMap: the ConfigMap of --configmap cannot be used.
 	CodeConfigMap = "DMN0293"
-
+	// CodePrefix: an annotation has the prefix that --annotations-prefix
+	// replaces.
+	CodePrefix = "DMN0389"
 	// CodeRisk: annotations-risk-level forbids an annotation.
 	CodeRisk = "DMN0390"
 	// CodeBlocked: annotation-value-word-blocklist forbids a value.
