@@ -91,7 +91,9 @@ func importRules() []rule {
 		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
-		{[]string{"daemon"}, []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}, "only internal/kube may speak to an API server"},
+		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
+		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},
+		{[]string{"store", "translate", "control", "admin", "console", "explain"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
 	}
 }
 
@@ -114,6 +116,18 @@ func TestImportDirections(t *testing.T) {
 						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestOneUserOfClientGo: what crosses the edge are API types, not clients.
+func TestOneUserOfClientGo(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t) {
+		for _, dep := range p.Imports {
+			if strings.HasPrefix(dep, "k8s.io/client-go") && p.ImportPath != "daemun/internal/kube" {
+				t.Errorf("%s imports %s: only internal/kube speaks to an API server", p.ImportPath, dep)
 			}
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"daemun/internal/annotation"
+	"daemun/internal/configmap"
 	"daemun/internal/ir"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -27,6 +27,9 @@ type host struct {
 	parts   []*part
 	taken   int
 	changed bool
+
+	// global are the settings of the ConfigMap.
+	global *configmap.Values
 
 	// The rest is what build makes.
 	routes       []*ir.Route
@@ -96,7 +99,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect}
+	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -344,9 +347,9 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	}
 	h.use(l.to.backend)
 	if l.in == nil {
-		r.Policies = annotation.Defaults().Policies
-		r.SSLRedirect = false
-		r.AccessLog = false // enable-access-log-for-default-backend
+		r.Policies = h.global.Defaults.Policies
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
 		return r
 	}
 	r.Ingress = l.in.ref
@@ -357,6 +360,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.Canary = l.canary
 		h.use(l.canaryTo)
 	}
+	r.AccessLog = r.AccessLog && !h.global.NoAccessLog
 	if r.Backend != "" {
 		r.FallbackBackend = l.in.fallback.ID
 		h.use(l.in.fallback)
