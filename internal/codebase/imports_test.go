@@ -53,13 +53,14 @@ type rule struct {
 }
 
 func importRules() []rule {
-	dataSide := []string{"ir", "canonical", "http1", "variable", "policy", "table", "upstream", "proxy", "listen", "accesslog", "dns"}
+	dataSide := []string{"ir", "canonical", "http1", "variable", "policy", "table", "upstream", "proxy", "listen", "accesslog", "dns", "l4"}
 	return []rule{
 		{[]string{"ir"}, []string{"daemun/"}, "everybody imports the IR, so it imports nobody"},
 		{dataSide, []string{"k8s.io/", "sigs.k8s.io/"}, "the data side knows no Kubernetes types: translation ends at the IR"},
 		{dataSide, []string{"daemun/internal/store", "daemun/internal/translate", "daemun/internal/annotation", "daemun/internal/manifest", "daemun/internal/standalone", "daemun/internal/control"}, "the data side is driven by the control side, never the other way"},
 		{dataSide, []string{"github.com/spf13/", "go.opentelemetry.io/"}, "command line and exporters are edges"},
-		{[]string{"ir", "canonical", "http1", "variable", "policy", "upstream", "accesslog", "dns"}, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
+		{[]string{"ir", "canonical", "http1", "variable", "policy", "upstream", "accesslog", "dns", "l4"}, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
+		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
 		{[]string{"http1"}, []string{"daemun/internal/"}, "the codec knows octets only"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},

@@ -2,6 +2,7 @@ package control
 
 import (
 	"slices"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -16,7 +17,8 @@ import (
 // made, so that a change of one slice costs one comparison per backend instead
 // of one evaluation.
 type endpointCache struct {
-	made map[ir.BackendID]sources
+	made     map[ir.BackendID]sources
+	revision atomic.Uint64 // of the EndpointSlices that are in force
 }
 
 type sources struct {
@@ -42,6 +44,7 @@ func (c *endpointCache) refresh(v *store.View, backends []*ir.Backend, up *upstr
 		made[b.ID] = now
 	}
 	c.made = made
+	c.revision.Store(v.EndpointsRevision)
 }
 
 // retain drops the backends that no table refers to.

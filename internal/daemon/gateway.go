@@ -59,6 +59,10 @@ type edges struct {
 	starting string
 	// namespace, class and pod are the constant labels of the metrics.
 	namespace, class, pod string
+	// layer4, names and explainConnection are nil where there is no Service network.
+	layer4            func() metrics.Layer4
+	names             func() metrics.DNS
+	explainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
 	// logPath is nil where there are no local Pods.
 	logPath func(pod store.Name, container string) string
 	// refuse says which addresses this mode never dials; nil adds none.
@@ -273,7 +277,7 @@ func (g *gateway) adminConfig() admin.Config {
 		Version: g.config.Version, View: g.store.View, State: g.loop.State, Table: g.table.Load,
 		Problems: g.problems.list, Backend: g.upstreams.Backend, Ready: g.readiness,
 		Metrics: g.metrics.Handler(), Certificates: g.certs.Info, Address: g.config.ListenAddress,
-		LogPath: g.logPath,
+		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Explain: g.explain,
 	}
 }

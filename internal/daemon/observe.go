@@ -27,6 +27,8 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Handshakes:       g.handshakes,
 		Rejected:         func() map[string]uint64 { return g.proxy.Stats().Refusals },
 		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
+		Layer4:  g.layer4,
+		DNS:     g.names,
 		Process: metrics.ReadProcess,
 	}
 }

@@ -174,7 +174,7 @@ func (s *Server) fromAlias(c *counters, z *zone, q *query, m *message, a *alias)
 		if !a.inZone {
 			return s.fromUpstream(c, q, m)
 		}
-		f := z.lookup([]byte(a.name), a.labels, len(a.labels)-len(s.builder.originLabels))
+		f := z.lookup(a.name, a.labels, len(a.labels)-len(s.builder.originLabels))
 		if !f.exists() {
 			return rcodeOK, answered
 		}

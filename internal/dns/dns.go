@@ -45,7 +45,8 @@ const (
 // Config says what to answer and what to ask. The zero value of every field is
 // its default.
 type Config struct {
-	// Zone is the cluster domain; empty is "cluster.local".
+	// Zone is the cluster domain; what is empty or no DNS name is
+	// "cluster.local".
 	Zone string
 	// TTL of the records, and of negative answers; 0 is 5 s.
 	TTL  time.Duration
@@ -156,6 +157,9 @@ func New(c Config) *Server {
 	own := slices.Clone(c.Own)
 	s.own.Store(&own)
 	s.builder = newBuilder(c)
+	if _, ok := wireName(c.Zone); !ok {
+		c.Logger.Error("dns: the cluster domain is no DNS name; names below cluster.local are served instead", "domain", c.Zone)
+	}
 	s.forward = newForwarder(s)
 	s.streams = newStreams(c.MaxConnections)
 	return s

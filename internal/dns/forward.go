@@ -95,7 +95,7 @@ func (f *forwarder) newGroup(addrs []netip.AddrPort) *group {
 func (q *query) asked() (name []byte, labels []uint8) {
 	if q.hops > 0 {
 		a := q.chain[q.hops-1]
-		return []byte(a.name), a.labels
+		return a.name, a.labels
 	}
 	return q.name[:q.length], q.labels[:q.count]
 }
@@ -245,7 +245,7 @@ func (f *forwarder) askGroup(ctx context.Context, fl *flight) *reply {
 			}
 			asked = true
 			r, err := f.try(ctx, u, fl.key)
-			if ctx.Err() != nil {
+			if err != nil && ctx.Err() != nil {
 				break
 			}
 			if err != nil {

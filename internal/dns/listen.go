@@ -123,7 +123,8 @@ func listenTCP(ctx context.Context, at netip.AddrPort) (*net.TCPListener, error)
 
 // listenUDP opens one socket per core; the kernel spreads clients over them.
 // The first is bound as usual, so that an address somebody else has is found
-// out; only then the others join it. At the end the door is closed again.
+// out; only then the others join it. A program of the same user could join as
+// well; the TCP socket, which nobody can share, keeps another Daemun out.
 func listenUDP(ctx context.Context, at netip.AddrPort) (sockets []*udpSocket, err error) {
 	defer func() {
 		if err != nil {
@@ -140,14 +141,9 @@ func listenUDP(ctx context.Context, at netip.AddrPort) (sockets []*udpSocket, er
 		}
 		sockets = append(sockets, u)
 		if i == 0 && n > 1 {
-			if err := u.setReusePort(1); err != nil {
+			if err := u.setReusePort(); err != nil {
 				return sockets, err
 			}
-		}
-	}
-	for _, u := range sockets {
-		if err := u.setReusePort(0); err != nil {
-			return sockets, err
 		}
 	}
 	return sockets, nil
@@ -194,10 +190,10 @@ func prepareUDP(fd int, addr netip.Addr, join bool) error {
 	return os.NewSyscallError("setsockopt", unix.SetsockoptInt(fd, level, option, 1))
 }
 
-func (u *udpSocket) setReusePort(value int) error {
+func (u *udpSocket) setReusePort() error {
 	var err error
 	controlErr := u.raw.Control(func(fd uintptr) {
-		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, value))
+		err = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
 	})
 	return errors.Join(controlErr, err)
 }

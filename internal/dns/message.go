@@ -32,13 +32,6 @@ func (m *message) begin(a ask, buf []byte) {
 	m.buf = append(m.buf, a.question...)
 }
 
-// fail drops everything but the question and gives the reason.
-func (m *message) fail(reason uint16) {
-	m.buf = m.buf[:headerSize+len(m.question)]
-	m.answers, m.authority, m.additional = 0, 0, 0
-	m.reason = reason
-}
-
 // finish writes OPT and the header.
 func (m *message) finish(rcode int) []byte {
 	if m.edns {

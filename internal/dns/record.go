@@ -61,7 +61,7 @@ func (n *node) get(kind uint16) *set {
 // alias is a CNAME.
 type alias struct {
 	record []byte // ready to be copied
-	name   string // where it leads
+	name   []byte // where it leads
 	labels []uint8
 	inZone bool
 }

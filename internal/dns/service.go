@@ -70,7 +70,7 @@ func (b *builder) external(target string) *node {
 	}
 	labels := labelsOf(name)
 	return &node{alias: &alias{
-		record: appendRecord(nil, typeCNAME, b.ttl, name), name: name, labels: labels,
+		record: appendRecord(nil, typeCNAME, b.ttl, name), name: []byte(name), labels: labels,
 		inZone: inZone([]byte(name), labels, b.origin, len(b.originLabels)),
 	}}
 }

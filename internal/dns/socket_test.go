@@ -196,7 +196,7 @@ func TestListenWhileRunning(t *testing.T) {
 // connected socket take no other.
 func TestAnswersLeaveFromTheAddressThatWasAsked(t *testing.T) {
 	t.Parallel()
-	for _, all := range []string{"0.0.0.0:0", "[::]:0"} {
+	for all, asked := range map[string][]string{"0.0.0.0:0": {"127.0.0.1", "127.8.8.8", "127.99.1.2"}, "[::]:0": {"127.0.0.1", "127.8.8.8", "::1"}} {
 		s := New(Config{})
 		at, err := s.Listen(t.Context(), netip.MustParseAddrPort(all))
 		if errors.Is(err, syscall.EAFNOSUPPORT) {
@@ -207,7 +207,7 @@ func TestAnswersLeaveFromTheAddressThatWasAsked(t *testing.T) {
 		}
 		s.Update(example())
 		run(t, s)
-		for _, a := range []string{"127.0.0.1", "127.8.8.8", "127.99.1.2"} {
+		for _, a := range asked {
 			to := netip.AddrPortFrom(netip.MustParseAddr(a), at.Port())
 			if got := text(t, overUDP(t, to, question(t, "dns-version.cluster.local. TXT"))); !strings.HasPrefix(got, "NOERROR aa\n") {
 				t.Errorf("%s: %s", to, got)
@@ -245,5 +245,21 @@ func TestStats(t *testing.T) {
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
+	}
+}
+func TestClientsAreSpreadOverSockets(t *testing.T) {
+	t.Parallel()
+	s, at := listening(t, Config{}, example())
+	if len(s.udp) < 2 {
+		return // one core, one socket
+	}
+	q := question(t, "dns-version.cluster.local. TXT")
+	for range 200 {
+		overUDP(t, at, q)
+	}
+	for i, u := range s.udp {
+		if n := u.counters.types[5].Load(); n == 0 {
+			t.Errorf("socket %d of %d got none of 200 queries", i, len(s.udp))
+		}
 	}
 }

@@ -45,8 +45,19 @@ var typeNames = [...]struct {
 	kind uint16
 	name string
 }{
-	{0, "other"}, {typeA, "A"}, {typeAAAA, "AAAA"}, {typeSRV, "SRV"}, {typePTR, "PTR"}, {typeTXT, "TXT"},
-	{typeCNAME, "CNAME"}, {typeSOA, "SOA"}, {typeNS, "NS"}, {typeMX, "MX"}, {typeANY, "ANY"}, {64, "SVCB"}, {65, "HTTPS"},
+	{0, "other"},
+	{typeA, "A"},
+	{typeAAAA, "AAAA"},
+	{typeSRV, "SRV"},
+	{typePTR, "PTR"},
+	{typeTXT, "TXT"},
+	{typeCNAME, "CNAME"},
+	{typeSOA, "SOA"},
+	{typeNS, "NS"},
+	{typeMX, "MX"},
+	{64, "SVCB"},
+	{65, "HTTPS"},
+	{typeANY, "ANY"},
 }
 
 func (c *counters) query(kind uint16) {

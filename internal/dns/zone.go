@@ -52,8 +52,6 @@ type builder struct {
 func newBuilder(c Config) *builder {
 	origin, ok := wireName(c.Zone)
 	if !ok {
-		// The command line has checked it; answers for the default are better
-		// than none.
 		origin, _ = wireName("cluster.local")
 	}
 	b := &builder{ttl: uint32(min(c.TTL.Seconds(), 1<<31-1)), origin: origin, originLabels: labelsOf(origin), svcSuffix: "\x03svc" + origin}

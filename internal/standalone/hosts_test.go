@@ -27,11 +27,13 @@ func TestPodHosts(t *testing.T) {
 		{"host name", corev1.PodSpec{Hostname: "db"}, own + "127.244.0.1\tdb\n", ""},
 		{"subdomain", corev1.PodSpec{Hostname: "db", Subdomain: "dbs"}, own + "127.244.0.1\tdb.dbs.shop.svc.cluster.local db\n", ""},
 		{
-			"aliases", corev1.PodSpec{HostAliases: []corev1.HostAlias{{IP: "192.0.2.1", Hostnames: []string{"a", "b.example"}}, {IP: "2001:db8::1", Hostnames: []string{"c"}}, {IP: "192.0.2.2"}}},
+			"aliases",
+			corev1.PodSpec{HostAliases: []corev1.HostAlias{{IP: "192.0.2.1", Hostnames: []string{"a", "b.example"}}, {IP: "2001:db8::1", Hostnames: []string{"c"}}, {IP: "192.0.2.2"}}},
 			own + "127.244.0.1\tweb-0\n192.0.2.1\ta b.example\n2001:db8::1\tc\n", "",
 		},
 		{
-			"no other lines through values", corev1.PodSpec{HostAliases: []corev1.HostAlias{{IP: "x", Hostnames: []string{"a"}}, {IP: "192.0.2.1", Hostnames: []string{"a\n192.0.2.2 b", "c"}}}},
+			"no other lines through values",
+			corev1.PodSpec{HostAliases: []corev1.HostAlias{{IP: "x", Hostnames: []string{"a"}}, {IP: "192.0.2.1", Hostnames: []string{"a\n192.0.2.2 b", "c"}}}},
 			own + "127.244.0.1\tweb-0\n192.0.2.1\tc\n", "spec.hostAliases[0].ip spec.hostAliases[1].hostnames",
 		},
 		{"host network keeps the machine's", corev1.PodSpec{HostNetwork: true, HostAliases: []corev1.HostAlias{{IP: "192.0.2.1", Hostnames: []string{"a"}}}}, "127.0.0.1 localhost vm\n192.0.2.1\ta\n", ""},

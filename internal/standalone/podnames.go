@@ -26,16 +26,18 @@ type DNS struct {
 	Zone string
 	// Server answers on port 53, the only one that a resolv.conf can name. When
 	// it is invalid nobody does; the names of Services then stand in the
-	// /etc/hosts of Pods. No Service gets this address.
+	// /etc/hosts of Pods. See DNSAddress.
 	Server netip.Addr
-	// Fallback answers as well, on any port; programs find it in DAEMUN_DNS.
+	// Fallback answers as well, on any port; programs find it in DAEMUN_DNS. The
+	// unspecified address is told as loopback.
 	Fallback netip.AddrPort
 	// Machine is the folder of this machine's own resolv.conf, hosts and
 	// nsswitch.conf; empty is /etc.
 	Machine string
 }
 
-const defaultZone = "cluster.local"
+// DefaultZone is the domain of the names of Services.
+const DefaultZone = "cluster.local"
 
 // maxMachineFile bounds what is read of a file of the machine.
 const maxMachineFile = 1 << 20
@@ -82,7 +84,7 @@ func (v variables) setIn(env *environment) {
 func (w *worker) prepareNames() {
 	dns := w.host.cfg.DNS
 	if dns.Fallback.IsValid() {
-		w.names.variables = variables{{"DAEMUN_DNS", dns.Fallback.String()}}
+		w.names.variables = variables{{"DAEMUN_DNS", reachable(dns.Fallback).String()}}
 	}
 	mounts, reason := w.host.rt.Mounts()
 	node := parseResolvConf(dns.machineFile("resolv.conf"))
@@ -103,14 +105,25 @@ func (w *worker) prepareNames() {
 		if dns.Fallback.IsValid() {
 			text += ": names of Services are found by programs that ask the server in $DAEMUN_DNS; LOCALDOMAIN and RES_OPTIONS hold the search list"
 		}
-		w.noticeNames(text)
+		w.noticeNames("machine", text)
 		return
 	}
 	w.names.hostname, w.names.hosts = hostname, hosts
 	w.names.services = asksCluster(&w.pod.Spec) && !dns.Server.IsValid()
 	if err := w.makeNameFiles(resolver, node); err != nil {
-		w.noticeNames("files for the names in containers cannot be made: " + err.Error())
+		w.noticeNames("files", "files for the names in containers cannot be made: "+err.Error())
 	}
+}
+
+// reachable is where a program on this machine finds a listener.
+func reachable(a netip.AddrPort) netip.AddrPort {
+	switch a.Addr() {
+	case netip.IPv4Unspecified():
+		return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), a.Port())
+	case netip.IPv6Unspecified():
+		return netip.AddrPortFrom(netip.IPv6Loopback(), a.Port())
+	}
+	return a
 }
 
 // searchBy puts into variables what a C library takes from there: all but the
@@ -199,9 +212,11 @@ func (w *worker) hostsNow() string {
 		return w.names.hosts
 	}
 	text, leftOut := serviceHosts(w.host.view(), w.pod.Namespace, w.host.cfg.DNS.Zone)
+	notice := ""
 	if leftOut > 0 {
-		w.noticeNames(fmt.Sprintf("%d Services are left out of /etc/hosts, which takes %d addresses; ask the server in $DAEMUN_DNS for them", leftOut, maxServiceLines))
+		notice = fmt.Sprintf("%d Services are left out of /etc/hosts, which takes %d addresses; ask the server in $DAEMUN_DNS for them", leftOut, maxServiceLines)
 	}
+	w.noticeNames("bound", notice)
 	return w.names.hosts + "# Services, because port 53 is not Daemun's here.\n" + text
 }
 
@@ -210,9 +225,11 @@ func (w *worker) followServices(ctx context.Context) {
 	path := filepath.Join(w.folder(), "etc", "hosts")
 	for w.names.services {
 		news := w.host.services.news()
+		notice := ""
 		if err := rewrite(path, w.hostsNow()); err != nil {
-			w.noticeNames("the Services in /etc/hosts are not up to date: " + err.Error())
+			notice = "the Services in /etc/hosts are not up to date: " + err.Error()
 		}
+		w.noticeNames("files", notice)
 		select {
 		case <-news:
 		case <-ctx.Done():
@@ -242,9 +259,9 @@ func rewrite(path, text string) error {
 
 // misformedNames is what can be said of a Pod's names without its machine.
 func misformedNames(pod *corev1.Pod) []forming {
-	_, resolver := podResolvConf(pod, defaultZone, "127.0.0.1", resolvConf{})
-	_, hosts := podHosts(pod, defaultZone, "")
-	_, name := kernelHostname(pod, defaultZone)
+	_, resolver := podResolvConf(pod, DefaultZone, "127.0.0.1", resolvConf{})
+	_, hosts := podHosts(pod, DefaultZone, "")
+	_, name := kernelHostname(pod, DefaultZone)
 	return slices.Concat(resolver, hosts, name)
 }
 
@@ -259,11 +276,21 @@ func (w *worker) misformed(lists ...[]forming) {
 	}
 }
 
-// noticeNames reports something that all Pods of a machine have in common, and
-// so names none of them.
-func (w *worker) noticeNames(text string) {
+// noticeNames reports, or with an empty text clears, something that all Pods of
+// a machine have in common, and so names none of them.
+func (w *worker) noticeNames(topic, text string) {
+	key := CodeNames + " " + topic
+	w.mu.Lock()
+	same := w.problems[key].Message == text
+	w.mu.Unlock()
+	if same {
+		return
+	}
 	w.update(func() {
-		w.problems[CodeNames] = ir.Problem{Code: CodeNames, Severity: ir.SeverityNotice, Message: text}
+		delete(w.problems, key)
+		if text != "" {
+			w.problems[key] = ir.Problem{Code: CodeNames, Severity: ir.SeverityNotice, Message: text}
+		}
 	})
 }
 
@@ -282,3 +309,7 @@ func (n *podNames) optionalMounts(own []corev1.VolumeMount) []process.Mount {
 	}
 	return out
 }
+
+// DNSAddress is where Pods ask for names: by convention the tenth address of
+// the Services' network.
+func DNSAddress(services netip.Prefix) netip.Addr { return newAddressRange(services).at(9) }

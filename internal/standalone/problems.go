@@ -38,6 +38,10 @@ const (
 	CodeForming = "DMN0513"
 	// CodeNames: names of Services are not all found by all programs here.
 	CodeNames = "DMN0514"
+	// CodeNodePort: a Service asks for a node port it cannot have.
+	CodeNodePort = "DMN0520"
+	// CodeBalancer: a Service of type LoadBalancer gets no address.
+	CodeBalancer = "DMN0521"
 )
 
 func refOf(k store.Key) ir.Ref { return ir.Ref{Kind: k.Kind, Namespace: k.Namespace, Name: k.Name} }

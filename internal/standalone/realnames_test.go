@@ -76,6 +76,7 @@ func waitingPod(name string, command ...string) *corev1.Pod {
 	p := shellPod(name, "exec sleep 1000")
 	p.Spec.Containers[0].ReadinessProbe = execProbe(1)
 	p.Spec.Containers[0].ReadinessProbe.Exec.Command = command
+	p.Spec.Containers[0].ReadinessProbe.TimeoutSeconds = 20 // a program with the race detector takes a second to end
 	grace := int64(0)
 	p.Spec.TerminationGracePeriodSeconds = &grace
 	return p

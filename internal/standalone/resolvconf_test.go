@@ -63,18 +63,24 @@ func TestPodResolvConf(t *testing.T) {
 		{"None", corev1.PodSpec{DNSPolicy: corev1.DNSNone, DNSConfig: config}, "127.96.0.10", "nameserver 192.0.2.9\nnameserver 127.96.0.10\nsearch _x.example corp.example\noptions ndots:2 rotate\n", ""},
 		{"None without anything", corev1.PodSpec{DNSPolicy: corev1.DNSNone}, "127.96.0.10", "", "spec.dnsConfig.nameservers"},
 		{
-			"ClusterFirst, merged", corev1.PodSpec{DNSConfig: config}, "127.96.0.10",
+			"ClusterFirst, merged",
+			corev1.PodSpec{DNSConfig: config},
+			"127.96.0.10",
 			"nameserver 127.96.0.10\nnameserver 192.0.2.9\nsearch shop.svc.cluster.local svc.cluster.local cluster.local corp.example _x.example\noptions ndots:2 rotate\n", "",
 		},
 		{"Default, merged", corev1.PodSpec{DNSPolicy: corev1.DNSDefault, DNSConfig: &corev1.PodDNSConfig{Searches: []string{"."}}}, "127.96.0.10", "nameserver 192.0.2.1\nsearch corp.example .\noptions edns0 rotate\n", ""},
 		{
-			"four name servers", corev1.PodSpec{DNSConfig: &corev1.PodDNSConfig{Nameservers: []string{"192.0.2.2", "2001:db8::1", "192.0.2.4"}}}, "127.96.0.10",
+			"four name servers",
+			corev1.PodSpec{DNSConfig: &corev1.PodDNSConfig{Nameservers: []string{"192.0.2.2", "2001:db8::1", "192.0.2.4"}}},
+			"127.96.0.10",
 			"nameserver 127.96.0.10\nnameserver 192.0.2.2\nnameserver 2001:db8::1\n" + cluster[len("nameserver 127.96.0.10\n"):], "spec.dnsConfig.nameservers",
 		},
 		{
-			"no other settings through values", corev1.PodSpec{DNSConfig: &corev1.PodDNSConfig{
+			"no other settings through values",
+			corev1.PodSpec{DNSConfig: &corev1.PodDNSConfig{
 				Nameservers: []string{"dns.example", "fe80::1%x\nnameserver 1.1.1.1"}, Searches: []string{"a\nnameserver 1.1.1.1", ""}, Options: []corev1.PodDNSConfigOption{{Name: "a b"}, {}},
-			}}, "127.96.0.10", cluster,
+			}},
+			"127.96.0.10", cluster,
 			"spec.dnsConfig.nameservers[0] spec.dnsConfig.nameservers[1] spec.dnsConfig.searches[0] spec.dnsConfig.searches[1] spec.dnsConfig.options[0] spec.dnsConfig.options[1]",
 		},
 	} {

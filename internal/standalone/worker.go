@@ -26,7 +26,9 @@ type host struct {
 	rt     starter
 	view   func() *store.View
 	report func(types.UID, report)
-	// services wakes who shows Services or their endpoints.
+	// published returns when the present step is in the store.
+	published func()
+	// services wakes who lists the addresses of Services.
 	services bell
 }
 
