@@ -39,7 +39,12 @@ type session struct {
 	daemun   *daemuntest.Instance
 	// ports maps documented ports to bound ones.
 	ports map[string]string
+	// nodes is the bound prefix of the documented addresses 127.18.0.
+	nodes string
 }
+
+// documentedNodes is where the nodes of a Daemun that runs alone are.
+const documentedNodes = "127.18.0."
 
 func runReadme(t *testing.T, bin, name string) {
 	text, err := os.ReadFile(filepath.Join(name, "README.md"))
@@ -84,8 +89,10 @@ func parseConsole(text string) []step {
 // up starts `daemun up` on free ports and waits until it is ready.
 func (s *session) up(t *testing.T, paths []string) {
 	t.Helper()
-	s.daemun = daemuntest.Up(t, daemuntest.Options{Bin: s.bin, Dir: s.dir, Paths: paths}, nil)
-	for documented, addr := range map[string]string{"8080": s.daemun.HTTP, "8443": s.daemun.HTTPS, "10254": s.daemun.Admin} {
+	// Examples have different node ports, so they can share an address.
+	s.daemun = daemuntest.Up(t, daemuntest.Options{Bin: s.bin, Dir: s.dir, Paths: paths, NodePorts: "127.0.0.1/32"}, nil)
+	s.nodes = strings.TrimSuffix(s.daemun.Networks.Nodes, "0/22")
+	for documented, addr := range map[string]string{"8080": s.daemun.HTTP, "8443": s.daemun.HTTPS, "10254": s.daemun.Admin, "5353": s.daemun.DNS} {
 		_, port, err := net.SplitHostPort(addr)
 		if err != nil {
 			t.Fatal(err)
@@ -118,11 +125,17 @@ func (s *session) check(t *testing.T, st step) {
 	})
 }
 
-// translate replaces documented ports by bound ones, or the other way.
+// translate replaces documented ports and node addresses by bound ones, or the
+// other way. The ports of a Service are its own: 8080 is Daemun's only behind
+// 127.0.0.1 or a name of localhost.
 func (s *session) translate(text string, pair func(documented, bound string) (from, to string)) string {
+	if s.nodes != "" {
+		from, to := pair(documentedNodes, s.nodes)
+		text = strings.ReplaceAll(text, from, to)
+	}
 	for documented, bound := range s.ports {
 		from, to := pair(documented, bound)
-		for _, before := range []string{":", "=", ": "} {
+		for _, before := range []string{"127.0.0.1:", "localhost:", "=", "-p "} {
 			text = strings.ReplaceAll(text, before+from, before+to)
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 
 	"github.com/spf13/cobra"
@@ -15,40 +16,74 @@ import (
 
 func explainCommand() *cobra.Command {
 	options := upTranslate()
-	request, output := explain.Request{}, ""
+	request, output, client := explain.Request{}, "", ""
 	cmd := &cobra.Command{
 		Use:   "explain [flags] URL [PATH...]",
 		Short: "Say why a URL goes where it goes",
 		Long: `Print the decision trail of one request: which host block won, every path that
-was looked at and why it won or lost, the policies, the endpoints. Without PATH it
-asks the running Daemun; with PATH it reads manifests and assumes ready Pods.`,
-		Example: "  daemun explain http://hello.localhost:8080/hostname\n  daemun explain https://shop.example/cart manifests/",
-		Args:    cobra.MinimumNArgs(1),
+was looked at and why it won or lost, the policies, the endpoints. For tcp:// and
+udp:// it is that of a connection to a Service: its name in DNS, the rules, the
+nodes, the endpoints, and the address that they see. Without PATH it asks the
+running Daemun; with PATH it reads manifests and assumes ready Pods.`,
+		Example: "  daemun explain http://hello.localhost:8080/hostname\n  daemun explain https://shop.example/cart manifests/\n" +
+			"  daemun explain tcp://web.default:80\n  daemun explain --client-ip 127.18.0.2 tcp://127.18.0.1:30080",
+		Args: cobra.MinimumNArgs(1),
 	}
 	address := adminFlag(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&request.Method, "method", "X", "GET", "method of the request")
+	f.StringVar(&client, "client-ip", "127.0.0.1", "address that a connection to a Service comes from")
 	f.StringVarP(&output, "output", "o", "", "json")
 	translateFlags(cmd, &options)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if output != "" && output != "json" {
 			return usageError{fmt.Errorf("--output %q: want json", output)}
 		}
-		request.URL = args[0]
-		answer, err := explained(cmd, *address, request, args[1:], func(paths []string) (*daemon.Inspection, error) {
+		inspect := func(paths []string) (*daemon.Inspection, error) {
 			return daemon.Inspect(paths, cmd.InOrStdin(), options)
-		})
+		}
+		if explain.IsConnection(args[0]) {
+			c, err := explainedConnection(cmd, *address, explain.ConnectionRequest{URL: args[0], Client: client}, args[1:], inspect)
+			if err != nil {
+				return err
+			}
+			return printAnswer(cmd, output, c, console.WriteConnection)
+		}
+		request.URL = args[0]
+		answer, err := explained(cmd, *address, request, args[1:], inspect)
 		if err != nil {
 			return err
 		}
-		if output == "json" {
-			e := json.NewEncoder(cmd.OutOrStdout())
-			e.SetIndent("", "  ")
-			return e.Encode(answer)
-		}
-		return console.WriteAnswer(cmd.OutOrStdout(), answer)
+		return printAnswer(cmd, output, answer, console.WriteAnswer)
 	}
 	return cmd
+}
+
+func printAnswer[T any](cmd *cobra.Command, output string, answer T, text func(io.Writer, T) error) error {
+	if output == "json" {
+		e := json.NewEncoder(cmd.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(answer)
+	}
+	return text(cmd.OutOrStdout(), answer)
+}
+
+// explainedConnection is explained for connections to Services.
+func explainedConnection(cmd *cobra.Command, address string, r explain.ConnectionRequest, paths []string, inspect func([]string) (*daemon.Inspection, error)) (*explain.Connection, error) {
+	if len(paths) > 0 {
+		in, err := inspect(paths)
+		if err != nil {
+			return nil, err
+		}
+		defer in.Close()
+		return in.ExplainConnection(r)
+	}
+	answer := &explain.Connection{}
+	q := url.Values{"url": {r.URL}, "client": {r.Client}}
+	if err := (admin.Client{Address: address}).Get(cmd.Context(), "/api/v1/explain/connection", q, answer); err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
 // explained asks the manifests if there are any, else the running Daemun.

@@ -21,7 +21,7 @@ const defaultAdmin = "127.0.0.1:10254"
 
 func upCommand(kill <-chan struct{}) *cobra.Command {
 	c := daemon.UpConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: upTranslate()}}
-	var images []string
+	var images, nodePorts []string
 	var healthzPort int
 	cmd := &cobra.Command{
 		Use:   "up [flags] [PATH...]",
@@ -40,8 +40,12 @@ The access log goes to standard output, everything else to standard error.`,
 				c.Paths = []string{"."}
 			}
 			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", healthzPort))
+			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--dns-port", c.Network.DNSPort), checkPort("--healthz-port", healthzPort))
 			if err != nil {
+				return usageError{err}
+			}
+			c.Network.DNSPortMoves = !cmd.Flags().Changed("dns-port")
+			if c.Network.NodePortAddresses, err = parseNetworks("--nodeport-addresses", nodePorts); err != nil {
 				return usageError{err}
 			}
 			if c.Images, err = parseImages(images); err != nil {
@@ -69,6 +73,9 @@ The access log goes to standard output, everything else to standard error.`,
 	f.StringVar(&c.ReadyFile, "ready-file", "", "file to write the bound addresses to (JSON) when ready")
 	f.BoolVar(&c.Quiet, "quiet", false, "print problems only")
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", 10*time.Second, "time for requests in flight to finish on stop")
+	f.IntVar(&c.Network.DNSPort, "dns-port", 5353, "port of the DNS server on the listen address, or any free port where that is taken; 0 is any free port")
+	f.StringVar(&c.Network.ClusterDomain, "cluster-domain", "cluster.local", "domain of the names of Services")
+	f.StringSliceVar(&nodePorts, "nodeport-addresses", nil, "addresses or networks of this machine where node ports answer, beside the nodes' own addresses (default: the listen address)")
 	prefixVar(cmd, &c.Networks.Pods, "pod-network", "127.244.0.0/16", "addresses for Pods")
 	prefixVar(cmd, &c.Networks.Services, "service-network", "127.96.0.0/16", "addresses for Services")
 	prefixVar(cmd, &c.Networks.Nodes, "node-network", "127.18.0.0/16", "addresses for nodes")
@@ -117,6 +124,21 @@ func parseImages(pairs []string) (map[string]string, error) {
 		images[name] = path
 	}
 	return images, nil
+}
+
+// parseNetworks reads a list of networks; an address is a network of one.
+func parseNetworks(flag string, texts []string) (out []netip.Prefix, err error) {
+	for _, text := range texts {
+		p, err := netip.ParsePrefix(text)
+		if addr, addrErr := netip.ParseAddr(text); addrErr == nil {
+			p, err = netip.PrefixFrom(addr, addr.BitLen()), nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s %q: want an address such as 127.0.0.1 or a network such as 192.168.1.0/24", flag, text)
+		}
+		out = append(out, p.Masked())
+	}
+	return out, nil
 }
 
 // prefixValue is a flag that holds a network; a zero one was not chosen.

@@ -50,6 +50,8 @@ type Config struct {
 	Restricted bool
 	// Explain answers for one request.
 	Explain func(explain.Request) (*explain.Answer, error)
+	// ExplainConnection is nil where there is no Service network.
+	ExplainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
 }
 
 // Handler returns the handler of the admin address.
@@ -68,6 +70,7 @@ func Handler(c Config) http.Handler {
 	}
 	mux.HandleFunc("GET /api/v1/version", s.version)
 	mux.HandleFunc("GET /api/v1/explain", s.explain)
+	mux.HandleFunc("GET /api/v1/explain/connection", s.explainConnection)
 	mux.HandleFunc("GET /api/v1/logs/{namespace}/{pod}", s.logs)
 	mux.HandleFunc("GET /api/v1/{kind}", s.list)
 	if !c.Restricted {
@@ -142,6 +145,20 @@ func (s server) version(w http.ResponseWriter, _ *http.Request) {
 		"version": s.Version, "revision": st.Revision, "tables": st.Tables,
 		"built": st.Built.Format(time.RFC3339Nano), "took": st.Took.String(),
 	})
+}
+
+func (s server) explainConnection(w http.ResponseWriter, r *http.Request) {
+	if s.ExplainConnection == nil {
+		http.Error(w, "this Daemun does not run the Service network", http.StatusNotFound)
+		return
+	}
+	q := r.URL.Query()
+	answer, err := s.ExplainConnection(explain.ConnectionRequest{URL: q.Get("url"), Client: q.Get("client")})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	writeJSON(w, answer)
 }
 
 func (s server) explain(w http.ResponseWriter, r *http.Request) {

@@ -12,8 +12,10 @@ package annotation
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,9 +43,11 @@ const (
 	CodeObsolete = "DMN0308"
 	// CodeNoEffect: a good value that has no effect beside the others.
 	CodeNoEffect = "DMN0309"
-	// CodeLeftOut: the Ingress is left out because what it is for is not
-	// supported yet (canary).
-	CodeLeftOut = "DMN0310"
+	// CodeReference: a Secret or ConfigMap that an annotation names cannot be
+	// used, so the routes of the Ingress answer 503.
+	CodeReference = "DMN0311"
+	// CodeUsers: a Secret with users has some who can never pass, or none.
+	CodeUsers = "DMN0312"
 )
 
 // Scope says what an annotation acts on.
@@ -124,6 +128,8 @@ type Row struct {
 	Support Support
 	// Guard marks what protects something: it must not be ignored.
 	Guard bool
+	// Needs names the annotation without which this one is not read.
+	Needs string
 	// Off lists values that ask for what happens without the annotation
 	// anyway, so that they are no problem while the row is Later.
 	Off []string
@@ -151,8 +157,26 @@ type Values struct {
 	// DefaultBackend is a Service name in the namespace of the Ingress.
 	DefaultBackend string
 
+	Auth Auth
+	// Balance are settings of the backends that the Ingress names.
+	Balance ir.Balance
+	// Canary is set for a canary Ingress, without its destination.
+	Canary *ir.Canary
+	// CustomHeaders is "namespace/name" of a ConfigMap.
+	CustomHeaders string
+
 	permanent, temporal         string
 	permanentCode, temporalCode int
+	redirectFrom, redirectTo    string
+	enableCORS                  bool
+	cors                        ir.CORS
+	limits                      ir.Limits
+	limitRate, limitRateAfter   int
+	hasAffinity, isCanary       bool
+	affinity                    ir.Affinity
+	canary                      ir.Canary
+	hashSubset                  bool
+	subsetSize                  int
 }
 
 // Defaults are the values of an Ingress without annotations, from the defaults
@@ -171,6 +195,13 @@ func Defaults() Values {
 		},
 		permanentCode: 301,
 		temporalCode:  302,
+		redirectFrom:  "off",
+		redirectTo:    "off",
+		cors:          defaultCORS(),
+		limits:        ir.Limits{Burst: 5},
+		affinity:      ir.Affinity{Name: "INGRESSCOOKIE"},
+		canary:        ir.Canary{Total: 100},
+		subsetSize:    3,
 	}
 }
 
@@ -179,8 +210,6 @@ type Result struct {
 	Values Values
 	// Rejected: the Ingress must not be loaded in this version.
 	Rejected bool
-	// LeftOut: the Ingress must not be loaded, in no version.
-	LeftOut bool
 	// Denied: every route of the Ingress answers 503.
 	Denied bool
 	// Problems are in the order of the table.
@@ -198,15 +227,45 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 	p := parsing{prefix: prefix + "/", object: object}
 	p.Values = defaults
 	found, unknown := p.find(annotations)
+	written := make(map[string]bool, len(found))
+	canary := false
 	for _, f := range found {
-		p.use(&rows[f.row], f.key, f.value)
+		written[rows[f.row].Name] = true
+		if rows[f.row].Name == "canary" {
+			canary, _ = strconv.ParseBool(f.value)
+		}
+	}
+	for _, f := range found {
+		r := &rows[f.row]
+		if canary && (r.Support == Supported || r.Support == Later) && !ofCanary(r.Name) {
+			p.report(CodeNoEffect, ir.SeverityNotice, f.key, "has no effect on a canary, whose routes have the annotations of the main Ingress")
+			continue
+		}
+		if r.Needs != "" && !written[r.Needs] {
+			p.report(CodeNoEffect, ir.SeverityWarning, f.key, "only has an effect together with "+r.Needs)
+			continue
+		}
+		p.use(r, f.key, f.value)
 	}
 	p.settleRedirect()
+	p.settleLocation()
+	p.settleCORS()
+	p.settleLimits()
+	p.settleBalance()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)
 	}
 	return p.Result
+}
+
+// ofCanary reports whether an annotation means something on a canary Ingress.
+func ofCanary(name string) bool {
+	switch name {
+	case "load-balance", "affinity-canary-behavior":
+		return true
+	}
+	return strings.HasPrefix(name, "canary") || strings.HasPrefix(name, "upstream-hash-by")
 }
 
 // parsing is one run of Parse.
@@ -276,6 +335,10 @@ func (p *parsing) use(r *Row, key, value string) {
 
 func (p *parsing) bad(r *Row, key, value string, err error) {
 	msg := fmt.Sprintf("value %s %v", quote(value), err)
+	if _, ok := errors.AsType[*partlyBad](err); ok {
+		p.report(CodeDefault, ir.SeverityWarning, key, msg)
+		return
+	}
 	switch outcome := outcomeOf(err, r.Bad); outcome {
 	case Reject:
 		p.Rejected = true
@@ -298,11 +361,6 @@ func (p *parsing) later(r *Row, key, value string) {
 		return
 	}
 	switch {
-	case p.LeftOut && strings.HasPrefix(r.Name, "canary-"): // said with canary
-	case r.Name == "canary":
-		// As an ordinary Ingress it would take over or add paths.
-		p.LeftOut = true
-		p.report(CodeLeftOut, ir.SeverityError, key, "canary Ingresses are not supported yet; the Ingress is left out and all requests go to the main one")
 	case r.Guard:
 		p.Denied = true
 		p.report(CodeLaterGuard, ir.SeverityError, key, "not supported yet; because it guards access, all routes of the Ingress answer 503 until it is removed")
@@ -359,6 +417,16 @@ func quote(s string) string {
 		s = strings.ToValidUTF8(s[:limit], "") + "…"
 	}
 	return fmt.Sprintf("%q", s)
+}
+
+// Spellings returns the name of an annotation and its aliases, in the order in
+// which they count.
+func Spellings(name string) []string {
+	i, ok := byName[name]
+	if !ok {
+		return []string{name}
+	}
+	return append([]string{rows[i].Name}, rows[i].Aliases...)
 }
 
 // All returns the table in the order of the documentation.

@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"flag"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -18,6 +19,12 @@ const prefix = "nginx.ingress.kubernetes.io"
 var update = flag.Bool("update", false, "rewrite golden files")
 
 var ref = ir.Ref{Kind: "Ingress", Namespace: "shop", Name: "web"}
+
+// sameValues lets cmp look into Values.
+var sameValues = cmp.Options{
+	cmp.AllowUnexported(Values{}),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+}
 
 func parse(kv ...string) Result {
 	m := map[string]string{}
@@ -100,14 +107,71 @@ func TestValues(t *testing.T) {
 		{"proxy-buffering", "off", nil, ""},
 		{"proxy-buffering", "on", nil, CodeLater},
 		{"auth-url", "http://auth.test/", nil, CodeLaterGuard},
-		{"whitelist-source-range", "10.0.0.0/8", nil, CodeLaterGuard},
-		{"limit-rps", "5", nil, CodeLaterGuard},
+		{"whitelist-source-range", "10.0.0.0/8,::ffff:192.0.2.1", func(v *Values) {
+			v.Access = &ir.Access{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}}
+		}, ""},
+		{"denylist-source-range", "2001:db8::1/32", func(v *Values) {
+			v.Access = &ir.Access{Deny: []netip.Prefix{netip.MustParsePrefix("2001:db8::/32")}}
+		}, ""},
+		{"denylist-source-range", ",", nil, CodeDenied},
+		{"allowlist-source-range", "fe80::1%eth0", nil, CodeDenied},
+		{"allowlist-source-range", "::ffff:0:0/90", nil, CodeDenied},
+		{"proxy-cookie-domain", ".a.test b.test", func(v *Values) { v.CookieDomain = &ir.Replacement{From: "a.test", To: "b.test"} }, ""},
+		{"proxy-cookie-domain", "a.test", nil, CodeDefault},
+		{"proxy-cookie-path", "/a /", func(v *Values) { v.CookiePath = &ir.Replacement{From: "/a", To: "/"} }, ""},
+		{"proxy-cookie-path", "/a /;x", nil, CodeDefault},
+		{"proxy-redirect-to", "http://a.test/", func(v *Values) { v.redirectTo = "http://a.test/" }, CodeNoEffect},
+		{"proxy-redirect-from", "default", func(v *Values) { v.redirectFrom = "default" }, ""},
+		{"connection-proxy-header", "close", func(v *Values) { v.ConnectionField = "close" }, ""},
+		{"connection-proxy-header", "upgrade", nil, CodeRejected},
+		{"custom-headers", "ns/name", func(v *Values) { v.CustomHeaders = "ns/name" }, ""},
+		{"custom-headers", "a/b/c", nil, CodeDefault},
+		{"relative-redirects", "true", func(v *Values) { v.RelativeRedirects = true }, ""},
+		{"relative-redirects", "on", nil, CodeRejected},
+		{"enable-cors", "true", func(v *Values) { v.enableCORS, v.CORS = true, new(defaultCORS()) }, ""},
+		{"enable-cors", "on", nil, CodeDefault},
+		{"cors-allow-origin", "https://b.test", func(v *Values) { v.cors.Origins = []string{"https://b.test"} }, ""},
+		{"cors-allow-origin", "b.test", func(v *Values) { v.cors.Origins = nil }, CodeDefault},
+		{"cors-allow-methods", "GET", func(v *Values) { v.cors.Methods = "GET" }, ""},
+		{"cors-allow-headers", "A\nB", nil, CodeDefault},
+		{"cors-max-age", "5", func(v *Values) { v.cors.MaxAge = 5 }, ""},
+		{"limit-rps", "5", func(v *Values) {
+			v.limits.PerSecond, v.limits.ID = 5, "shop/web"
+			v.Limits = &ir.Limits{ID: "shop/web", PerSecond: 5, Burst: 5}
+		}, ""},
 		{"limit-rps", "0", nil, ""},
+		{"limit-rpm", "-3", nil, ""},
+		{"limit-rpm", "1/s", nil, CodeRejected},
+		{"limit-connections", "99999999999", nil, CodeRejected},
+		{"limit-burst-multiplier", "-1", nil, CodeDefault},
+		{"limit-whitelist", "10.0.0.0/8", func(v *Values) { v.limits.Exempt = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")} }, CodeNoEffect},
+		{"limit-whitelist", "home", nil, CodeRejected},
+		{"limit-rate", "10", func(v *Values) { v.limitRate, v.Bandwidth = 10, &ir.Bandwidth{Rate: 10240} }, ""},
+		{"limit-rate", "10k", nil, CodeDefault},
 		{"satisfy", "all", nil, ""},
 		{"enable-modsecurity", "true", nil, CodeLaterGuard},
 		{"configuration-snippet", "deny all;", nil, CodeSnippet},
-		{"canary", "true", nil, CodeLeftOut},
+		{"canary", "true", func(v *Values) { v.isCanary, v.Canary = true, &ir.Canary{Total: 100} }, ""},
 		{"canary", "false", nil, ""},
+		{"canary", "yes", nil, CodeDefault},
+		{"canary-weight", "10", nil, CodeNoEffect},
+		{"load-balance", "ewma", func(v *Values) { v.Balance.EWMA = true }, ""},
+		{"load-balance", "chash", nil, CodeDefault},
+		{"load-balance", "EWMA", nil, CodeRejected},
+		{"upstream-hash-by", "$request_uri$http_x_id", func(v *Values) { v.Balance.HashBy = "$request_uri$http_x_id" }, ""},
+		{"upstream-hash-by", "$nothing", nil, CodeRejected},
+		{"upstream-hash-by", "$host;", nil, CodeRejected},
+		{"upstream-hash-by-subset", "true", func(v *Values) { v.hashSubset = true }, CodeNoEffect},
+		{"upstream-hash-by-subset", "on", nil, CodeRejected},
+		{"upstream-hash-by-subset-size", "0", nil, ""},
+		{"upstream-hash-by-subset-size", "x", nil, CodeRejected},
+		{"affinity", "cookie", func(v *Values) {
+			v.hasAffinity, v.Balance.Affinity = true, &ir.Affinity{Name: "INGRESSCOOKIE"}
+		}, ""},
+		{"affinity", "ip", nil, CodeDefault},
+		{"session-cookie-name", "x", nil, CodeNoEffect},
+		{"service-upstream", "true", func(v *Values) { v.Balance.ServiceUpstream = true }, ""},
+		{"service-upstream", "on", nil, CodeDefault},
 		{"secure-backends", "true", nil, CodeObsolete},
 		{"rewrite-taget", "/", nil, CodeUnknown},
 		{"rewrite-target", "", nil, ""},
@@ -121,7 +185,7 @@ func TestValues(t *testing.T) {
 			if tt.want != nil {
 				tt.want(&want)
 			}
-			if d := cmp.Diff(want, got.Values, cmp.AllowUnexported(Values{})); d != "" {
+			if d := cmp.Diff(want, got.Values, sameValues); d != "" {
 				t.Errorf("values (-want +got):\n%s", d)
 			}
 			code := ""
@@ -131,9 +195,9 @@ func TestValues(t *testing.T) {
 			if code != tt.code {
 				t.Errorf("problems %v, want code %q", got.Problems, tt.code)
 			}
-			wantFlags := [3]bool{code == CodeRejected || code == CodeSnippet, code == CodeLeftOut, code == CodeDenied || code == CodeLaterGuard}
-			if flags := [3]bool{got.Rejected, got.LeftOut, got.Denied}; flags != wantFlags {
-				t.Errorf("rejected, left out, denied = %v, want %v", flags, wantFlags)
+			wantFlags := [2]bool{code == CodeRejected || code == CodeSnippet, code == CodeDenied || code == CodeLaterGuard}
+			if flags := [2]bool{got.Rejected, got.Denied}; flags != wantFlags {
+				t.Errorf("rejected, denied = %v, want %v", flags, wantFlags)
 			}
 		})
 	}
@@ -151,13 +215,64 @@ func TestRedirectGroup(t *testing.T) {
 	}
 }
 
+// TestGroups pins what annotations with a leader mean together.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	number := func(n int64) *int64 { return &n }
+	for _, tt := range []struct {
+		in       []string
+		balance  ir.Balance
+		canary   *ir.Canary
+		problems int
+	}{
+		{[]string{
+			"affinity", "cookie", "affinity-mode", "persistent", "session-cookie-name", "route", "session-cookie-path", "/p", "session-cookie-domain", "a.test",
+			"session-cookie-max-age", "60", "session-cookie-expires", "-1", "session-cookie-samesite", "Lax", "session-cookie-secure", "true",
+			"session-cookie-conditional-samesite-none", "true", "session-cookie-change-on-failure", "true",
+		}, ir.Balance{Affinity: &ir.Affinity{
+			Persistent: true, ChangeOnFailure: true, Name: "route", Path: "/p", Domain: "a.test",
+			MaxAge: number(60), Expires: number(-1), SameSite: "Lax", ConditionalNone: true, Secure: true,
+		}}, nil, 0},
+		{[]string{
+			"affinity", "cookie", "affinity-mode", "sticky", "session-cookie-name", "a b", "session-cookie-path", "/;", "session-cookie-domain", "a;b",
+			"session-cookie-max-age", "1h", "session-cookie-expires", "", "session-cookie-samesite", "lax", "session-cookie-secure", "on",
+			"session-cookie-conditional-samesite-none", "on", "session-cookie-change-on-failure", "on",
+		}, ir.Balance{Affinity: &ir.Affinity{Name: "INGRESSCOOKIE"}}, nil, 9},
+		{[]string{"upstream-hash-by", "$host", "upstream-hash-by-subset", "true"}, ir.Balance{HashBy: "$host", Subset: 3}, nil, 0},
+		{[]string{"upstream-hash-by", "$host", "upstream-hash-by-subset", "true", "upstream-hash-by-subset-size", "5"}, ir.Balance{HashBy: "$host", Subset: 5}, nil, 0},
+		{
+			[]string{
+				"canary", "true", "canary-weight", "20", "canary-weight-total", "1000", "canary-by-header", "X-C", "canary-by-header-value", "v",
+				"canary-by-header-pattern", "^a|b$", "canary-by-cookie", "c", "affinity-canary-behavior", "legacy",
+			},
+			ir.Balance{},
+			&ir.Canary{Weight: 20, Total: 1000, Header: "X-C", HeaderValue: "v", HeaderPattern: "^a|b$", Cookie: "c", Legacy: true}, 0,
+		},
+		{[]string{
+			"canary", "true", "canary-weight", "x", "canary-weight-total", "10", "canary-by-header", "X C", "canary-by-header-value", "v\nw",
+			"canary-by-header-pattern", "(?!a)", "canary-by-cookie", "c;", "affinity-canary-behavior", "off",
+		}, ir.Balance{}, &ir.Canary{Total: 100, HeaderPattern: "(?!a)"}, 7},
+	} {
+		got := parse(tt.in...)
+		if d := cmp.Diff(tt.balance, got.Values.Balance); d != "" {
+			t.Errorf("%q: -want +got:\n%s", tt.in, d)
+		}
+		if d := cmp.Diff(tt.canary, got.Values.Canary); d != "" {
+			t.Errorf("%q: -want +got:\n%s", tt.in, d)
+		}
+		if len(got.Problems) != tt.problems || got.Rejected || got.Denied {
+			t.Errorf("%q: %d problems, want %d: %v", tt.in, len(got.Problems), tt.problems, got.Problems)
+		}
+	}
+}
+
 func TestCanonicalNameBeatsAlias(t *testing.T) {
 	t.Parallel()
-	got := parse("whitelist-source-range", "10.0.0.0/8", "allowlist-source-range", "10.1.0.0/16")
+	got := parse("whitelist-source-range", "x", "allowlist-source-range", "y")
 	if len(got.Problems) != 1 || got.Problems[0].Field != Field(prefix+"/allowlist-source-range") {
 		t.Errorf("problems %v", got.Problems)
 	}
-	got = parse("whitelist-source-range", "10.0.0.0/8", "allowlist-source-range", "")
+	got = parse("whitelist-source-range", "x", "allowlist-source-range", "")
 	if len(got.Problems) != 1 || got.Problems[0].Field != Field(prefix+"/whitelist-source-range") {
 		t.Errorf("an empty name must let the alias count; problems %v", got.Problems)
 	}
@@ -249,7 +364,7 @@ func TestDefaultsOfTheTable(t *testing.T) {
 		if err := r.parse(r.Default, &v); err != nil {
 			t.Errorf("%s: default %q: %v", r.Name, r.Default, err)
 		}
-		if d := cmp.Diff(Defaults(), v, cmp.AllowUnexported(Values{})); d != "" {
+		if d := cmp.Diff(Defaults(), v, sameValues); d != "" {
 			t.Errorf("%s: documented default %q differs (-Defaults +documented):\n%s", r.Name, r.Default, d)
 		}
 	}
@@ -283,6 +398,17 @@ func FuzzParse(f *testing.F) {
 		v := got.Values
 		if v.ConnectTimeout <= 0 || v.SendTimeout <= 0 || v.ReadTimeout <= 0 || v.MaxBody < 0 || v.Retry.Tries < 0 || v.Retry.Timeout < 0 {
 			t.Errorf("out of range: %+v", v.Policies)
+		}
+		if l := v.Limits; l != nil && (l.PerSecond < 0 || l.PerMinute < 0 || l.Connections < 0 || l.Burst < 0) {
+			t.Errorf("out of range: %+v", l)
+		}
+		if c := v.CORS; c != nil && strings.ContainsAny(c.Methods+c.Headers+c.Expose, "\r\n\x00") {
+			t.Errorf("control in %+v", c)
+		}
+		for _, r := range []*ir.Replacement{v.CookieDomain, v.CookiePath, v.LocationPrefix} {
+			if r != nil && strings.ContainsAny(r.From+r.To, "\r\n\x00;") {
+				t.Errorf("control in %+v", r)
+			}
 		}
 		for _, s := range []string{v.RewriteTarget, v.AppRoot, v.UpstreamVhost, v.ForwardedPrefix, v.DefaultBackend} {
 			if strings.ContainsAny(s, "\r\n\x00") {

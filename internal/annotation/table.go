@@ -1,6 +1,10 @@
 package annotation
 
-import "daemun/internal/ir"
+import (
+	"net/netip"
+
+	"daemun/internal/ir"
+)
 
 // rows is the table. To support another annotation give its row a parser
 // instead of Support: Later, and a field of Values (or ir.Policies) that the
@@ -63,20 +67,23 @@ var rows = []Row{
 		Doc:   "Redirects the name with or without www. to the host of the Ingress.",
 	},
 	{
-		Name: "relative-redirects", Scope: PerRoute, Default: "false", Bad: Reject, Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Makes generated Locations relative.",
+		Name: "relative-redirects", Scope: PerRoute, Default: "false", Bad: Reject,
+		parse: boolean(func(v *Values, b bool) { v.RelativeRedirects = b }),
+		Doc:   "Leaves scheme and host out of Locations that are made of a path.",
 	},
 	{
 		Name: "use-port-in-redirects", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
 		Doc: "Puts the port into generated Locations.",
 	},
 	{
-		Name: "proxy-redirect-from", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "Prefix of Location and Refresh in responses that proxy-redirect-to replaces.",
+		Name: "proxy-redirect-from", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: locationPart(func(v *Values, s string) { v.redirectFrom = s }),
+		Doc:   "Prefix of Location and Refresh in responses that proxy-redirect-to replaces.",
 	},
 	{
-		Name: "proxy-redirect-to", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "What replaces proxy-redirect-from.",
+		Name: "proxy-redirect-to", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: locationPart(func(v *Values, s string) { v.redirectTo = s }),
+		Doc:   "What replaces proxy-redirect-from.",
 	},
 
 	// Proxying.
@@ -153,12 +160,14 @@ var rows = []Row{
 		Doc:   "Attempts in total; 0 is no limit.",
 	},
 	{
-		Name: "proxy-cookie-domain", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "Rewrites Domain of cookies of the backend.",
+		Name: "proxy-cookie-domain", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: pair(domainChars, `"from to", two domains`, setCookieDomain),
+		Doc:   "Replaces the Domain of cookies of the backend: from and to, or off.",
 	},
 	{
-		Name: "proxy-cookie-path", Scope: PerRoute, Risk: Medium, Default: "off", Support: Later, Off: []string{"off"},
-		Doc: "Rewrites Path of cookies of the backend.",
+		Name: "proxy-cookie-path", Scope: PerRoute, Risk: Medium, Default: "off",
+		parse: pair(locationChars, `"from to", two paths`, func(v *Values, r *ir.Replacement) { v.CookiePath = r }),
+		Doc:   "Replaces the beginning of the Path of cookies of the backend: from and to, or off.",
 	},
 	{
 		Name: "upstream-vhost", Scope: PerRoute, Bad: Reject,
@@ -166,8 +175,9 @@ var rows = []Row{
 		Doc:   "Host field sent to the backend.",
 	},
 	{
-		Name: "connection-proxy-header", Scope: PerRoute, Bad: Reject, Support: Later,
-		Doc: "Connection field sent to the backend, close or keep-alive.",
+		Name: "connection-proxy-header", Scope: PerRoute, Bad: Reject,
+		parse: parseConnection,
+		Doc:   "Connection field sent to the backend, close or keep-alive; nothing is upgraded then.",
 	},
 	{
 		Name: "x-forwarded-prefix", Scope: PerRoute, Risk: Medium, Bad: Reject,
@@ -175,12 +185,14 @@ var rows = []Row{
 		Doc:   "X-Forwarded-Prefix sent to the backend; only together with rewrite-target.",
 	},
 	{
-		Name: "service-upstream", Scope: PerBackend, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Uses the cluster IP of the Service as the only endpoint.",
+		Name: "service-upstream", Scope: PerBackend, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.Balance.ServiceUpstream = b }),
+		Doc:   "Uses the cluster IP of the Service as the only endpoint.",
 	},
 	{
-		Name: "custom-headers", Scope: PerRoute, Risk: Medium, Support: Later,
-		Doc: "ConfigMap with response fields.",
+		Name: "custom-headers", Scope: PerRoute, Risk: Medium,
+		parse: reference("ConfigMap", func(v *Values, s string) { v.CustomHeaders = s }),
+		Doc:   "ConfigMap whose entries are fields of every response; only those that global-allowed-response-headers lists.",
 	},
 	{
 		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Bad: Reject, Support: Obsolete,
@@ -206,114 +218,141 @@ var rows = []Row{
 
 	// Balancing, affinity, canary.
 	{
-		Name: "load-balance", Scope: PerBackend, Default: "round_robin", Bad: Reject, Support: Later, Off: []string{"round_robin"},
-		Doc: "round_robin or ewma.",
+		Name: "load-balance", Scope: PerBackend, Default: "round_robin", Bad: Reject,
+		parse: parseLoadBalance,
+		Doc:   "round_robin or ewma.",
 	},
 	{
-		Name: "upstream-hash-by", Scope: PerBackend, Risk: High, Bad: Reject, Support: Later,
-		Doc: "Chooses the endpoint by a hash of variables.",
+		Name: "upstream-hash-by", Scope: PerBackend, Risk: High, Bad: Reject,
+		parse: parseHashBy,
+		Doc:   "Chooses the endpoint by a hash of a text with variables, such as $request_uri.",
 	},
 	{
-		Name: "upstream-hash-by-subset", Scope: PerBackend, Default: "false", Bad: Reject, Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Hashes to a subset of the endpoints.",
+		Name: "upstream-hash-by-subset", Scope: PerBackend, Default: "false", Bad: Reject,
+		parse: boolean(func(v *Values, b bool) { v.hashSubset = b }),
+		Doc:   "Hashes to a subset of the endpoints.",
 	},
 	{
-		Name: "upstream-hash-by-subset-size", Scope: PerBackend, Default: "3", Bad: Reject, Support: Later,
-		Doc: "Size of such a subset.",
+		Name: "upstream-hash-by-subset-size", Scope: PerBackend, Default: "3", Bad: Reject,
+		parse: parseSubsetSize,
+		Doc:   "Size of such a subset.",
 	},
 	{
-		Name: "affinity", Scope: PerBackend, Support: Later,
-		Doc: "cookie keeps a client at one endpoint.",
+		Name: "affinity", Scope: PerBackend,
+		parse: oneOf([]string{"cookie"}, func(v *Values, _ string) { v.hasAffinity = true }),
+		Doc:   "cookie: a client stays at one endpoint.",
 	},
 	{
-		Name: "affinity-mode", Scope: PerBackend, Risk: Medium, Default: "balanced", Support: Later,
-		Doc: "balanced or persistent.",
+		Name: "affinity-mode", Scope: PerBackend, Risk: Medium, Default: "balanced", Needs: "affinity",
+		parse: oneOf([]string{"balanced", "persistent"}, func(v *Values, s string) { v.affinity.Persistent = s == "persistent" }),
+		Doc:   "balanced: new endpoints take over a part of the clients; persistent: clients stay until their endpoint is gone.",
 	},
 	{
-		Name: "affinity-canary-behavior", Scope: PerBackend, Default: "sticky", Support: Later,
-		Doc: "sticky or legacy.",
+		Name: "affinity-canary-behavior", Scope: PerBackend, Default: "sticky", Needs: "canary",
+		parse: oneOf([]string{"sticky", "legacy"}, func(v *Values, s string) { v.canary.Legacy = s == "legacy" }),
+		Doc:   "On the canary: sticky lets the affinity cookie speak for it too, legacy not.",
 	},
 	{
-		Name: "session-cookie-name", Scope: PerBackend, Risk: Medium, Default: "INGRESSCOOKIE", Support: Later,
-		Doc: "Name of the affinity cookie.",
+		Name: "session-cookie-name", Scope: PerBackend, Risk: Medium, Default: "INGRESSCOOKIE", Needs: "affinity",
+		parse: text(tokenChars, "a cookie name: it may hold letters, digits and -._~ only", func(v *Values, s string) { v.affinity.Name = s }),
+		Doc:   "Name of the affinity cookie.",
 	},
 	{
-		Name: "session-cookie-path", Scope: PerBackend, Risk: Medium, Support: Later,
-		Doc: "Path of the affinity cookie; the Ingress path by default.",
+		Name: "session-cookie-path", Scope: PerBackend, Risk: Medium, Needs: "affinity",
+		parse: text(cookiePath, "a path: it may hold letters, digits and -._~/:?&= only", func(v *Values, s string) { v.affinity.Path = s }),
+		Doc:   "Path of the affinity cookie; the Ingress path by default.",
 	},
 	{
-		Name: "session-cookie-domain", Scope: PerBackend, Risk: Medium, Support: Later,
-		Doc: "Domain of the affinity cookie.",
+		Name: "session-cookie-domain", Scope: PerBackend, Risk: Medium, Needs: "affinity",
+		parse: text(tokenChars, "a domain: it may hold letters, digits and -._~ only", func(v *Values, s string) { v.affinity.Domain = s }),
+		Doc:   "Domain of the affinity cookie.",
 	},
 	{
-		Name: "session-cookie-max-age", Scope: PerBackend, Risk: Medium, Support: Later,
-		Doc: "Max-Age of the affinity cookie in seconds.",
+		Name: "session-cookie-max-age", Scope: PerBackend, Risk: Medium, Needs: "affinity",
+		parse: lifetime(func(a *ir.Affinity, n *int64) { a.MaxAge = n }),
+		Doc:   "Max-Age of the affinity cookie in seconds.",
 	},
 	{
-		Name: "session-cookie-expires", Scope: PerBackend, Risk: Medium, Support: Later,
-		Doc: "Expires of the affinity cookie in seconds from now.",
+		Name: "session-cookie-expires", Scope: PerBackend, Risk: Medium, Needs: "affinity",
+		parse: lifetime(func(a *ir.Affinity, n *int64) { a.Expires = n }),
+		Doc:   "Expires of the affinity cookie in seconds from now.",
 	},
 	{
-		Name: "session-cookie-samesite", Scope: PerBackend, Support: Later,
-		Doc: "SameSite of the affinity cookie.",
+		Name: "session-cookie-samesite", Scope: PerBackend, Needs: "affinity",
+		parse: parseSameSite,
+		Doc:   "SameSite of the affinity cookie.",
 	},
 	{
-		Name: "session-cookie-conditional-samesite-none", Scope: PerBackend, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Drops SameSite=None for clients that cannot read it.",
+		Name: "session-cookie-conditional-samesite-none", Scope: PerBackend, Default: "false", Needs: "affinity",
+		parse: boolean(func(v *Values, b bool) { v.affinity.ConditionalNone = b }),
+		Doc:   "Drops SameSite=None for clients that cannot read it.",
 	},
 	{
-		Name: "session-cookie-secure", Scope: PerBackend, Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Marks the affinity cookie Secure on plain http too.",
+		Name: "session-cookie-secure", Scope: PerBackend, Needs: "affinity",
+		parse: boolean(func(v *Values, b bool) { v.affinity.Secure = b }),
+		Doc:   "Marks the affinity cookie Secure on plain http too.",
 	},
 	{
-		Name: "session-cookie-change-on-failure", Scope: PerBackend, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "A failed endpoint changes the affinity.",
+		Name: "session-cookie-change-on-failure", Scope: PerBackend, Default: "false", Needs: "affinity",
+		parse: boolean(func(v *Values, b bool) { v.affinity.ChangeOnFailure = b }),
+		Doc:   "A failed endpoint changes the affinity.",
 	},
 	{
-		Name: "canary", Scope: PerIngress, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "The Ingress takes a share of the requests of another one.",
+		Name: "canary", Scope: PerIngress, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.isCanary = b }),
+		Doc:   "The Ingress takes a share of the requests of another one.",
 	},
 	{
-		Name: "canary-weight", Scope: PerIngress, Default: "0", Support: Later,
-		Doc: "Share of requests.",
+		Name: "canary-weight", Scope: PerIngress, Default: "0", Needs: "canary",
+		parse: count(func(v *Values, n int) { v.canary.Weight = n }),
+		Doc:   "How many of canary-weight-total requests go to the canary.",
 	},
 	{
-		Name: "canary-weight-total", Scope: PerIngress, Default: "100", Support: Later,
-		Doc: "What canary-weight is a share of.",
+		Name: "canary-weight-total", Scope: PerIngress, Default: "100", Needs: "canary",
+		parse: parseCanaryTotal,
+		Doc:   "What canary-weight is a share of.",
 	},
 	{
-		Name: "canary-by-header", Scope: PerIngress, Risk: Medium, Support: Later,
-		Doc: "Request field that decides.",
+		Name: "canary-by-header", Scope: PerIngress, Risk: Medium, Needs: "canary",
+		parse: text(fieldChars, "a field name", func(v *Values, s string) { v.canary.Header = s }),
+		Doc:   "Request field that decides: always or never, unless canary-by-header-value or -pattern says otherwise.",
 	},
 	{
-		Name: "canary-by-header-value", Scope: PerIngress, Risk: Medium, Support: Later,
-		Doc: "Its value for the canary.",
+		Name: "canary-by-header-value", Scope: PerIngress, Risk: Medium, Needs: "canary",
+		parse: text(headerValue, "a field value: it has to be one line", func(v *Values, s string) { v.canary.HeaderValue = s }),
+		Doc:   "Its value for the canary.",
 	},
 	{
-		Name: "canary-by-header-pattern", Scope: PerIngress, Risk: Medium, Support: Later,
-		Doc: "Its values for the canary, as an expression.",
+		Name: "canary-by-header-pattern", Scope: PerIngress, Risk: Medium, Needs: "canary",
+		parse: parseCanaryPattern,
+		Doc:   "Its values for the canary, as an expression.",
 	},
 	{
-		Name: "canary-by-cookie", Scope: PerIngress, Risk: Medium, Support: Later,
-		Doc: "Cookie that decides.",
+		Name: "canary-by-cookie", Scope: PerIngress, Risk: Medium, Needs: "canary",
+		parse: text(tokenChars, "a cookie name: it may hold letters, digits and -._~ only", func(v *Values, s string) { v.canary.Cookie = s }),
+		Doc:   "Cookie that decides: always or never.",
 	},
 
 	// Authentication and access.
 	{
-		Name: "auth-type", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
-		Doc: "basic or digest.",
+		Name: "auth-type", Scope: PerRoute, Bad: Reject,
+		parse: oneOf([]string{"basic", "digest"}, func(v *Values, s string) { v.Auth.Type = s }),
+		Doc:   "Asks for a name and a password: basic or digest.",
 	},
 	{
-		Name: "auth-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Secret with users.",
+		Name: "auth-secret", Scope: PerRoute, Risk: Medium, Bad: Deny, Needs: "auth-type",
+		parse: reference("Secret", func(v *Values, s string) { v.Auth.Secret = s }),
+		Doc:   "Secret with the users: an htpasswd file, or for digest an htdigest file.",
 	},
 	{
-		Name: "auth-secret-type", Scope: PerRoute, Default: "auth-file", Bad: Reject, Support: Later, Guard: true,
-		Doc: "auth-file or auth-map.",
+		Name: "auth-secret-type", Scope: PerRoute, Default: "auth-file", Bad: Reject, Needs: "auth-type",
+		parse: oneOf([]string{"auth-file", "auth-map"}, func(v *Values, s string) { v.Auth.Map = s == "auth-map" }),
+		Doc:   "auth-file: the key auth of the Secret is a file; auth-map: each key is a user, its value the hash.",
 	},
 	{
-		Name: "auth-realm", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Realm of basic authentication.",
+		Name: "auth-realm", Scope: PerRoute, Risk: Medium, Bad: Reject, Needs: "auth-type",
+		parse: text(realmChars, "a realm: it may hold letters, digits, blanks and -._~/: only", func(v *Values, s string) { v.Auth.Realm = s }),
+		Doc:   "Realm of basic and digest authentication.",
 	},
 	{
 		Name: "auth-url", Scope: PerRoute, Risk: High, Bad: Deny, Support: Later, Guard: true,
@@ -404,74 +443,91 @@ var rows = []Row{
 		Doc: "Expression that the subject of the client certificate must match.",
 	},
 	{
-		Name: "allowlist-source-range", Aliases: []string{"whitelist-source-range"}, Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Networks that have access; all others get 403.",
+		Name: "allowlist-source-range", Aliases: []string{"whitelist-source-range"}, Scope: PerRoute, Risk: Medium, Bad: Deny,
+		parse: networks(func(v *Values, list []netip.Prefix) { v.access().Allow = list }),
+		Doc:   "Networks and addresses that have access; all others get 403.",
 	},
 	{
-		Name: "denylist-source-range", Scope: PerRoute, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Networks that get 403.",
+		Name: "denylist-source-range", Scope: PerRoute, Risk: Medium, Bad: Deny,
+		parse: networks(func(v *Values, list []netip.Prefix) { v.access().Deny = list }),
+		Doc:   "Networks and addresses that get 403, even if they are allowed too.",
 	},
 	{
-		Name: "satisfy", Scope: PerRoute, Default: "all", Support: Later, Guard: true, Off: []string{"all"},
-		Doc: "any: one of network, basic or external authentication suffices.",
+		Name: "satisfy", Scope: PerRoute, Default: "all",
+		parse: oneOf([]string{"all", "any"}, func(v *Values, s string) { v.SatisfyAny = s == "any" }),
+		Doc:   "any: one of network, basic or external authentication suffices.",
 	},
 	{
-		Name: "limit-rps", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Requests per second of one client.",
+		Name: "limit-rps", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.PerSecond = n }),
+		Doc:   "Requests per second of one client address; 0 is no limit.",
 	},
 	{
-		Name: "limit-rpm", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Requests per minute of one client.",
+		Name: "limit-rpm", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.PerMinute = n }),
+		Doc:   "Requests per minute of one client address; 0 is no limit.",
 	},
 	{
-		Name: "limit-connections", Scope: PerRoute, Bad: Reject, Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Concurrent requests of one client.",
+		Name: "limit-connections", Scope: PerRoute, Bad: Reject,
+		parse: count(func(v *Values, n int) { v.limits.Connections = n }),
+		Doc:   "Requests of one client address that may run at one time; 0 is no limit.",
 	},
 	{
-		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5", Support: Later, Guard: true, Off: []string{"5"},
-		Doc: "Burst over the limit.",
+		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5",
+		parse: parseBurst,
+		Doc:   "How many times limit-rps and limit-rpm may be exceeded at once.",
 	},
 	{
-		Name: "limit-rate", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Response bandwidth in kB/s.",
+		Name: "limit-rate", Scope: PerRoute, Default: "0",
+		parse: count(func(v *Values, n int) { v.limitRate = n }),
+		Doc:   "Kilobytes per second of one response; 0 is no limit.",
 	},
 	{
-		Name: "limit-rate-after", Scope: PerRoute, Default: "0", Support: Later, Guard: true, Off: []string{"0"},
-		Doc: "Kilobytes before limit-rate begins.",
+		Name: "limit-rate-after", Scope: PerRoute, Default: "0",
+		parse: count(func(v *Values, n int) { v.limitRateAfter = n }),
+		Doc:   "Kilobytes of a response before limit-rate begins.",
 	},
 	{
-		Name: "limit-allowlist", Aliases: []string{"limit-whitelist"}, Scope: PerRoute, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Networks without limits.",
+		Name: "limit-allowlist", Aliases: []string{"limit-whitelist"}, Scope: PerRoute, Bad: Reject,
+		parse: networks(func(v *Values, list []netip.Prefix) { v.limits.Exempt = list }),
+		Doc:   "Networks and addresses without limits.",
 	},
 
 	// Cross-origin requests.
 	{
-		Name: "enable-cors", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Answers preflight requests and adds the CORS fields.",
+		Name: "enable-cors", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.enableCORS = b }),
+		Doc:   "Answers preflight requests and adds the CORS fields.",
 	},
 	{
-		Name: "cors-allow-origin", Scope: PerRoute, Risk: Medium, Default: "*", Support: Later,
-		Doc: "Origins.",
+		Name: "cors-allow-origin", Scope: PerRoute, Risk: Medium, Default: "*",
+		parse: parseOrigins,
+		Doc:   "Origins that are allowed: scheme://host[:port], *. before the host for any one label, null, or *.",
 	},
 	{
-		Name: "cors-allow-methods", Scope: PerRoute, Risk: Medium, Default: "GET, PUT, POST, DELETE, PATCH, OPTIONS", Support: Later,
-		Doc: "Methods.",
+		Name: "cors-allow-methods", Scope: PerRoute, Risk: Medium, Default: "GET, PUT, POST, DELETE, PATCH, OPTIONS",
+		parse: text(corsMethods, "a list of methods with commas between them", func(v *Values, s string) { v.cors.Methods = s }),
+		Doc:   "Value of Access-Control-Allow-Methods.",
 	},
 	{
-		Name: "cors-allow-headers", Scope: PerRoute, Risk: Medium, Default: "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization", Support: Later,
-		Doc: "Request fields.",
+		Name: "cors-allow-headers", Scope: PerRoute, Risk: Medium, Default: "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization",
+		parse: text(corsHeaders, "a list of field names with commas between them", func(v *Values, s string) { v.cors.Headers = s }),
+		Doc:   "Value of Access-Control-Allow-Headers.",
 	},
 	{
-		Name: "cors-expose-headers", Scope: PerRoute, Risk: Medium, Support: Later,
-		Doc: "Response fields.",
+		Name: "cors-expose-headers", Scope: PerRoute, Risk: Medium,
+		parse: text(corsExpose, "a list of field names with commas between them", func(v *Values, s string) { v.cors.Expose = s }),
+		Doc:   "Value of Access-Control-Expose-Headers.",
 	},
 	{
-		Name: "cors-allow-credentials", Scope: PerRoute, Default: "true", Support: Later,
-		Doc: "Credentials.",
+		Name: "cors-allow-credentials", Scope: PerRoute, Default: "true",
+		parse: boolean(func(v *Values, b bool) { v.cors.Credentials = b }),
+		Doc:   "Sends Access-Control-Allow-Credentials: true.",
 	},
 	{
-		Name: "cors-max-age", Scope: PerRoute, Default: "1728000", Support: Later,
-		Doc: "Seconds a preflight answer is valid.",
+		Name: "cors-max-age", Scope: PerRoute, Default: "1728000",
+		parse: parseMaxAge,
+		Doc:   "Seconds a preflight answer is valid.",
 	},
 
 	// Errors, default backend, mirror, WAF, tracing, TLS.

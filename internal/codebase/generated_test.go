@@ -3,6 +3,8 @@ package codebase
 import (
 	"flag"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,6 +20,7 @@ var update = flag.Bool("update", false, "write the generated documents")
 func TestGenerated(t *testing.T) {
 	for name, text := range map[string]string{
 		"docs/annotations.md": annotation.Markdown(),
+		"deploy/daemun.yaml":  manifests(t),
 		"docs/configmap.md":   configmap.Markdown(),
 	} {
 		if *update {
@@ -29,4 +32,19 @@ func TestGenerated(t *testing.T) {
 			t.Errorf("%s is out of date, run make generate:\n%s", name, d)
 		}
 	}
+}
+
+// manifests joins the files of deploy/manifests in the order of their names,
+// which is the order in which objects need each other.
+func manifests(t *testing.T) string {
+	t.Helper()
+	files, err := filepath.Glob("../../deploy/manifests/*.yaml") // sorted
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := []string{"# Made from deploy/manifests by `make generate`.\n"}
+	for _, file := range files {
+		parts = append(parts, read(t, strings.TrimPrefix(filepath.ToSlash(file), "../../")))
+	}
+	return strings.Join(parts, "---\n")
 }

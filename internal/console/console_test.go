@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,37 @@ func TestTables(t *testing.T) {
 			"endpoints", `[{"namespace":"d","name":"s","addresses":[{"address":"127.0.0.10:80","ready":true},{"address":"127.0.0.9:80","ready":true},{"address":"127.0.0.8:80"}]}]`,
 			Selection{Namespace: "d", Output: "wide"},
 			"NAME   ENDPOINTS                    NOT READY\ns      127.0.0.9:80,127.0.0.10:80   127.0.0.8:80\n",
+		},
+		"some endpoints of many": {
+			"endpoints", `[{"namespace":"d","name":"s","addresses":[{"address":"127.0.0.4:80","ready":true},{"address":"127.0.0.1:80","ready":true},
+				{"address":"127.0.0.3:80","ready":true},{"address":"127.0.0.2:80","ready":true},{"address":"127.0.0.5:80","ready":true}]},{"namespace":"d","name":"t","addresses":[]}]`,
+			Selection{Namespace: "d"},
+			"NAME   ENDPOINTS\ns      127.0.0.1:80,127.0.0.2:80,127.0.0.3:80 + 2 more...\nt      <none>\n",
+		},
+		"services as kubectl shows them": {
+			"services", `[
+				{"metadata":{"namespace":"d","name":"a"},"spec":{"type":"ClusterIP","clusterIP":"127.96.0.9","ports":[{"port":80,"protocol":"TCP"},{"port":53,"protocol":"UDP"}]}},
+				{"metadata":{"namespace":"d","name":"b"},"spec":{"type":"ClusterIP","clusterIP":"None","selector":{"app":"b","x":"y"}}},
+				{"metadata":{"namespace":"d","name":"c"},"spec":{"type":"NodePort","clusterIP":"127.96.0.8","externalIPs":["127.0.0.3"],"ports":[{"port":80,"nodePort":30080,"protocol":"TCP"}]}},
+				{"metadata":{"namespace":"d","name":"d"},"spec":{"type":"LoadBalancer","clusterIP":"127.96.0.7","ports":[{"port":80,"protocol":"TCP"}]}},
+				{"metadata":{"namespace":"d","name":"e"},"spec":{"type":"LoadBalancer","clusterIP":"127.96.0.6","externalIPs":["127.0.0.3"],"ports":[{"port":80,"protocol":"TCP"}]},
+				 "status":{"loadBalancer":{"ingress":[{"ip":"127.200.0.1"}]}}},
+				{"metadata":{"namespace":"d","name":"f"},"spec":{"type":"ExternalName","externalName":"example.com"}}]`,
+			Selection{Namespace: "d", Output: "wide"},
+			"NAME   TYPE           CLUSTER-IP   EXTERNAL-IP             PORT(S)         SELECTOR\n" +
+				"a      ClusterIP      127.96.0.9   <none>                  80/TCP,53/UDP   <none>\n" +
+				"b      ClusterIP      None         <none>                  <none>          app=b,x=y\n" +
+				"c      NodePort       127.96.0.8   127.0.0.3               80:30080/TCP    <none>\n" +
+				"d      LoadBalancer   127.96.0.7   <pending>               80/TCP          <none>\n" +
+				"e      LoadBalancer   127.96.0.6   127.200.0.1,127.0.0.3   80/TCP          <none>\n" +
+				"f      ExternalName   <none>       example.com             <none>          <none>\n",
+		},
+		"nodes and their Pods' networks": {
+			"nodes", `[{"metadata":{"name":"a","labels":{"topology.kubernetes.io/zone":"east"}},"spec":{"podCIDR":"127.244.0.0/24","podCIDRs":["127.244.0.0/24","127.244.2.0/24"]},
+				"status":{"addresses":[{"type":"InternalIP","address":"127.18.0.1"},{"type":"ExternalIP","address":"192.0.2.1"},{"type":"Hostname","address":"a"}]}}]`,
+			Selection{Output: "wide"},
+			"NAME   INTERNAL-IP   EXTERNAL-IP   POD-NETWORK                     ZONE\n" +
+				"a      127.18.0.1    192.0.2.1     127.244.0.0/24,127.244.2.0/24   east\n",
 		},
 		"routes": {
 			"routes", `[{"host":"h","match":"Prefix","pattern":"/","ingress":{"namespace":"d","name":"i"},"backend":"d/s/80"},
@@ -74,6 +106,35 @@ func TestTables(t *testing.T) {
 	}
 }
 
+func TestServicesOnFirstScreen(t *testing.T) {
+	t.Parallel()
+	addr := netip.MustParseAddr
+	n := &ir.Network{Services: []*ir.Service{
+		{Namespace: "default", Name: "kubernetes", ClusterIPs: []netip.Addr{addr("127.96.0.1")}},
+		{Namespace: "d", Name: "alias", ExternalName: "db.example"},
+		{Namespace: "d", Name: "db", Headless: true},
+		{Namespace: "d", Name: "lost"},
+		{Namespace: "d", Name: "web", ClusterIPs: []netip.Addr{addr("127.96.1.1")}, LoadBalancerIPs: []netip.Addr{addr("127.200.0.1")}, Ports: []ir.ServicePort{
+			{Port: 80, NodePort: 30080, Transport: ir.TCP}, {Port: 53, Transport: ir.UDP},
+		}},
+		{Namespace: "kube-system", Name: "kube-dns", Unproxied: true},
+	}}
+	const want = `
+  SERVICE   ADDRESS
+  d/alias   alias of db.example
+  d/db      headless
+  d/lost    none
+  d/web     127.96.1.1:80, 127.200.0.1:80, node port 30080, 127.96.1.1:53/UDP, 127.200.0.1:53/UDP
+
+  names    dig @127.0.0.1 -p 5353 NAME.NAMESPACE.svc.cluster.local
+  look `
+	var got bytes.Buffer
+	NewUp(&got, false).URLs(URLs{Config: &ir.Config{}, Network: n, DNS: "127.0.0.1:5353", Zone: "cluster.local", Admin: "127.0.0.1:1", Pods: "1 Pod ready"})
+	if !strings.Contains(got.String(), want) {
+		t.Errorf("got\n%s\nwant\n%s", &got, want)
+	}
+}
+
 func TestURLs(t *testing.T) {
 	t.Parallel()
 	shop := ir.Ref{Kind: "Ingress", Namespace: "d", Name: "shop"}
@@ -91,7 +152,7 @@ func TestURLs(t *testing.T) {
 		want  string
 	}{
 		"one screen": {many, "  http://h29:8080/   service shop:80   d/shop\n  … and 3 more: daemun get routes -A\n\n  try "},
-		"none":       {nil, "  No Ingress has a URL yet.\n\n  look "},
+		"none":       {nil, "  No Ingress has a URL yet, and there is no Service.\n\n  look "},
 		"expressions are cut to what one can ask for": {
 			[]*ir.Host{{Name: "h", RegexMode: true, Routes: []*ir.Route{route(ir.MatchRegex, "/api(/|$)(.*)", "^/api(/|$)(.*)"), route(ir.MatchRegex, "/p", "^/p/"), route(ir.MatchRegex, "/p", "^/p")}}},
 			"  http://h:8080/api   service shop:80   d/shop\n  http://h:8080/p     service shop:80   d/shop\n\n  try      curl --resolve h:8080:127.0.0.1 'http://h:8080/api'\n",

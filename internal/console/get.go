@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -119,63 +117,6 @@ func podStatus(p *corev1.Pod) string {
 	return string(p.Status.Phase)
 }
 
-var services = view[*corev1.Service]{id: metaID[*corev1.Service], columns: func(now time.Time) []column[*corev1.Service] {
-	return []column[*corev1.Service]{
-		nameColumn[*corev1.Service](),
-		{header: "TYPE", cell: func(s *corev1.Service) string { return string(s.Spec.Type) }},
-		{header: "CLUSTER-IP", cell: func(s *corev1.Service) string { return s.Spec.ClusterIP }},
-		{header: "EXTERNAL-IP", cell: func(s *corev1.Service) string {
-			var list []string
-			for _, i := range s.Status.LoadBalancer.Ingress {
-				list = append(list, i.IP+i.Hostname)
-			}
-			list = append(list, s.Spec.ExternalIPs...)
-			if s.Spec.ExternalName != "" {
-				list = append(list, s.Spec.ExternalName)
-			}
-			return strings.Join(list, ",")
-		}},
-		{header: "PORT(S)", cell: func(s *corev1.Service) string {
-			var list []string
-			for _, p := range s.Spec.Ports {
-				text := strconv.Itoa(int(p.Port))
-				if p.NodePort != 0 {
-					text += ":" + strconv.Itoa(int(p.NodePort))
-				}
-				list = append(list, text+"/"+string(p.Protocol))
-			}
-			return strings.Join(list, ",")
-		}},
-		ageColumn[*corev1.Service](now),
-		{header: "SELECTOR", wide: true, cell: func(s *corev1.Service) string {
-			return metav1.FormatLabelSelector(metav1.SetAsLabelSelector(s.Spec.Selector))
-		}},
-	}
-}}
-
-var endpoints = view[admin.Endpoints]{
-	id: func(e admin.Endpoints) (string, string) { return e.Namespace, e.Name },
-	columns: func(time.Time) []column[admin.Endpoints] {
-		list := func(ready bool) func(admin.Endpoints) string {
-			return func(e admin.Endpoints) string {
-				var list []string
-				for _, a := range e.Addresses {
-					if a.Ready == ready {
-						list = append(list, a.Address)
-					}
-				}
-				slices.SortFunc(list, compareAddresses)
-				return strings.Join(list, ",")
-			}
-		}
-		return []column[admin.Endpoints]{
-			{header: "NAME", cell: func(e admin.Endpoints) string { return e.Name }},
-			{header: "ENDPOINTS", cell: list(true)},
-			{header: "NOT READY", wide: true, cell: list(false)},
-		}
-	},
-}
-
 var endpointSlices = view[*discoveryv1.EndpointSlice]{id: metaID[*discoveryv1.EndpointSlice], columns: func(now time.Time) []column[*discoveryv1.EndpointSlice] {
 	return []column[*discoveryv1.EndpointSlice]{
 		nameColumn[*discoveryv1.EndpointSlice](),
@@ -244,21 +185,6 @@ var ingressClasses = view[*networkingv1.IngressClass]{id: metaID[*networkingv1.I
 	}
 }}
 
-var nodes = view[*corev1.Node]{id: metaID[*corev1.Node], clusterWide: true, columns: func(now time.Time) []column[*corev1.Node] {
-	return []column[*corev1.Node]{
-		nameColumn[*corev1.Node](),
-		{header: "INTERNAL-IP", cell: func(n *corev1.Node) string {
-			for _, a := range n.Status.Addresses {
-				if a.Type == corev1.NodeInternalIP {
-					return a.Address
-				}
-			}
-			return ""
-		}},
-		ageColumn[*corev1.Node](now),
-	}
-}}
-
 var namespaces = view[*corev1.Namespace]{id: metaID[*corev1.Namespace], clusterWide: true, columns: func(now time.Time) []column[*corev1.Namespace] {
 	return []column[*corev1.Namespace]{nameColumn[*corev1.Namespace](), ageColumn[*corev1.Namespace](now)}
 }}
@@ -290,16 +216,6 @@ var routes = view[admin.Route]{
 			{header: "INGRESS", cell: func(r admin.Route) string { return strings.Trim(r.Ingress.Namespace+"/"+r.Ingress.Name, "/") }},
 		}
 	},
-}
-
-// compareAddresses orders "ip:port" as numbers.
-func compareAddresses(a, b string) int {
-	x, errX := netip.ParseAddrPort(a)
-	y, errY := netip.ParseAddrPort(b)
-	if errX != nil || errY != nil {
-		return strings.Compare(a, b)
-	}
-	return x.Compare(y)
 }
 
 func redirectText(r *ir.Redirect) string {

@@ -17,10 +17,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// column is one column of a table of T. A wide column appears with -o wide.
+// column is one column of a table of T. A wide column appears with -o wide, a
+// narrow one without.
 type column[T any] struct {
 	header string
 	wide   bool
+	narrow bool
 	// optional columns disappear when no row has anything to say.
 	optional bool
 	cell     func(T) string
@@ -123,7 +125,7 @@ func (v view[T]) table(w io.Writer, items []T, s Selection) error {
 	}
 	columns = slices.DeleteFunc(columns, func(c column[T]) bool {
 		empty := c.optional && !slices.ContainsFunc(items, func(t T) bool { return c.cell(t) != "" })
-		return empty || c.wide && s.Output != "wide"
+		return empty || c.wide && s.Output != "wide" || c.narrow && s.Output == "wide"
 	})
 	tw := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 	row := func(cell func(column[T]) string) {

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
@@ -83,8 +85,12 @@ const maxURLs = 30
 // URLs is what the first screen shows.
 type URLs struct {
 	Config *ir.Config
+	// Network lists the Services; nil is none.
+	Network *ir.Network
 	// HTTP, HTTPS and Admin are the bound addresses, "host:port".
-	HTTP, HTTPS, Admin string
+	HTTP, HTTPS, DNS, Admin string
+	// Zone is the domain of the names of Services.
+	Zone string
 	// Pods is a line about the Pods ("3 Pods ready").
 	Pods string
 }
@@ -97,10 +103,30 @@ func (u *Up) URLs(s URLs) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	fmt.Fprintf(u.w, "\ndaemun is up: %s\n\n", s.Pods)
+	first, rows := u.ingresses(s)
+	list := listed(s.Network)
+	if rows > 0 && len(list) > 0 {
+		fmt.Fprintln(u.w)
+	}
+	u.services(list)
+	if rows+len(list) == 0 {
+		fmt.Fprintln(u.w, "  No Ingress has a URL yet, and there is no Service.")
+	}
+	fmt.Fprintln(u.w)
+	if first != "" {
+		fmt.Fprintf(u.w, "  try      %s\n", first)
+	}
+	if s.DNS != "" {
+		host, port, _ := net.SplitHostPort(s.DNS)
+		fmt.Fprintf(u.w, "  names    dig @%s -p %s NAME.NAMESPACE.svc.%s\n", host, port, s.Zone)
+	}
+	fmt.Fprintf(u.w, "  look     daemun get routes -A · daemun get pods -A · daemun explain URL   (admin address http://%s)\n  stop     Ctrl-C\n\n", s.Admin)
+}
+
+// ingresses prints the URLs and returns how to try the first of them.
+func (u *Up) ingresses(s URLs) (first string, rows int) {
 	tw := tabwriter.NewWriter(u.w, 0, 8, 3, ' ', 0)
 	fmt.Fprintln(tw, "  URL\tGOES TO\tINGRESS")
-	var first string
-	rows := 0
 	for _, h := range s.Config.Hosts {
 		for i, r := range h.Routes {
 			if r.Ingress.Name == "" || r.Implicit && r.Backend == "" || r.Redirect != nil && r.Redirect.AppendSlash || twin(h, i) {
@@ -122,19 +148,74 @@ func (u *Up) URLs(s URLs) {
 	}
 	if rows > 0 {
 		_ = tw.Flush() // the only error is that of the terminal itself
-	} else {
-		fmt.Fprintln(u.w, "  No Ingress has a URL yet.")
 	}
 	if rows > maxURLs {
 		fmt.Fprintf(u.w, "  … and %d more: daemun get routes -A\n", rows-maxURLs)
 	}
-	if first != "" {
-		fmt.Fprintf(u.w, "\n  try      %s\n", first)
+	return first, rows
+}
+
+// maxServices is how many the first screen lists.
+const maxServices = 15
+
+// listed are the Services of the user; those of the cluster itself are left
+// out.
+func listed(n *ir.Network) (list []*ir.Service) {
+	if n == nil {
+		return nil
 	}
-	if first == "" {
-		fmt.Fprintln(u.w)
+	for _, s := range n.Services {
+		if !s.Unproxied && (s.Namespace != "default" || s.Name != "kubernetes") {
+			list = append(list, s)
+		}
 	}
-	fmt.Fprintf(u.w, "  look     daemun get routes -A · daemun get pods -A · daemun explain URL   (admin address http://%s)\n  stop     Ctrl-C\n\n", s.Admin)
+	return list
+}
+
+// services prints where Services are reached.
+func (u *Up) services(list []*ir.Service) {
+	if len(list) == 0 {
+		return
+	}
+	tw := tabwriter.NewWriter(u.w, 0, 8, 3, ' ', 0)
+	fmt.Fprintln(tw, "  SERVICE\tADDRESS")
+	for _, s := range list[:min(len(list), maxServices)] {
+		fmt.Fprintf(tw, "  %s/%s\t%s\n", s.Namespace, s.Name, serviceAddresses(s))
+	}
+	_ = tw.Flush() // the only error is that of the terminal itself
+	if len(list) > maxServices {
+		fmt.Fprintf(u.w, "  … and %d more: daemun get services -A\n", len(list)-maxServices)
+	}
+}
+
+// serviceAddresses is where a Service is reached, in one line.
+func serviceAddresses(s *ir.Service) string {
+	switch {
+	case s.ExternalName != "":
+		return "alias of " + s.ExternalName
+	case s.Headless:
+		return "headless"
+	}
+	var list []string
+	for _, p := range s.Ports {
+		for _, a := range slices.Concat(s.ClusterIPs, s.ExternalIPs, s.LoadBalancerIPs) {
+			list = append(list, netip.AddrPortFrom(a, p.Port).String()+suffix(p.Transport))
+		}
+		if p.NodePort != 0 {
+			list = append(list, fmt.Sprintf("node port %d%s", p.NodePort, suffix(p.Transport)))
+		}
+	}
+	if len(list) == 0 {
+		return "none"
+	}
+	return strings.Join(list, ", ")
+}
+
+func suffix(t ir.Transport) string {
+	if t == ir.UDP {
+		return "/UDP"
+	}
+	return ""
 }
 
 func link(scheme, host, addr string, r *ir.Route) string {

@@ -79,6 +79,9 @@ func New(c Config) *Loop {
 // State returns what is live. Before the first table its Config is nil.
 func (l *Loop) State() State { return *l.state.Load() }
 
+// EndpointsRevision is that of the view whose EndpointSlices are in force.
+func (l *Loop) EndpointsRevision() uint64 { return l.endpoints.revision.Load() }
+
 // Build translates the present view and publishes the result. A panic in the
 // pure layers keeps the last table live and is returned as an error.
 func (l *Loop) Build() (err error) {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"slices"
+	"sync/atomic"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -16,10 +17,12 @@ import (
 // made, so that a change of one slice costs one comparison per backend instead
 // of one evaluation.
 type endpointCache struct {
-	made map[ir.BackendID]sources
+	made     map[ir.BackendID]sources
+	revision atomic.Uint64 // of the EndpointSlices that are in force
 }
 
 type sources struct {
+	backend *ir.Backend
 	service *corev1.Service
 	slices  []*discoveryv1.EndpointSlice
 }
@@ -30,14 +33,18 @@ func (c *endpointCache) refresh(v *store.View, backends []*ir.Backend, up *upstr
 	made := make(map[ir.BackendID]sources, len(backends))
 	for _, b := range backends {
 		name := store.Name{Namespace: b.Namespace, Name: b.Service}
-		now := sources{service: v.Services[name], slices: v.SlicesOf(name)}
+		now := sources{backend: b, service: v.Services[name], slices: v.SlicesOf(name)}
 		before, known := c.made[b.ID]
-		if !known || before.service != now.service || !slices.Equal(before.slices, now.slices) {
+		if !known || before.backend != b {
+			up.Configure(b)
+		}
+		if !known || before.backend != b || before.service != now.service || !slices.Equal(before.slices, now.slices) {
 			up.Update(translate.Endpoints(v, b))
 		}
 		made[b.ID] = now
 	}
 	c.made = made
+	c.revision.Store(v.EndpointsRevision)
 }
 
 // retain drops the backends that no table refers to.

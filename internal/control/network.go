@@ -44,6 +44,14 @@ func NewNetworkLoop(c NetworkConfig) *NetworkLoop {
 // Network returns what is in force, nil before the first Build.
 func (l *NetworkLoop) Network() *ir.Network { return l.network.Load() }
 
+// Revision is that of the view that is in force, 0 before the first Build.
+func (l *NetworkLoop) Revision() uint64 {
+	if n := l.Network(); n != nil {
+		return n.Revision
+	}
+	return 0
+}
+
 // Problems returns what is wrong with Services, sorted. The slice must not be
 // written.
 func (l *NetworkLoop) Problems() []ir.Problem {

@@ -16,10 +16,12 @@ import (
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
+	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
 	"daemun/internal/table"
@@ -61,6 +63,10 @@ type edges struct {
 	starting string
 	// namespace, class and pod are the constant labels of the metrics.
 	namespace, class, pod string
+	// layer4, names and explainConnection are nil where there is no Service network.
+	layer4            func() metrics.Layer4
+	names             func() metrics.DNS
+	explainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
 	// logPath is nil where there are no local Pods.
 	logPath func(pod store.Name, container string) string
 	// refuse says which addresses this mode never dials; nil adds none.
@@ -127,7 +133,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.problems = &problemBoard{locate: e.locate, sources: e.sources, changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
-		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics},
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.certs.Update,
 		Published: func(s control.State) {
@@ -298,8 +304,8 @@ func (g *gateway) adminConfig() admin.Config {
 		Version: g.config.Version, View: g.store.View, State: g.loop.State, Table: g.table.Load,
 		Problems: g.problems.list, Backend: g.upstreams.Backend, Ready: g.readiness,
 		Metrics: scrape, Certificates: g.certs.Info, Address: g.config.ListenAddress,
-		LogPath: g.logPath,
-		Health:  g.health, HealthPath: g.healthPath, Restricted: g.restricted,
+		LogPath: g.logPath, ExplainConnection: g.explainConnection,
+		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain,
 	}
 }

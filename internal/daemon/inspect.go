@@ -3,12 +3,15 @@ package daemon
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 
 	"daemun/internal/explain"
 	"daemun/internal/ir"
+	"daemun/internal/l4"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
+	"daemun/internal/network"
 	"daemun/internal/standalone"
 	"daemun/internal/store"
 	"daemun/internal/table"
@@ -30,6 +33,7 @@ type Inspection struct {
 	prefix   string
 	table    *table.Table
 	backends *upstream.Registry
+	network  *ir.Network
 }
 
 // Inspect reads manifests and translates them. It opens no socket, starts no
@@ -53,11 +57,14 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 		Config: res.Config, Objects: len(first.Put), loader: loader, view: view, prefix: o.AnnotationsPrefix,
 		backends: upstream.NewRegistry(upstream.Config{}),
 	}
-	for _, p := range slices.Concat(loader.Problems(), planned, res.Problems) {
+	services, serviceProblems := network.New().Translate(view)
+	in.network = services
+	for _, p := range slices.Concat(loader.Problems(), planned, res.Problems, serviceProblems) {
 		in.Problems = append(in.Problems, Located(p, loader.Locate))
 	}
 	slices.SortFunc(in.Problems, ir.Problem.Compare)
 	for _, b := range res.Config.Backends {
+		in.backends.Configure(b)
 		in.backends.Update(translate.Endpoints(view, b))
 	}
 	unobserved := &metrics.Route{}
@@ -71,6 +78,18 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 // Explain answers for one request as these manifests would serve it.
 func (in *Inspection) Explain(r explain.Request) (*explain.Answer, error) {
 	return explain.Explain(r, explain.Source{Table: in.table, View: in.view, Problems: in.Problems, Prefix: in.prefix, Place: placeOf(in.loader.Locate)})
+}
+
+// ExplainConnection answers for one connection as these manifests would serve
+// it.
+func (in *Inspection) ExplainConnection(r explain.ConnectionRequest) (*explain.Connection, error) {
+	hosts := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
+	return explain.ExplainConnection(r, explain.NetworkSource{
+		Network: in.network, Zone: standalone.DefaultZone, View: in.view, Problems: in.Problems, Place: placeOf(in.loader.Locate),
+		Decide: func(t ir.Transport, to netip.AddrPort, client netip.Addr) l4.Decision {
+			return l4.Decide(in.network, l4.Question{Transport: t, To: to, Client: client, HostAddresses: hosts})
+		},
+	})
 }
 
 // Close releases what the inspection holds.

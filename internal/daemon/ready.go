@@ -12,6 +12,7 @@ import (
 type addresses struct {
 	HTTP  string `json:"http"`
 	HTTPS string `json:"https"`
+	DNS   string `json:"dns,omitempty"`
 	Admin string `json:"admin"`
 }
 

@@ -7,6 +7,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,8 +19,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"daemun/internal/console"
+	"daemun/internal/explain"
 	"daemun/internal/ir"
 	"daemun/internal/manifest"
+	"daemun/internal/metrics"
 	"daemun/internal/process"
 	"daemun/internal/standalone"
 	"daemun/internal/store"
@@ -29,8 +32,9 @@ import (
 // all the same: a Pod that takes longer must not hold back the others.
 const settleTimeout = 20 * time.Second
 
-// lameDuck is ample for a change of endpoints to be in force.
-const lameDuck = 50 * time.Millisecond
+// lameDuck is how long programs go on after no new connection leads to them:
+// time to take those that are on their way.
+const lameDuck = 100 * time.Millisecond
 
 // UpConfig is everything `daemun up` can be told.
 type UpConfig struct {
@@ -53,6 +57,7 @@ type UpConfig struct {
 	// Networks are the address ranges; zero ones are the usual, or the next
 	// that no other Daemun of this machine has.
 	Networks standalone.Networks
+	Network  NetworkConfig
 }
 
 // Up runs manifests on this machine until ctx ends, then drains and stops
@@ -76,6 +81,7 @@ type up struct {
 	loader   *manifest.Loader
 	cluster  *standalone.Cluster
 	networks *standalone.Reservation
+	services *serviceNetwork
 	runtime  *process.Runtime
 	started  time.Time
 }
@@ -92,6 +98,8 @@ func newUp(ctx context.Context, c UpConfig) (*up, error) {
 		return nil, err
 	}
 	if err := d.newCluster(); err != nil {
+		d.services.close()
+		d.networks.Close()
 		d.closeSockets()
 		return nil, err
 	}
@@ -101,14 +109,27 @@ func newUp(ctx context.Context, c UpConfig) (*up, error) {
 
 func (d *up) edges() edges {
 	return edges{
-		say:       d.console.Say,
-		locate:    d.loader.Locate,
-		sources:   []problemSource{d.loader.Problems, func() []ir.Problem { return d.cluster.Problems() }},
+		say:    d.console.Say,
+		locate: d.loader.Locate,
+		sources: []problemSource{
+			d.loader.Problems, func() []ir.Problem { return d.cluster.Problems() }, func() []ir.Problem { return d.services.problems() },
+		},
 		changed:   d.console.Problems,
 		starting:  "Pods are not ready yet",
 		namespace: "standalone", class: d.Translate.IngressClass, pod: "daemun",
-		logPath: func(pod store.Name, container string) string { return d.cluster.LogPath(pod, container) },
+		layer4:            func() metrics.Layer4 { return d.services.layer4() },
+		explainConnection: d.explainConnection,
+		names:             func() metrics.DNS { return d.services.names() },
+		logPath:           func(pod store.Name, container string) string { return d.cluster.LogPath(pod, container) },
 	}
+}
+
+// explainConnection answers for one connection to a Service.
+func (d *up) explainConnection(r explain.ConnectionRequest) (*explain.Connection, error) {
+	return explain.ExplainConnection(r, explain.NetworkSource{
+		Network: d.services.loop.Network(), Decide: d.services.l4.Decide, Zone: cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
+		View: d.store.View(), Problems: d.problems.list(), Place: placeOf(d.locate),
+	})
 }
 
 // openSockets comes first of all: a port that is taken is the most common
@@ -118,8 +139,25 @@ func (d *up) openSockets(ctx context.Context) error {
 	if err == nil {
 		err = d.openAdmin()
 	}
+	if err == nil {
+		err = d.openServices(ctx)
+	}
 	if err != nil {
 		d.closeSockets()
+	}
+	return err
+}
+
+// openServices takes the addresses and opens what serves them.
+func (d *up) openServices(ctx context.Context) (err error) {
+	if d.networks, err = d.Networks.Reserve(); err != nil {
+		return err
+	}
+	if d.networks.Moved != "" {
+		d.console.Say(d.networks.Moved)
+	}
+	if d.services, err = d.openNetwork(ctx, d.Network, d.networks.Networks); err != nil {
+		d.networks.Close()
 	}
 	return err
 }
@@ -132,17 +170,13 @@ func (d *up) newCluster() error {
 	if err := d.openStateDir(); err != nil {
 		return err
 	}
-	if d.networks, err = d.Networks.Reserve(); err != nil {
-		return err
-	}
-	if d.networks.Moved != "" {
-		d.console.Say(d.networks.Moved)
-	}
 	d.runtime = process.NewRuntime(process.Config{Exe: self, NoNamespaces: d.NoNamespaces})
 	d.cluster = standalone.New(standalone.Config{
 		Store: d.store, Runtime: d.runtime, StateDir: d.StateDir, Images: d.Images, Self: self,
 		PodNetwork: d.networks.Pods, ServiceNetwork: d.networks.Services,
 		NodeNetwork: d.networks.Nodes, LoadBalancerNetwork: d.networks.LoadBalancers,
+		DNS:      standalone.DNS{Zone: d.Network.ClusterDomain, Server: d.services.standard, Fallback: d.services.address},
+		InForce:  d.inForce,
 		LameDuck: lameDuck, Logger: d.logger, Output: d.output,
 	})
 	return nil
@@ -172,6 +206,20 @@ func (d *up) openStateDir() (err error) {
 	return nil
 }
 
+// inForce waits until the data side goes by what the store says now.
+func (d *up) inForce(ctx context.Context) {
+	v := d.store.View()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for d.loop.EndpointsRevision() < v.EndpointsRevision || d.services.loop.Revision() < v.NetworkRevision {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // output shows a line of a container; its name only where a Pod has several.
 func (d *up) output(pod store.Name, container, _ string, line []byte) {
 	if p := d.store.View().Pods[pod]; p != nil && len(p.Spec.InitContainers)+len(p.Spec.Containers) == 1 {
@@ -188,11 +236,12 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	workloads := newGroup(context.WithoutCancel(ctx))
 	traffic := newGroup(context.WithoutCancel(ctx))
 	workloads.start("pods", func(ctx context.Context) error { return d.cluster.Run(ctx, kill) })
-	if err := d.loop.Build(); err != nil {
+	if err := errors.Join(d.loop.Build(), d.services.loop.Build()); err != nil {
 		return errors.Join(err, workloads.stop())
 	}
 	d.startAdmin(traffic)
 	d.startTraffic(traffic)
+	d.services.start(traffic)
 	traffic.start("manifests", func(ctx context.Context) error { return d.loader.Watch(ctx, d.apply) })
 	err := d.follow(ctx, workloads, traffic)
 
@@ -243,7 +292,11 @@ func (d *up) apply(ch manifest.Change) {
 func (d *up) announce() error {
 	d.ready.Store(true)
 	a := d.addresses()
-	d.console.URLs(console.URLs{Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, Admin: a.Admin, Pods: d.podsLine()})
+	a.DNS = d.services.address.String()
+	d.console.URLs(console.URLs{
+		Config: d.loop.State().Config, HTTP: a.HTTP, HTTPS: a.HTTPS, DNS: a.DNS, Admin: a.Admin, Pods: d.podsLine(),
+		Network: d.services.loop.Network(), Zone: cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
+	})
 	return writeReadyFile(d.ReadyFile, a)
 }
 

@@ -7,6 +7,7 @@ package daemuntest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -48,8 +49,9 @@ func BuildTo(dir string, flags ...string) error {
 
 // Instance is one running `daemun up`.
 type Instance struct {
-	// HTTP, HTTPS and Admin are the bound addresses.
-	HTTP, HTTPS, Admin string
+	// HTTP, HTTPS, DNS and Admin are the bound addresses.
+	HTTP, HTTPS, DNS, Admin string
+	Networks                Networks `json:"-"`
 	// Dir is the working directory, Manifests the folder of manifests in it.
 	Dir, Manifests string
 	Process        *os.Process
@@ -75,6 +77,8 @@ type Options struct {
 	Env []string
 	// Dir is the working directory; default a new one.
 	Dir string
+	// NodePorts overrides Networks.NodePorts.
+	NodePorts string
 	// Confined takes away what root may do with the files of others, so that
 	// permissions count as they do for everybody.
 	Confined bool
@@ -110,10 +114,12 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	if len(o.Paths) == 0 {
 		o.Paths = []string{"manifests"}
 	}
+	d.Networks = ReserveNetworks(t)
+	d.Networks.NodePorts = cmp.Or(o.NodePorts, d.Networks.NodePorts)
 	args := append([]string{
-		"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
+		"up", "--http-port", "0", "--https-port", "0", "--dns-port", "0", "--admin-address", "127.0.0.1:0",
 		"--ready-file", d.readyFile(), "--state-dir", filepath.Join(o.Dir, "state"),
-	}, Networks(t)...)
+	}, d.Networks.Flags()...)
 	args = append(args, o.Args...)
 	cmd := exec.Command(filepath.Join(o.Bin, "daemun"), append(args, o.Paths...)...)
 	cmd.Dir = o.Dir
@@ -301,6 +307,7 @@ func (d *Instance) newClient() *http.Client {
 type Echo struct {
 	Path, Host, Method, Proto, Namespace, Ingress, Service, Pod string
 	Headers                                                     map[string][]string
+	RemoteAddr                                                  string
 }
 
 // Get asks for a URL and decodes the echo; status is that of the response.

@@ -12,10 +12,25 @@ import (
 // addresses.
 const networkGuard = 47111
 
-// Networks returns the flags that give an instance addresses of its own, so
-// that several run on one machine without meeting, in this process or another.
-// The block is given back with the test.
-func Networks(t testing.TB) []string {
+// Networks are addresses that one instance has for itself.
+type Networks struct {
+	Pods, Services, Nodes, LoadBalancers string // CIDR
+	// NodePorts is the address beside those of nodes where node ports answer.
+	NodePorts string
+}
+
+// Flags gives an instance these addresses.
+func (n Networks) Flags() []string {
+	return []string{
+		"--pod-network", n.Pods, "--service-network", n.Services, "--node-network", n.Nodes,
+		"--load-balancer-network", n.LoadBalancers, "--nodeport-addresses", n.NodePorts,
+	}
+}
+
+// ReserveNetworks finds addresses for an instance, so that several run on one
+// machine without meeting, in this process or another. They are given back
+// with the test.
+func ReserveNetworks(t testing.TB) Networks {
 	t.Helper()
 	for range 1000 {
 		// 127.130.0.0 to 127.189.255.255 in blocks of 4096: away from what
@@ -26,12 +41,12 @@ func Networks(t testing.TB) []string {
 			continue
 		}
 		t.Cleanup(func() { l.Close() })
-		var flags []string
-		for i, name := range []string{"pod", "service", "node", "load-balancer"} {
-			flags = append(flags, "--"+name+"-network", fmt.Sprintf("127.%d.%d.0/22", second, third+4*i))
+		network := func(i int) string { return fmt.Sprintf("127.%d.%d.0/22", second, third+4*i) }
+		return Networks{
+			Pods: network(0), Services: network(1), Nodes: network(2), LoadBalancers: network(3),
+			NodePorts: fmt.Sprintf("127.%d.%d.253/32", second, third+15),
 		}
-		return flags
 	}
 	t.Fatal("no block of loopback addresses is free")
-	return nil
+	return Networks{}
 }

@@ -20,6 +20,7 @@ type policyRow struct {
 func policyRows() []policyRow {
 	return []policyRow{
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
+		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
 		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
 		{"rewrite-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Rewrite == nil {
@@ -29,15 +30,49 @@ func policyRows() []policyRow {
 		}},
 		{"force-ssl-redirect", func(_ *ir.Host, r *ir.Route) string { return on(r.ForceSSLRedirect) }},
 		{"ssl-redirect", func(h *ir.Host, r *ir.Route) string { return on(r.SSLRedirect && h.TLSRedirect) }},
+		{"limit-rps", func(_ *ir.Host, r *ir.Route) string { return limit(r, func(l *ir.Limits) int { return l.PerSecond }) }},
+		{"limit-rpm", func(_ *ir.Host, r *ir.Route) string { return limit(r, func(l *ir.Limits) int { return l.PerMinute }) }},
+		{"limit-connections", func(_ *ir.Host, r *ir.Route) string { return limit(r, func(l *ir.Limits) int { return l.Connections }) }},
+		{"denylist-source-range", func(_ *ir.Host, r *ir.Route) string {
+			if r.Access == nil {
+				return ""
+			}
+			return prefixes(r.Access.Deny)
+		}},
+		{"allowlist-source-range", func(_ *ir.Host, r *ir.Route) string {
+			if r.Access == nil {
+				return ""
+			}
+			return prefixes(r.Access.Allow)
+		}},
+		{"auth-type", func(_ *ir.Host, r *ir.Route) string { return basicAuth(r.BasicAuth) }},
+		{"satisfy", func(_ *ir.Host, r *ir.Route) string {
+			if r.SatisfyAny {
+				return "any"
+			}
+			return ""
+		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"upstream-vhost", func(_ *ir.Host, r *ir.Route) string { return r.UpstreamVhost }},
 		{"x-forwarded-prefix", func(_ *ir.Host, r *ir.Route) string { return r.ForwardedPrefix }},
+		{"connection-proxy-header", func(_ *ir.Host, r *ir.Route) string { return r.ConnectionField }},
 		{"proxy-connect-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ConnectTimeout.D().String() }},
 		{"proxy-send-timeout", func(_ *ir.Host, r *ir.Route) string { return r.SendTimeout.D().String() }},
 		{"proxy-read-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ReadTimeout.D().String() }},
 		{"proxy-next-upstream-tries", func(_ *ir.Host, r *ir.Route) string { return tries(r.Retry.Tries) }},
 		{"default-backend", func(_ *ir.Host, r *ir.Route) string { return string(r.FallbackBackend) }},
+		{"limit-rate", func(_ *ir.Host, r *ir.Route) string {
+			if r.Bandwidth == nil {
+				return ""
+			}
+			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
+		}},
+		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
+		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},
+		{"proxy-cookie-path", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookiePath) }},
+		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
+		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {
 				return ""
@@ -67,14 +102,14 @@ func (e *explanation) policies() []Policy {
 			p.Name = "temporal-redirect"
 		}
 		for _, owner := range e.setters(p.Name) {
-			if e.written(owner, p.Name) != "" {
-				p.Source, p.Place = "annotation", e.annotationPlace(owner, p.Name)
+			if key := e.spelling(owner, p.Name); key != "" {
+				p.Source, p.Place = "annotation", e.annotationPlace(owner, key)
 				break
 			}
 		}
 		list = append(list, p)
 	}
-	return list
+	return append(list, e.balancePolicies()...)
 }
 
 // setters are the Ingresses that may have set a policy: that of the route, and
@@ -95,6 +130,17 @@ func (e *explanation) setters(name string) []ir.Ref {
 func (e *explanation) written(ingress ir.Ref, name string) string {
 	if object := e.ingress(ingress); object != nil {
 		return strings.TrimSpace(object.Annotations[e.Prefix+"/"+name])
+	}
+	return ""
+}
+
+// spelling is the name by which an Ingress has an annotation: its own, or an
+// alias; "" if it has none.
+func (e *explanation) spelling(ingress ir.Ref, name string) string {
+	for _, n := range annotation.Spellings(name) {
+		if e.written(ingress, n) != "" {
+			return n
+		}
 	}
 	return ""
 }

@@ -129,6 +129,11 @@ type Route struct {
 	// Denied answers every request of the route with this status, because a
 	// guarding setting of the Ingress is unusable; 0 is off.
 	Denied int `json:"denied,omitempty"`
+	// Canary is nil when absent.
+	Canary *Canary `json:"canary,omitempty"`
+	// SetsAffinity says that the route gives out the affinity cookie of its
+	// backend; others only honour it.
+	SetsAffinity bool `json:"setsAffinity,omitempty"`
 
 	Policies
 }
@@ -164,6 +169,35 @@ type Policies struct {
 	Retry Retry `json:"retry"`
 	// AccessLog is false when the route writes no access log line.
 	AccessLog bool `json:"accessLog"`
+
+	// RelativeRedirects leaves scheme and host out of Locations that Daemun
+	// makes of a path.
+	RelativeRedirects bool `json:"relativeRedirects,omitempty"`
+	// CORS and Access are nil when absent.
+	CORS   *CORS   `json:"cors,omitempty"`
+	Access *Access `json:"access,omitempty"`
+	// BasicAuth is nil when absent.
+	BasicAuth *BasicAuth `json:"basicAuth,omitempty"`
+	// SatisfyAny lets a request pass that one of Access and the ways of
+	// authentication accepts; otherwise all of them have to.
+	SatisfyAny bool `json:"satisfyAny,omitempty"`
+	// Limits and Bandwidth are nil when absent.
+	Limits    *Limits    `json:"limits,omitempty"`
+	Bandwidth *Bandwidth `json:"bandwidth,omitempty"`
+	// ResponseFields are set on every response of the route, in place of
+	// those of the backend. They are sorted by name.
+	ResponseFields []Field `json:"responseFields,omitempty"`
+	// ConnectionField is the Connection field that the backend gets, "close"
+	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
+	// needs.
+	ConnectionField string `json:"connectionField,omitempty"`
+	// CookieDomain and CookiePath change attributes of the backend's cookies:
+	// a Domain that is From, a Path that begins with From.
+	CookieDomain *Replacement `json:"cookieDomain,omitempty"`
+	CookiePath   *Replacement `json:"cookiePath,omitempty"`
+	// LocationPrefix changes what Location and Refresh of the backend begin
+	// with.
+	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
 }
 
 // Redirect is a fixed answer with a Location.
@@ -233,6 +267,8 @@ type Backend struct {
 	Service   string    `json:"service"`
 	// Port is the Service port as the Ingress names it.
 	Port string `json:"port"`
+	// Balance is nil for round robin over the endpoints.
+	Balance *Balance `json:"balance,omitempty"`
 }
 
 // Endpoint is one address of a backend.
@@ -288,6 +324,10 @@ type Settings struct {
 	// number of requests after which one is closed.
 	KeepAlive         Duration `json:"keepAlive"`
 	KeepAliveRequests int      `json:"keepAliveRequests"`
+	// LimitRequestStatus and LimitConnectionStatus answer requests that are
+	// over the limits of a client.
+	LimitRequestStatus    int `json:"limitRequestStatus"`
+	LimitConnectionStatus int `json:"limitConnectionStatus"`
 	// HeaderTimeout is absolute, from the first octet of a request;
 	// BodyTimeout is the idle time while reading a body.
 	HeaderTimeout Duration `json:"headerTimeout"`
@@ -303,6 +343,9 @@ func DefaultSettings() Settings {
 		KeepAliveRequests: 1000,
 		HeaderTimeout:     Duration(60 * time.Second),
 		BodyTimeout:       Duration(60 * time.Second),
+
+		LimitRequestStatus:    503,
+		LimitConnectionStatus: 503,
 	}
 }
 

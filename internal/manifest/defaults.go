@@ -12,7 +12,7 @@ import (
 //
 //	Service         type ClusterIP; sessionAffinity None (ClientIP: timeout 10800 s);
 //	                internalTrafficPolicy Cluster; externalTrafficPolicy Cluster for
-//	                NodePort and LoadBalancer; ports: protocol TCP, targetPort = port
+//	                NodePort, LoadBalancer and with externalIPs; ports: protocol TCP, targetPort = port
 //	Endpoints       ports: protocol TCP
 //	EndpointSlice   ports: protocol TCP, name ""
 //	Secret          type Opaque; stringData merged into data
@@ -51,7 +51,7 @@ func defaultService(o *corev1.Service) {
 	if s.Type != corev1.ServiceTypeExternalName {
 		defaultPointer(&s.InternalTrafficPolicy, corev1.ServiceInternalTrafficPolicyCluster)
 	}
-	if s.Type == corev1.ServiceTypeNodePort || s.Type == corev1.ServiceTypeLoadBalancer {
+	if isExternal(s) {
 		defaultTo(&s.ExternalTrafficPolicy, corev1.ServiceExternalTrafficPolicyCluster)
 	}
 	for i := range s.Ports {

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"fmt"
+	"net/netip"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -12,80 +13,15 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-func finishService(c *checker, o *corev1.Service) {
-	defaultService(o)
-	s := &o.Spec
-	oneOf(c, "spec.type", s.Type, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer, corev1.ServiceTypeExternalName)
-	oneOf(c, "spec.sessionAffinity", s.SessionAffinity, corev1.ServiceAffinityNone, corev1.ServiceAffinityClientIP)
-	if s.SessionAffinityConfig != nil && s.SessionAffinityConfig.ClientIP != nil && s.SessionAffinityConfig.ClientIP.TimeoutSeconds != nil {
-		c.between("spec.sessionAffinityConfig.clientIP.timeoutSeconds", "a time in seconds", *s.SessionAffinityConfig.ClientIP.TimeoutSeconds, 1, 86400)
-	}
-	if s.ExternalTrafficPolicy != "" {
-		oneOf(c, "spec.externalTrafficPolicy", s.ExternalTrafficPolicy, corev1.ServiceExternalTrafficPolicyCluster, corev1.ServiceExternalTrafficPolicyLocal)
-	}
-	if s.InternalTrafficPolicy != nil {
-		oneOf(c, "spec.internalTrafficPolicy", *s.InternalTrafficPolicy, corev1.ServiceInternalTrafficPolicyCluster, corev1.ServiceInternalTrafficPolicyLocal)
-	}
-	c.labels("spec.selector", s.Selector)
-	c.serviceAddresses(s)
-	if s.Type == corev1.ServiceTypeExternalName {
-		if s.ExternalName == "" {
-			c.missing("spec.externalName", "is missing: a Service of type ExternalName wants a DNS name")
-		} else {
-			c.valid("spec.externalName", trimDot(s.ExternalName), validation.IsDNS1123Subdomain)
-		}
-	} else if len(s.Ports) == 0 && s.ClusterIP != corev1.ClusterIPNone {
-		c.missing("spec.ports", "is missing: write at least one port")
-	}
-	names, numbers := map[string]bool{}, map[string]bool{}
-	for i, p := range s.Ports {
-		f := at("spec", "ports", i)
-		c.port(sub(f, "port"), p.Port)
-		oneOf(c, sub(f, "protocol"), p.Protocol, corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP)
-		if p.Port != 0 || child(find(c.root, f), "targetPort") != nil {
-			c.portRef(sub(f, "targetPort"), p.TargetPort)
-		}
-		if p.NodePort != 0 {
-			c.port(sub(f, "nodePort"), p.NodePort)
-		}
-		if p.Name == "" && len(s.Ports) > 1 {
-			c.missing(sub(f, "name"), "is missing: every port wants a name when there are several")
-		} else if p.Name != "" {
-			c.valid(sub(f, "name"), p.Name, validation.IsDNS1123Label)
-		}
-		c.unique(names, sub(f, "name"), p.Name)
-		c.unique(numbers, sub(f, "port"), fmt.Sprintf("%d/%s", p.Port, p.Protocol))
-	}
-}
-
-func trimDot(name string) string {
-	if n := len(name); n > 1 && name[n-1] == '.' {
-		return name[:n-1]
-	}
-	return name
-}
-
-func (c *checker) serviceAddresses(s *corev1.ServiceSpec) {
-	if s.ClusterIP != "" && s.ClusterIP != corev1.ClusterIPNone {
-		c.address("spec.clusterIP", s.ClusterIP)
-	}
-	for i, ip := range s.ExternalIPs {
-		c.address(at("spec", "externalIPs", i), ip)
-	}
-	for i, block := range s.LoadBalancerSourceRanges {
-		c.prefix(at("spec", "loadBalancerSourceRanges", i), block)
-	}
-}
-
 func finishEndpoints(c *checker, o *corev1.Endpoints) {
 	defaultEndpoints(o)
 	for i, s := range o.Subsets {
 		f := fmt.Sprintf("subsets[%d]", i)
 		for j, a := range s.Addresses {
-			c.address(sub(at(f, "addresses", j), "ip"), a.IP)
+			c.endpoint(sub(at(f, "addresses", j), "ip"), a.IP)
 		}
 		for j, a := range s.NotReadyAddresses {
-			c.address(sub(at(f, "notReadyAddresses", j), "ip"), a.IP)
+			c.endpoint(sub(at(f, "notReadyAddresses", j), "ip"), a.IP)
 		}
 		for j, p := range s.Ports {
 			pf := at(f, "ports", j)
@@ -96,6 +32,15 @@ func finishEndpoints(c *checker, o *corev1.Endpoints) {
 			}
 		}
 	}
+}
+
+// endpoint checks an address that traffic is sent to.
+func (c *checker) endpoint(field, text string) netip.Addr {
+	ip := c.address(field, text)
+	if ip.IsValid() && !isDestination(ip) {
+		c.invalid(field, "%s is not the address of an endpoint: write that of one machine, such as 192.0.2.10", text)
+	}
+	return ip
 }
 
 func finishEndpointSlice(c *checker, o *discoveryv1.EndpointSlice) {
@@ -112,7 +57,7 @@ func finishEndpointSlice(c *checker, o *discoveryv1.EndpointSlice) {
 				c.valid(af, trimDot(a), validation.IsDNS1123Subdomain)
 				continue
 			}
-			if ip := c.address(af, a); ip.IsValid() && ip.Is4() != (o.AddressType == discoveryv1.AddressTypeIPv4) {
+			if ip := c.endpoint(af, a); ip.IsValid() && ip.Is4() != (o.AddressType == discoveryv1.AddressTypeIPv4) {
 				c.invalid(af, "%s is not of addressType %s: a slice holds one type only", a, o.AddressType)
 			}
 		}

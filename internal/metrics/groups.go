@@ -26,6 +26,12 @@ func stateGroups(c Config) []group {
 	if c.Rejected != nil {
 		groups = append(groups, rejectedGroup(c.Rejected))
 	}
+	if c.Layer4 != nil {
+		groups = append(groups, layer4Group(c.Layer4))
+	}
+	if c.DNS != nil {
+		groups = append(groups, dnsGroup(c.DNS))
+	}
 	if c.AccessLogDropped != nil {
 		groups = append(groups, single("daemun_accesslog_dropped_lines_total", "Access log lines lost to a full queue or a failing destination.", c.AccessLogDropped))
 	}

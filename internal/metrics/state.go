@@ -26,6 +26,8 @@ type Config struct {
 	// Rejected counts refused requests by reason; the reasons must be a fixed
 	// set (H8.3).
 	Rejected func() map[string]uint64
+	Layer4   func() Layer4
+	DNS      func() DNS
 	// AccessLogDropped and AccessLogWritten count lines.
 	AccessLogDropped, AccessLogWritten func() uint64
 	// Leader is the name of the election and whether this one has won it.

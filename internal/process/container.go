@@ -14,6 +14,7 @@ import (
 type Process struct {
 	id         string
 	pid        int
+	leftOut    []string
 	started    time.Time
 	forceAfter time.Duration // how long Kill waits for the shim
 	shim       *shimProcess
@@ -33,9 +34,9 @@ type Process struct {
 }
 
 // newProcess takes over the shim and the output.
-func newProcess(id string, s *shimProcess, out *output, pid int) *Process {
+func newProcess(id string, s *shimProcess, out *output, r startedReply) *Process {
 	p := &Process{
-		id: id, pid: pid, started: time.Now(), shim: s, out: out,
+		id: id, pid: r.pid, leftOut: r.leftOut, started: time.Now(), shim: s, out: out,
 		done: make(chan struct{}), execs: map[uint64]chan execReply{},
 	}
 	p.copies.Go(func() { out.copyLines(s.stdout, "stdout") })
@@ -46,6 +47,10 @@ func newProcess(id string, s *shimProcess, out *output, pid int) *Process {
 // PID is the process id of the program as the machine sees it (the program
 // itself may see another).
 func (p *Process) PID() int { return p.pid }
+
+// LeftOut says, one sentence each, why optional parts of the program's view
+// are not there.
+func (p *Process) LeftOut() []string { return p.leftOut }
 
 // Done is closed when the program and everything it started has ended and all
 // its output is written.

@@ -68,8 +68,9 @@ func helperNobody() int {
 	}
 	p, err := rt.Start(Spec{
 		ID:   "t/p/c",
-		Argv: []string{"/bin/sh", "-c", "cat /daemun-test/deep/file; id -u; grep CapEff /proc/self/status; echo x > /daemun-test/deep/new || echo read-only"},
+		Argv: []string{"/bin/sh", "-c", "cat /daemun-test/deep/file; uname -n; cat /etc/hosts; id -u; grep CapEff /proc/self/status; echo x > /daemun-test/deep/new || echo read-only"},
 		Env:  []string{"PATH=/usr/bin:/bin"}, Mounts: []Mount{{Source: os.Getenv("SOURCE"), Target: "/daemun-test/deep", ReadOnly: true}},
+		Hostname: "own-name", Optional: []Mount{{Source: os.Getenv("SOURCE") + "/hosts", Target: "/etc/hosts"}},
 		Output: func(stream string, line []byte) { fmt.Printf("%s\n", line) },
 	})
 	if err != nil {

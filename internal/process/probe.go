@@ -36,15 +36,15 @@ func (r *Runtime) findIsolation() {
 	r.reason = fmt.Sprintf("private mount namespaces are not permitted here: %v%s", first, namespaceHint(os.ReadFile))
 }
 
-// candidates lists the isolations worth trying. Root may do without a user
+// candidates lists the isolations worth trying, from the strongest on. Root may do without a user
 // namespace, but root inside a container may lack the capability and still be
 // granted one.
 func candidates(uid int) []isolation {
-	unprivileged := []isolation{{user: true, mount: true, pid: true}, {user: true, mount: true}}
+	unprivileged := []isolation{{user: true, mount: true, pid: true, uts: true}, {user: true, mount: true, pid: true}, {user: true, mount: true}}
 	if uid != 0 {
 		return unprivileged
 	}
-	return append([]isolation{{mount: true, pid: true}, {mount: true}}, unprivileged...)
+	return append([]isolation{{mount: true, pid: true, uts: true}, {mount: true, pid: true}, {mount: true}}, unprivileged...)
 }
 
 // try starts a shim that does everything but start a program: a mount at a

@@ -14,7 +14,7 @@
 //
 // The shim is this same binary, started again; main calls ShimMain first. Where
 // the machine permits, the shim is the first process of its own PID namespace
-// and has a private mount namespace, inside a user namespace unless Daemun is
+// and has private mount and host name namespaces, inside a user namespace unless Daemun is
 // root. Then the kernel itself ends the whole tree with the shim. Elsewhere the
 // shim is the reaper of orphaned descendants and ends them one by one. Either
 // way it watches a socket to Daemun; when Daemun dies, however abruptly, the
@@ -50,6 +50,12 @@ type Spec struct {
 	// Mounts are made in a private mount namespace where the machine permits;
 	// see Runtime.Mounts. Elsewhere they are not made at all.
 	Mounts []Mount
+	// Optional are like Mounts, but one that cannot be made is left out instead
+	// of keeping the container from starting; see Process.LeftOut.
+	Optional []Mount
+	// Hostname is what the program takes for the machine's name, where mounts
+	// work and host names can be private. Empty, and elsewhere: the machine's.
+	Hostname string
 	// Log receives stdout and stderr, each line as the kubelet's log format
 	// "RFC3339Nano stdout|stderr F text". The file and its folder are created
 	// when missing, the file is appended to. A line longer than 16 KiB is cut

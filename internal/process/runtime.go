@@ -149,14 +149,14 @@ func checkSpec(spec Spec) error {
 	if spec.WorkingDir != "" && spec.WorkingDir[0] != '/' {
 		return fault("working directory %q is not an absolute path", spec.WorkingDir)
 	}
-	for _, list := range [][]string{spec.Argv, spec.Env, {spec.WorkingDir}} {
+	for _, list := range [][]string{spec.Argv, spec.Env, {spec.WorkingDir, spec.Hostname}} {
 		for _, s := range list {
 			if strings.IndexByte(s, 0) >= 0 {
 				return fault("%q holds a NUL octet, which no argument, variable or path can carry", s)
 			}
 		}
 	}
-	for _, m := range spec.Mounts {
+	for _, m := range slices.Concat(spec.Mounts, spec.Optional) {
 		if !strings.HasPrefix(m.Target, "/") || strings.Trim(m.Target, "/") == "" {
 			return fault("mount target %q is not an absolute path below /", m.Target)
 		}
@@ -181,11 +181,12 @@ func (r *Runtime) start(spec Spec) (*Process, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("container %s: start shim: %w", spec.ID, err), out.close())
 	}
-	pid, err := s.request(startRequest{
-		isolation: r.isolation, argv: spec.Argv, env: spec.Env, dir: spec.WorkingDir, mounts: spec.Mounts,
+	started, err := s.request(startRequest{
+		isolation: r.isolation, argv: spec.Argv, env: spec.Env, dir: spec.WorkingDir,
+		mounts: spec.Mounts, optional: spec.Optional, hostname: spec.Hostname,
 	})
 	if err == nil {
-		p := newProcess(spec.ID, s, out, pid)
+		p := newProcess(spec.ID, s, out, started)
 		p.forceAfter = r.forceAfter
 		return p, nil
 	}
@@ -259,6 +260,9 @@ func shimAttributes(iso isolation) *syscall.SysProcAttr {
 	if iso.mount {
 		attr.Cloneflags |= unix.CLONE_NEWNS
 	}
+	if iso.uts {
+		attr.Cloneflags |= unix.CLONE_NEWUTS
+	}
 	if iso.pid {
 		attr.Cloneflags |= unix.CLONE_NEWPID
 		// Only here: without a PID namespace a killed shim would leave its
@@ -293,33 +297,32 @@ func socketPair() (*net.UnixConn, *os.File, error) {
 	return conn.(*net.UnixConn), theirs, nil
 }
 
-// request sends the first frame and returns the program's PID.
-func (s *shimProcess) request(req startRequest) (int, error) {
+// request sends the first frame and returns the answer.
+func (s *shimProcess) request(req startRequest) (none startedReply, err error) {
 	if err := s.conn.SetDeadline(time.Now().Add(startTimeout)); err != nil {
-		return 0, err
+		return none, err
 	}
 	if err := writeFrame(s.conn, kindStart, req.encode()); err != nil {
-		return 0, fmt.Errorf("shim: %w", err)
+		return none, fmt.Errorf("shim: %w", err)
 	}
 	k, body, err := readFrame(s.conn)
 	if err != nil {
-		return 0, fmt.Errorf("shim gave no answer: %w", err)
+		return none, fmt.Errorf("shim gave no answer: %w", err)
 	}
 	if err := s.conn.SetDeadline(time.Time{}); err != nil {
-		return 0, err
+		return none, err
 	}
 	switch k {
 	case kindStarted:
-		pid, err := numberFrom(body)
-		return int(pid), err
+		return startedReplyFrom(body)
 	case kindFailed:
 		f, err := startFailureFrom(body)
 		if err != nil {
-			return 0, err
+			return none, err
 		}
-		return 0, &StartError{Code: f.code, Text: f.text}
+		return none, &StartError{Code: f.code, Text: f.text}
 	default:
-		return 0, fmt.Errorf("shim answered with frame kind %d", k)
+		return none, fmt.Errorf("shim answered with frame kind %d", k)
 	}
 }
 

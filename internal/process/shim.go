@@ -52,6 +52,7 @@ type shim struct {
 	children chan os.Signal // SIGCHLD
 	finished chan *execRun  // commands whose output is complete
 	outer    *os.File       // the machine's /proc, to translate PIDs; nil once the program runs
+	leftOut  []string       // why optional parts of the view are not there
 
 	program int // PID as the shim sees it; 0: none yet
 	ended   bool
@@ -128,8 +129,14 @@ func (s *shim) start() *startFailure {
 		defer s.outer.Close()
 	}
 	if iso.mount {
-		if err := prepareView(s.req); err != nil {
+		var err error
+		if s.leftOut, err = prepareView(s.req); err != nil {
 			return &startFailure{128, err.Error()}
+		}
+	}
+	if iso.uts && s.req.hostname != "" {
+		if err := unix.Sethostname([]byte(s.req.hostname)); err != nil {
+			s.leftOut = append(s.leftOut, fmt.Sprintf("host name %q: %v", s.req.hostname, err))
 		}
 	}
 	if iso.user {
@@ -158,7 +165,7 @@ func (s *shim) start() *startFailure {
 }
 
 func (s *shim) started(pid int) *startFailure {
-	if err := s.tell(kindStarted, number(uint64(pid))); err != nil {
+	if err := s.tell(kindStarted, startedReply{pid, s.leftOut}.encode()); err != nil {
 		return &startFailure{128, err.Error()}
 	}
 	return nil

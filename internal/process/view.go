@@ -26,6 +26,14 @@ type view struct {
 	placed  []placement     // mounts made so far
 	oldRoot int             // descriptor of a root that was replaced, or -1
 	lock    []string        // covers to make read-only at the end
+	leftOut []string        // why optional mounts are not there
+}
+
+// wantedMount is a mount with its source opened.
+type wantedMount struct {
+	Mount
+	fd       int
+	optional bool
 }
 
 type placement struct {
@@ -34,78 +42,100 @@ type placement struct {
 }
 
 // prepareView makes the private view that req asks for and enters its working
-// directory's tree.
-func prepareView(req startRequest) error {
+// directory's tree. It returns why optional mounts were left out.
+func prepareView(req startRequest) (leftOut []string, err error) {
 	home, err := os.Getwd()
 	if err != nil {
-		return fmt.Errorf("working directory: %w", err)
+		return nil, fmt.Errorf("working directory: %w", err)
 	}
 	// What the machine mounts later shows up here too; nothing goes back.
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return fmt.Errorf("make mounts private: %w", err)
+		return nil, fmt.Errorf("make mounts private: %w", err)
 	}
 	if req.isolation.pid {
 		flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC)
 		if err := unix.Mount("proc", "/proc", "proc", flags, ""); err != nil {
-			return fmt.Errorf("mount /proc: %w", err)
+			return nil, fmt.Errorf("mount /proc: %w", err)
 		}
 	}
 	v := &view{covers: map[uint64]bool{}, oldRoot: -1}
 	defer v.close()
-	if err := v.mountAll(req.mounts); err != nil {
-		return err
+	if err := v.mountAll(req.mounts, req.optional); err != nil {
+		return nil, err
 	}
 	if req.dir != "" {
 		// As container runtimes do. A failure shows when the program starts.
 		_ = v.create(req.dir, true)
 	}
 	if err := v.finish(); err != nil {
-		return err
+		return nil, err
 	}
-	return os.Chdir(home) // again: it may lie under a mount now
+	return v.leftOut, os.Chdir(home) // again: it may lie under a mount now
 }
 
 // mountAll opens all sources before it makes any mount, because a source names
 // a place on the machine even if a mount covers it, and makes outer mounts
 // before inner ones.
-func (v *view) mountAll(mounts []Mount) error {
-	type opened struct {
-		Mount
-		fd int
-	}
-	var all []opened
-	for _, m := range mounts {
-		fd, err := unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("volume for %q: %q: %w", m.Target, m.Source, err)
+func (v *view) mountAll(mounts, optional []Mount) error {
+	var all []wantedMount
+	for i, m := range slices.Concat(mounts, optional) {
+		w := wantedMount{Mount: m, optional: i >= len(mounts)}
+		var err error
+		if w.fd, err = unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+			err = fmt.Errorf("volume for %q: %q: %w", m.Target, m.Source, err)
+			if v.mayGoOn(w, err) {
+				continue
+			}
+			return err
 		}
-		v.sources = append(v.sources, fd)
-		m.Target = filepath.Clean(m.Target)
-		all = append(all, opened{m, fd})
+		v.sources = append(v.sources, w.fd)
+		w.Target = filepath.Clean(m.Target)
+		all = append(all, w)
 	}
-	slices.SortStableFunc(all, func(a, b opened) int {
+	slices.SortStableFunc(all, func(a, b wantedMount) int {
 		return strings.Count(a.Target, "/") - strings.Count(b.Target, "/")
 	})
-	for _, m := range all {
-		if err := v.mount(m.fd, m.Mount); err != nil {
-			return fmt.Errorf("mount at %q: %w", m.Target, err)
+	for _, w := range all {
+		if err := v.mount(w); err != nil {
+			err = fmt.Errorf("mount at %q: %w", w.Target, err)
+			if !v.mayGoOn(w, err) {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-func (v *view) mount(fd int, m Mount) error {
+// mayGoOn says whether the view is good without this mount, and remembers why
+// it lacks.
+func (v *view) mayGoOn(w wantedMount, err error) bool {
+	if w.optional {
+		v.leftOut = append(v.leftOut, err.Error())
+	}
+	return w.optional
+}
+
+func (v *view) mount(m wantedMount) error {
+	fd := m.fd
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return err
 	}
 	isDir := st.Mode&unix.S_IFMT == unix.S_IFDIR
+	if m.optional {
+		if err := v.replaceDangling(m.Target); err != nil {
+			return err
+		}
+	}
 	if err := v.create(m.Target, isDir); err != nil {
 		return err
 	}
 	target, err := filepath.EvalSymlinks(m.Target)
 	if err != nil {
 		return err
+	}
+	if m.optional && !isDir {
+		v.shelter(target)
 	}
 	info, err := os.Stat(target)
 	if err != nil {
@@ -187,7 +217,58 @@ func (v *view) cover(dir string) error {
 	if err := v.mountCover(dir, under); err != nil {
 		return err
 	}
-	return populate(dir, descriptorPath(under), entries)
+	if err := populate(dir, descriptorPath(under), entries); err != nil {
+		// Half a directory is worse than none of the changes.
+		return errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH))
+	}
+	return nil
+}
+
+// replaceDangling removes, in a cover, a link to something that does not
+// exist: /etc/resolv.conf is one while the machine's resolver does not run.
+func (v *view) replaceDangling(path string) error {
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		return nil
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	readOnly, err := v.prepareParent(dir)
+	if err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return err
+	}
+	if !v.covers[st.Dev] {
+		return nil // a volume's own
+	}
+	if readOnly {
+		v.lock = append(v.lock, dir)
+	}
+	return os.Remove(filepath.Join(dir, filepath.Base(path)))
+}
+
+// shelter covers the directory of a file that a service of the machine
+// replaces by renaming (resolv.conf is often a link to such a file): with the
+// old file the kernel would take away what is mounted on it. Where it fails the
+// mount is good until then.
+func (v *view) shelter(target string) {
+	dir := filepath.Dir(target)
+	if strings.HasPrefix(dir, "/run/") {
+		_, _ = v.prepareParent(dir)
+	}
+	var st unix.Stat_t
+	if unix.Stat(dir, &st) == nil && v.covers[st.Dev] {
+		// The file of the cover is the place to mount on, not the machine's file
+		// that is shown there.
+		_ = unix.Unmount(target, unix.MNT_DETACH)
+	}
 }
 
 // mountCover mounts an empty tmpfs that looks like the directory behind under.

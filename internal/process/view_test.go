@@ -161,7 +161,7 @@ func TestPIDNamespaceHidesTheMachine(t *testing.T) {
 // user's run of all other tests covers it anyway).
 func TestUnprivilegedUser(t *testing.T) {
 	t.Parallel()
-	source := volume(t, "file=content")
+	source := volume(t, "file=content", "hosts=own hosts")
 	dir := t.TempDir()
 	tool := filepath.Join(dir, "test")
 	// Another process copies: a descriptor of ours would be inherited by what
@@ -192,7 +192,7 @@ func TestUnprivilegedUser(t *testing.T) {
 	if refused, reason := strings.CutPrefix(out.String(), "mounts false "); reason {
 		t.Skipf("this machine gives plain users no private mounts: %s", refused)
 	}
-	for _, want := range []string{"mounts true", "content\n", "65534\n", "CapEff:\t0000000000000000\n", "read-only\n"} {
+	for _, want := range []string{"mounts true", "content\n", "own-name\n", "own hosts\n", "65534\n", "CapEff:\t0000000000000000\n", "read-only\n"} {
 		if os.Geteuid() == 0 && !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, &out)
 		}

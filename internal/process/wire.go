@@ -21,7 +21,7 @@ const (
 	kindExec                   // Daemun → shim: execRequest
 	kindCancel                 // Daemun → shim: id of an exec to kill
 
-	kindStarted  // shim → Daemun: the program's PID on the machine
+	kindStarted  // shim → Daemun: startedReply
 	kindFailed   // shim → Daemun: startFailure; the shim ends
 	kindEnded    // shim → Daemun: wait status of the program
 	kindExecDone // shim → Daemun: execReply
@@ -36,7 +36,7 @@ const maxExecOutput = 1 << 20
 
 // isolation says which namespaces a shim is started in.
 type isolation struct {
-	user, mount, pid bool
+	user, mount, pid, uts bool
 }
 
 // startRequest is the body of kindStart.
@@ -46,6 +46,14 @@ type startRequest struct {
 	argv, env []string
 	dir       string
 	mounts    []Mount
+	optional  []Mount
+	hostname  string
+}
+
+// startedReply is the body of kindStarted.
+type startedReply struct {
+	pid     int      // the program's, on the machine
+	leftOut []string // why optional parts of the view are not there
 }
 
 // startFailure is the body of kindFailed.
@@ -119,6 +127,15 @@ func (e *encoder) list(l []string) {
 	}
 }
 
+func (e *encoder) mounts(l []Mount) {
+	e.num(uint64(len(l)))
+	for _, m := range l {
+		e.str(m.Source)
+		e.str(m.Target)
+		e.flag(m.ReadOnly)
+	}
+}
+
 var errShortFrame = errors.New("frame is too short")
 
 // decoder keeps the first error; values after it are zero.
@@ -162,34 +179,52 @@ func (d *decoder) list() []string {
 	return l
 }
 
+func (d *decoder) mounts() []Mount {
+	n := d.num()
+	var l []Mount
+	for i := uint64(0); i < n && d.err == nil; i++ {
+		l = append(l, Mount{Source: d.str(), Target: d.str(), ReadOnly: d.flag()})
+	}
+	return l
+}
+
 func (s startRequest) encode() []byte {
 	var e encoder
 	e.flag(s.isolation.user)
 	e.flag(s.isolation.mount)
 	e.flag(s.isolation.pid)
+	e.flag(s.isolation.uts)
 	e.flag(s.probe)
 	e.list(s.argv)
 	e.list(s.env)
 	e.str(s.dir)
-	e.num(uint64(len(s.mounts)))
-	for _, m := range s.mounts {
-		e.str(m.Source)
-		e.str(m.Target)
-		e.flag(m.ReadOnly)
-	}
+	e.mounts(s.mounts)
+	e.mounts(s.optional)
+	e.str(s.hostname)
 	return e
 }
 
 func startRequestFrom(body []byte) (startRequest, error) {
 	d := decoder{rest: body}
 	var s startRequest
-	s.isolation = isolation{user: d.flag(), mount: d.flag(), pid: d.flag()}
+	s.isolation = isolation{user: d.flag(), mount: d.flag(), pid: d.flag(), uts: d.flag()}
 	s.probe = d.flag()
 	s.argv, s.env, s.dir = d.list(), d.list(), d.str()
-	n := d.num()
-	for i := uint64(0); i < n && d.err == nil; i++ {
-		s.mounts = append(s.mounts, Mount{Source: d.str(), Target: d.str(), ReadOnly: d.flag()})
-	}
+	s.mounts, s.optional = d.mounts(), d.mounts()
+	s.hostname = d.str()
+	return s, d.err
+}
+
+func (s startedReply) encode() []byte {
+	var e encoder
+	e.num(uint64(s.pid))
+	e.list(s.leftOut)
+	return e
+}
+
+func startedReplyFrom(body []byte) (startedReply, error) {
+	d := decoder{rest: body}
+	s := startedReply{pid: int(d.num()), leftOut: d.list()}
 	return s, d.err
 }
 

@@ -12,10 +12,10 @@ func TestWireRoundTrip(t *testing.T) {
 	t.Parallel()
 	start := startRequest{
 		isolation: isolation{user: true, pid: true}, probe: true, argv: []string{"a", "", "\xff"}, env: []string{"A=b"}, dir: "/",
-		mounts: []Mount{{"/a", "/b", true}, {"", "/c", false}},
+		mounts: []Mount{{"/a", "/b", true}, {"", "/c", false}}, optional: []Mount{{"/x", "/y", false}}, hostname: "h",
 	}
 	got, err := startRequestFrom(start.encode())
-	opt := cmp.AllowUnexported(startRequest{}, isolation{}, execRequest{}, execReply{}, startFailure{})
+	opt := cmp.AllowUnexported(startRequest{}, isolation{}, execRequest{}, execReply{}, startFailure{}, startedReply{})
 	if diff := cmp.Diff(start, got, opt); diff != "" || err != nil {
 		t.Errorf("start: %v\n%s", err, diff)
 	}
@@ -33,6 +33,11 @@ func TestWireRoundTrip(t *testing.T) {
 	gotFailure, err := startFailureFrom(failure.encode())
 	if diff := cmp.Diff(failure, gotFailure, opt); diff != "" || err != nil {
 		t.Errorf("failure: %v\n%s", err, diff)
+	}
+	started := startedReply{4711, []string{"no"}}
+	gotStarted, err := startedReplyFrom(started.encode())
+	if diff := cmp.Diff(started, gotStarted, opt); diff != "" || err != nil {
+		t.Errorf("started: %v\n%s", err, diff)
 	}
 	var buf bytes.Buffer
 	if err := writeFrame(&buf, kindSignal, number(15)); err != nil {
@@ -71,6 +76,7 @@ func FuzzWire(f *testing.F) {
 		_, _ = execRequestFrom(data)
 		_, _ = execReplyFrom(data)
 		_, _ = startFailureFrom(data)
+		_, _ = startedReplyFrom(data)
 		_, _, _ = readFrame(bytes.NewReader(data))
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"daemun/internal/accesslog"
 	"daemun/internal/http1"
 	"daemun/internal/metrics"
+	"daemun/internal/policy"
 	"daemun/internal/table"
 	"daemun/internal/upstream"
 )
@@ -33,6 +34,17 @@ type exchange struct {
 	id          [32]byte
 	backend     *upstream.Backend
 	fallback    bool // backend is the stand-in of one without endpoints
+	// policies are those of the route, nil when it has none or the request is
+	// not in it (yet).
+	policies *policy.Set
+	origin   []byte // the Origin field, with cors
+	cors     bool   // the response gets the CORS fields
+	// challenge is the value of WWW-Authenticate of a request that was refused.
+	challenge   []byte
+	canary      bool           // backend is the canary of the route
+	affinity    []byte         // the key of a new affinity cookie
+	running     policy.Running // counted by the limits of the route
+	userScratch [256]byte
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -66,7 +78,10 @@ type exchange struct {
 
 // begin makes x ready for the next request.
 func (x *exchange) begin() {
+	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
+	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
+	x.canary, x.affinity = false, x.affinity[:0]
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -133,17 +148,30 @@ func (x *exchange) serve() bool {
 
 // finish logs and counts the request.
 func (x *exchange) finish() {
+	x.leave()
 	now := time.Now()
 	s := x.c.server
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
-	if x.match.Route != nil && x.match.Route.Metrics != nil {
+	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method
 		o.RequestBytes, o.ResponseBytes = x.received+x.body.Wire(), x.written
 		o.Duration = now.Sub(x.start)
-		x.match.Route.Metrics.Observe(o)
+		series.Observe(o)
+	}
+}
+
+// series is where the request is counted, nil if nowhere.
+func (x *exchange) series() *metrics.Route {
+	switch r := x.match.Route; {
+	case r == nil:
+		return nil
+	case x.canary:
+		return r.CanaryMetrics
+	default:
+		return r.Metrics
 	}
 }
 
@@ -156,13 +184,15 @@ func (x *exchange) log(now time.Time) {
 	}
 	e.Time, e.Remote = now, x.c.info.Remote.Addr()
 	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
-	e.Status = x.status
+	e.RemoteUser, e.Status = x.user(), x.status
 	e.BodyBytesSent = max(0, x.written-int64(x.head))
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
 	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
 	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
-	e.UpstreamName = "upstream-default-backend"
-	if x.backend != nil {
+	e.UpstreamName, e.AlternativeName = "upstream-default-backend", ""
+	if x.canary {
+		e.UpstreamName, e.AlternativeName = x.match.Route.Backend.LogName(), x.backend.LogName()
+	} else if x.backend != nil {
 		e.UpstreamName = x.backend.LogName()
 	} else if x.match.Route != nil && x.match.Route.Backend != nil {
 		e.UpstreamName = x.match.Route.Backend.LogName()
@@ -256,7 +286,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
-		case page == nil:
+		case page == nil, x.setsField("Content-Type"):
 		case status == 200:
 			b = append(b, "Content-Type: text/plain\r\n"...)
 		default:
@@ -267,6 +297,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	if location != nil {
 		b = http1.AppendField(b, "Location", location)
 	}
+	b = x.appendPolicyFields(b)
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
@@ -282,8 +313,8 @@ func (x *exchange) respond(status int, location, page []byte) {
 // appendOwnFields appends what every response gets: HSTS on TLS, and the
 // connection's future.
 func (x *exchange) appendOwnFields(b []byte) []byte {
-	if x.hsts() {
-		b = http1.AppendField(b, "Strict-Transport-Security", x.table.HSTS)
+	if x.hsts() && !x.setsField(hstsName) {
+		b = http1.AppendField(b, hstsName, x.table.HSTS)
 	}
 	if x.c.server.draining.Load() { // began while the request was running
 		x.keep = false
@@ -296,6 +327,8 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	}
 	return b
 }
+
+const hstsName = "Strict-Transport-Security"
 
 // hsts reports whether the response gets our Strict-Transport-Security: every
 // one over TLS, errors too (§4.6).

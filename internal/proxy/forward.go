@@ -48,7 +48,7 @@ func (x *exchange) forward() {
 		tries = max(3, retriesPerEndpoint*x.backend.Len())
 	}
 	for {
-		ep := x.backend.Pick(x.tried)
+		ep := x.pick()
 		if ep == nil {
 			x.fail(503)
 			return
@@ -130,6 +130,9 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		a.ResponseLength = x.respBody.Payload()
 	}
 	a.ResponseTime = time.Since(start)
+	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
+		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
+	}
 	ep.End(f.status != 0)
 	x.trying = nil
 	return f

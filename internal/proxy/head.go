@@ -50,7 +50,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) {
+		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)
@@ -60,6 +60,9 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
 	case x.req.ContentLength >= 0:
 		b = http1.AppendContentLength(b, x.req.ContentLength)
+	}
+	if r.ConnectionField != "" {
+		b = http1.AppendField(b, "Connection", r.ConnectionField)
 	}
 	if x.wantsTunnel() {
 		b = append(b, "Connection: upgrade\r\n"...)
@@ -127,7 +130,7 @@ func (x *exchange) appendFallbackFields(b []byte) []byte {
 // wantsTunnel reports that the client asked for the one upgrade that is passed
 // on (H4.4).
 func (x *exchange) wantsTunnel() bool {
-	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket"))
+	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == ""
 }
 
 // idempotent reports whether the method may be repeated (RFC 9110 §9.2.2).

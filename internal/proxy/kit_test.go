@@ -19,6 +19,7 @@ import (
 	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/metrics"
+	"daemun/internal/policy"
 	"daemun/internal/table"
 	"daemun/internal/upstream"
 )
@@ -38,6 +39,7 @@ type rig struct {
 	remote    atomic.Pointer[string]     // where clients seem to come from
 	config    *ir.Config
 	counts    *metrics.Registry // may be nil
+	policies  *policy.State     // of passwords, set before publish
 }
 
 func newRig(t testing.TB, cfg *ir.Config) *rig {
@@ -49,7 +51,7 @@ func newRig(t testing.TB, cfg *ir.Config) *rig {
 // in.
 func newRigWith(t testing.TB, cfg *ir.Config, c Config, counts *metrics.Registry) *rig {
 	t.Helper()
-	r := &rig{t: t, config: cfg, upstreams: upstream.NewRegistry(upstream.Config{}), counts: counts}
+	r := &rig{t: t, config: cfg, upstreams: upstream.NewRegistry(upstream.Config{}), counts: counts, policies: policy.NewState(policy.Config{Verifier: slowVerifier})}
 	r.publish()
 	c.Table = &r.tables
 	r.server = New(c)
@@ -99,7 +101,8 @@ func (r *rig) serve(nc net.Conn) {
 
 func (r *rig) publish() {
 	r.tables.Store(table.Compile(r.tables.Load(), 1, r.config, table.Handles{
-		Backend: r.upstreams.Backend,
+		Backend:  r.upstreams.Backend,
+		Policies: r.policies,
 		Route: func(h *ir.Host, route *ir.Route) *metrics.Route {
 			if r.counts == nil {
 				return nil

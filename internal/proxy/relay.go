@@ -52,7 +52,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 	toClient, fromUpstream := x.relayBody(up, f)
 	sentAll := x.joinBody(up)
 	x.c.upstream.Store(nil)
-	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() {
+	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
 		up.Release()
 	} else {
 		up.Discard()
@@ -98,7 +98,7 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
-		b = http1.AppendField(b, field.Name, field.Value)
+		b = x.appendResponseField(b, field)
 	}
 	if _, dated := x.resp.Get(http1.FieldDate); !dated { // RFC 9110 §6.6.1
 		b = http1.AppendField(b, "Date", x.c.server.date.at(time.Now()))
@@ -109,6 +109,7 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	case f != frameClose && x.resp.ContentLength >= 0 && x.resp.Status != 204:
 		b = http1.AppendContentLength(b, x.resp.ContentLength)
 	}
+	b = x.appendPolicyFields(b)
 	b = x.appendOwnFields(b)
 	return http1.AppendHeadEnd(b)
 }
@@ -116,6 +117,9 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if x.policies != nil && x.policies.Bandwidth != nil && f != frameNone {
+		return x.relayPaced(up, f)
+	}
 	if f == frameLength {
 		if left := x.respBody.Remaining(); left <= int64(len(up.Reader.Buffered())) {
 			// All of it is here: one write, straight from where it was read to.

@@ -20,10 +20,14 @@ func (x *exchange) run() {
 	case x.answerHealth():
 	case x.answerStatus():
 	case x.deny():
+	case x.answerPreflight():
 	case x.redirectFixed():
 	case x.rewrite():
 	case x.redirectToHTTPS():
 	case x.answerWithoutEndpoint():
+	case x.limit():
+	case x.authorize():
+	case x.answerDefault():
 	case x.refuseLargeBody():
 	default:
 		x.forward()
@@ -155,14 +159,8 @@ func (x *exchange) redirectFixed() bool {
 		return false
 	}
 	l := x.location[:0]
-	if r.AppendSlash || len(r.Location) > 0 && r.Location[0] == '/' {
-		l = append(l, x.c.scheme()...)
-		l = append(l, "://"...)
-		if len(x.host) > 0 {
-			l = append(l, x.host...)
-		} else {
-			l = append(l, x.c.info.Local.Addr().String()...)
-		}
+	if r.AppendSlash && !x.match.Route.IR.RelativeRedirects || x.isPath(r.Location) {
+		l = x.appendOrigin(l)
 	}
 	if r.AppendSlash {
 		l = append(l, x.req.Path...)
@@ -215,28 +213,34 @@ func (x *exchange) redirectToHTTPS() bool {
 	return true
 }
 
-// answerWithoutEndpoint chooses the backend: the route's, its fallback while
-// that has no endpoint, or none at all (§2.1, §11.2).
+// answerWithoutEndpoint chooses the backend: the route's, or its fallback while
+// that has no endpoint (§2.1, §11.2). The built-in 404 server is none; it stands
+// in for the global default backend.
 func (x *exchange) answerWithoutEndpoint() bool {
 	r := x.match.Route
-	if r.Backend == nil {
-		x.answer(404)
-		return true
-	}
-	x.backend = r.Backend
-	if r.Backend.Len() > 0 {
-		return false
-	}
-	if r.Fallback != nil && r.Fallback.Len() > 0 {
+	switch {
+	case r.Backend == nil:
+	case r.Backend.Len() > 0:
+		x.backend = r.Backend
+		if x.toCanary() {
+			x.backend, x.canary = r.Canary, true
+		}
+	case r.Fallback != nil && r.Fallback.Len() > 0:
 		x.backend, x.fallback = r.Fallback, true
-		return false
-	}
-	if r.IR.DefaultBackend {
-		x.backend = nil
-		x.answer(404) // as without a default backend
+	case !r.IR.DefaultBackend:
+		x.answer(503)
 		return true
 	}
-	x.answer(503)
+	return false
+}
+
+// answerDefault is the built-in 404 server. It comes after the guards of the
+// route (§2.1.3).
+func (x *exchange) answerDefault() bool {
+	if x.backend != nil {
+		return false
+	}
+	x.answer(404)
 	return true
 }
 

@@ -40,11 +40,12 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	b := http1.AppendStatusLine(x.out[:0], 101, x.resp.Phrase)
 	for i := range x.resp.Fields {
 		if f := &x.resp.Fields[i]; !f.Hop && !ownResponseFields[f.ID] && f.ID != http1.FieldStrictTransportSecurity {
-			b = http1.AppendField(b, f.Name, f.Value)
+			b = x.appendResponseField(b, f)
 		}
 	}
-	if x.hsts() {
-		b = http1.AppendField(b, "Strict-Transport-Security", x.table.HSTS)
+	b = x.appendPolicyFields(b)
+	if x.hsts() && !x.setsField(hstsName) {
+		b = http1.AppendField(b, hstsName, x.table.HSTS)
 	}
 	b = append(b, "Connection: upgrade\r\n"...)
 	b = http1.AppendField(b, "Upgrade", x.resp.Upgrade)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -113,6 +114,11 @@ func (c *containerRun) attempt(ctx context.Context, spec process.Spec) process.E
 	if err != nil {
 		return c.notStarted(err)
 	}
+	notice := ""
+	if left := proc.LeftOut(); len(left) > 0 {
+		notice = "containers see a part of this machine's own names: " + strings.Join(left, "; ")
+	}
+	c.w.noticeNames("view", notice)
 	run := &oneRun{c: c, proc: proc, unhealthy: make(chan failing, 1), since: time.Now()}
 	run.alive, run.ended = context.WithCancel(context.Background())
 	defer run.ended()

@@ -1,6 +1,8 @@
 package standalone
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -55,14 +57,16 @@ func (s *state) isCopiedSlice(o *discoveryv1.EndpointSlice) bool {
 	return false
 }
 
-// passSlices shows the slices of the manifests that are no copies.
+// passSlices shows the slices of the manifests that are no copies: the new
+// ones, or all when another object may have decided about them.
 func (s *state) passSlices() {
-	for k, o := range s.objects {
-		if k.Kind != "EndpointSlice" {
-			continue
-		}
+	list := s.arrived
+	if s.changed["Service"] || s.changed["Endpoints"] {
+		list = slices.Collect(maps.Values(manifestsOf[*discoveryv1.EndpointSlice](s)))
+	}
+	for _, o := range list {
 		if s.isCopy(o) {
-			s.gone = append(s.gone, k)
+			s.gone = append(s.gone, keyOf(o))
 		} else {
 			s.pass = append(s.pass, o)
 		}

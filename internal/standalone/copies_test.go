@@ -92,7 +92,6 @@ func TestIgnoredFields(t *testing.T) {
 	d := deployment("web", 3, program("serve"))
 	spec := &d.Spec.Template.Spec
 	spec.ActiveDeadlineSeconds = &deadline
-	spec.HostAliases = []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: []string{"x"}}}
 	spec.Affinity = &corev1.Affinity{}
 	spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 	token := []corev1.VolumeProjection{{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{Path: "token"}}}
@@ -109,14 +108,14 @@ func TestIgnoredFields(t *testing.T) {
 		}
 		return out
 	}
-	const always = "activeDeadlineSeconds hostAliases volumes[0].projected.sources[0].serviceAccountToken"
+	const always = "activeDeadlineSeconds volumes[0].projected.sources[0].serviceAccountToken"
 	if got := strings.Join(fields(d), " "); got != always {
 		t.Errorf("one node: %s, want %s", got, always)
 	}
 	nodes := []store.Object{d, &corev1.Node{ObjectMeta: meta("a")}, &corev1.Node{ObjectMeta: meta("b")}}
 	nodes[1].SetNamespace("")
 	nodes[2].SetNamespace("")
-	if got, want := strings.Join(fields(nodes...), " "), "activeDeadlineSeconds affinity hostAliases volumes[0].projected.sources[0].serviceAccountToken"; got != want {
+	if got, want := strings.Join(fields(nodes...), " "), "activeDeadlineSeconds affinity volumes[0].projected.sources[0].serviceAccountToken"; got != want {
 		t.Errorf("two nodes: %s, want %s", got, want)
 	}
 }

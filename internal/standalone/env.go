@@ -62,7 +62,7 @@ func containerEnv(pod *corev1.Pod, c *corev1.Container, v *store.View) (*environ
 			env.set(name, value)
 		}
 	}
-	env.set("HOSTNAME", cmp.Or(pod.Spec.Hostname, pod.Name))
+	env.set("HOSTNAME", podHostname(pod))
 	env.set("POD_IP", pod.Status.PodIP)
 	serviceVariables(env, pod, v)
 	for i := range c.EnvFrom {
@@ -288,26 +288,26 @@ func machineHas(name corev1.ResourceName) resource.Quantity {
 }
 
 // serviceVariables are the variables of services §9, frozen at the start of
-// the container.
+// the container. The kubernetes Service of namespace default is there for all,
+// unless the Pod's own namespace has one of that name.
 func serviceVariables(env *environment, pod *corev1.Pod, v *store.View) {
 	links := pod.Spec.EnableServiceLinks == nil || *pod.Spec.EnableServiceLinks
-	if s := v.Services[kubernetesService]; s != nil && pod.Namespace != kubernetesService.Namespace {
-		addService(env, s)
+	found := map[string]*corev1.Service{}
+	if s := v.Services[kubernetesService]; s != nil && hasClusterIP(s) {
+		found[s.Name] = s
 	}
-	var names []store.Name
-	for name := range v.Services {
-		if name.Namespace == pod.Namespace && (links || name == kubernetesService) {
-			names = append(names, name)
+	for name, s := range v.Services {
+		if links && name.Namespace == pod.Namespace && hasClusterIP(s) {
+			found[name.Name] = s
 		}
 	}
-	slices.SortFunc(names, func(a, b store.Name) int { return cmp.Compare(a.Name, b.Name) })
-	for _, name := range names {
-		addService(env, v.Services[name])
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		addService(env, found[name])
 	}
 }
 
 func addService(env *environment, s *corev1.Service) {
-	if !hasClusterIP(s) || len(s.Spec.Ports) == 0 {
+	if len(s.Spec.Ports) == 0 {
 		return
 	}
 	prefix := variableName(s.Name)

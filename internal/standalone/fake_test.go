@@ -29,6 +29,7 @@ import (
 // start.
 type fakeRuntime struct {
 	noMounts bool
+	leftOut  []string
 
 	mu      sync.Mutex
 	running map[string]*fakeProcess
@@ -101,6 +102,7 @@ func (p *fakeProcess) end(code int, sig os.Signal) {
 
 func (p *fakeProcess) Done() <-chan struct{} { return p.done }
 func (p *fakeProcess) Exit() process.Exit    { return p.exit }
+func (p *fakeProcess) LeftOut() []string     { return p.rt.leftOut }
 func (p *fakeProcess) Kill()                 { p.end(137, syscall.SIGKILL) }
 func (p *fakeProcess) Signal(s os.Signal) error {
 	if p.spec.Argv[0] != "stubborn" {

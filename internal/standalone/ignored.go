@@ -20,9 +20,6 @@ func ignored(e *podEntry, several bool) (out []ir.Problem) {
 	if spec.ActiveDeadlineSeconds != nil {
 		note("activeDeadlineSeconds", "has no effect on one machine: the Pod may run longer")
 	}
-	if len(spec.HostAliases) > 0 {
-		note("hostAliases", "has no effect on one machine: containers see its own /etc/hosts; add the names there")
-	}
 	if several && spec.Affinity != nil {
 		note("affinity", "has no effect on one machine: Pods go to the node with the fewest; use nodeSelector to choose one")
 	}

@@ -36,8 +36,9 @@ func mirrorSlices(e *corev1.Endpoints) []*discoveryv1.EndpointSlice {
 	taken := map[string]bool{}
 	for i, subset := range e.Subsets {
 		families := map[discoveryv1.AddressType][]discoveryv1.Endpoint{}
-		mirrorAddresses(families, subset.Addresses, true)
-		mirrorAddresses(families, subset.NotReadyAddresses, false)
+		ready := subset.Addresses[:min(len(subset.Addresses), mirrorLimit)]
+		mirrorAddresses(families, ready, true)
+		mirrorAddresses(families, subset.NotReadyAddresses[:min(len(subset.NotReadyAddresses), mirrorLimit-len(ready))], false)
 		for _, family := range []discoveryv1.AddressType{discoveryv1.AddressTypeIPv4, discoveryv1.AddressTypeIPv6} {
 			for rest := families[family]; len(rest) > 0; {
 				n := min(len(rest), maxEndpoints)
@@ -61,9 +62,6 @@ func mirrorAddresses(families map[discoveryv1.AddressType][]discoveryv1.Endpoint
 		family := discoveryv1.AddressTypeIPv4
 		if ip.Is6() {
 			family = discoveryv1.AddressTypeIPv6
-		}
-		if len(families[family]) >= mirrorLimit {
-			continue
 		}
 		e := discoveryv1.Endpoint{
 			Addresses: []string{a.IP}, Conditions: discoveryv1.EndpointConditions{Ready: &ready},

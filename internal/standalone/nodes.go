@@ -22,15 +22,28 @@ const defaultNode = "local"
 // nodes are the simulated machines. The control goroutine owns it.
 type nodes struct {
 	addresses *addressRange
+	pods      *podNetworks
+	held      map[string]*nodeAddresses
 	derived   map[string]derivedNode
 	list      []*corev1.Node  // sorted by name
+	topology  topology        // of list
 	shown     map[string]bool // in the store
 }
 
 type derivedNode struct{ from, to *corev1.Node }
 
-func newNodes(network netip.Prefix) *nodes {
-	return &nodes{addresses: newAddressRange(network), derived: map[string]derivedNode{}}
+// nodeAddresses are what a node keeps while it exists, however its manifest
+// changes: Pods run there.
+type nodeAddresses struct {
+	own    netip.Addr
+	blocks []netip.Prefix
+}
+
+func newNodes(network, pods netip.Prefix) *nodes {
+	return &nodes{
+		addresses: newAddressRange(network), pods: newPodNetworks(pods),
+		held: map[string]*nodeAddresses{}, derived: map[string]derivedNode{},
+	}
 }
 
 // update brings the nodes in line with the manifests' Node objects. Unchanged
@@ -44,23 +57,51 @@ func (n *nodes) update(wanted map[string]*corev1.Node) {
 		}
 		wanted = map[string]*corev1.Node{defaultNode: node}
 	}
-	for name, d := range n.derived {
-		if wanted[name] != d.from {
-			if a, err := netip.ParseAddr(nodeIP(d.to)); err == nil && nodeIP(d.from) == "" {
-				n.addresses.release(a)
-			}
+	for name, h := range n.held {
+		if wanted[name] == nil {
+			n.addresses.release(h.own)
+			n.pods.disown(h.blocks)
+			delete(n.held, name)
 			delete(n.derived, name)
 		}
 	}
-	n.list = n.list[:0:0]
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		d, ok := n.derived[name]
-		if !ok {
-			d = derivedNode{wanted[name], n.derive(wanted[name])}
-			n.derived[name] = d
+		if n.derived[name].from != wanted[name] {
+			n.derived[name] = derivedNode{wanted[name], n.derive(wanted[name])}
 		}
-		n.list = append(n.list, d.to)
 	}
+	n.refresh()
+}
+
+// refresh makes what follows from the derived nodes.
+func (n *nodes) refresh() {
+	n.list = n.list[:0:0]
+	for _, name := range slices.Sorted(maps.Keys(n.derived)) {
+		n.list = append(n.list, n.derived[name].to)
+	}
+	n.topology = topologyOf(n.list)
+}
+
+// podAddress takes an address for a Pod from the blocks of its node, and a
+// further block when all are full.
+func (n *nodes) podAddress(node string) (netip.Addr, error) {
+	h := n.held[node]
+	if h == nil {
+		return netip.Addr{}, n.pods.full(node)
+	}
+	if a, ok := n.pods.take(h.blocks); ok {
+		return a, nil
+	}
+	b, ok := n.pods.claim(node, "")
+	if !ok {
+		return netip.Addr{}, n.pods.full(node)
+	}
+	h.blocks = append(h.blocks, b)
+	from := n.derived[node].from
+	n.derived[node] = derivedNode{from, n.derive(from)}
+	n.refresh()
+	a, _ := n.pods.take(h.blocks) // a new block has addresses
+	return a, nil
 }
 
 func nodeIP(n *corev1.Node) string {
@@ -85,16 +126,39 @@ func (n *nodes) derive(from *corev1.Node) *corev1.Node {
 			node.Labels[k] = v
 		}
 	}
-	if nodeIP(node) == "" {
-		// The lowest free one: nodes keep their addresses between starts.
-		n.addresses.next = 0
-		if a, err := n.addresses.sequential(); err == nil {
-			node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: a.String()})
-		}
+	h := n.hold(from)
+	if nodeIP(node) == "" && h.own.IsValid() {
+		node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeInternalIP, Address: h.own.String()})
+	}
+	node.Spec.PodCIDR, node.Spec.PodCIDRs = "", nil
+	for _, b := range h.blocks {
+		node.Spec.PodCIDRs = append(node.Spec.PodCIDRs, b.String())
+	}
+	if len(h.blocks) > 0 {
+		node.Spec.PodCIDR = node.Spec.PodCIDRs[0]
 	}
 	node.Status.Addresses = append(node.Status.Addresses, corev1.NodeAddress{Type: corev1.NodeHostName, Address: node.Name})
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "KubeletReady"}}
 	return node
+}
+
+// hold gives a node its addresses: its own, unless it brings one, and a block
+// for Pods.
+func (n *nodes) hold(node *corev1.Node) *nodeAddresses {
+	h := n.held[node.Name]
+	if h == nil {
+		h = &nodeAddresses{}
+		n.held[node.Name] = h
+		if b, ok := n.pods.claim(node.Name, node.Spec.PodCIDR); ok {
+			h.blocks = append(h.blocks, b)
+		}
+	}
+	if nodeIP(node) == "" && !h.own.IsValid() {
+		// The lowest free one: nodes keep their addresses between starts.
+		n.addresses.next = 0
+		h.own, _ = n.addresses.sequential() // without a free one it has none
+	}
+	return h
 }
 
 func (n *nodes) get(name string) *corev1.Node { return n.derived[name].to }

@@ -147,7 +147,14 @@ func (r *oneRun) wait(ctx context.Context) (reason string) {
 // lameDuck lets a container go on as if nothing had happened while the word
 // that its Pod ends reaches the data plane.
 func (r *oneRun) lameDuck() {
-	timer := time.NewTimer(min(r.c.w.host.cfg.LameDuck, r.c.w.grace()))
+	cfg := r.c.w.host.cfg
+	if cfg.InForce != nil && r.c.w.grace() > 0 {
+		ctx, cancel := context.WithTimeout(r.c.w.kill, min(inForceTimeout, r.c.w.grace()))
+		r.c.w.host.published()
+		cfg.InForce(ctx)
+		cancel()
+	}
+	timer := time.NewTimer(min(cfg.LameDuck, r.c.w.grace()))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -155,6 +162,11 @@ func (r *oneRun) lameDuck() {
 	case <-r.c.w.kill.Done():
 	}
 }
+
+// inForceTimeout is how long a Pod waits for the data plane at most. On a busy
+// machine the word takes longer than usual; a data plane that hangs must not
+// keep Pods alive.
+const inForceTimeout = 5 * time.Second
 
 // terminate ends the process: preStop, SIGTERM, and after the grace period
 // SIGKILL for the whole tree.

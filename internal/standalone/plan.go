@@ -68,6 +68,9 @@ func references(e *podEntry, view *store.View) (out []ir.Problem) {
 			report(fmt.Sprintf("spec.containers[%d].%s", i, m.field), m)
 		}
 	}
+	for _, f := range misformedNames(e.pod) {
+		out = append(out, ir.Problem{Code: CodeForming, Severity: ir.SeverityWarning, Object: refOf(e.source), Field: e.prefix + f.field, Message: f.message})
+	}
 	for i := range spec.Volumes {
 		_, m := payloadOf(&spec.Volumes[i], e.pod, view)
 		report(fmt.Sprintf("spec.volumes[%d]", i), m)

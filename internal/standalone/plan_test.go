@@ -32,7 +32,7 @@ func TestPlan(t *testing.T) {
 			ready += n
 		}
 	}
-	want := map[string]int{"Pod": 5, "Service": 3, "EndpointSlice": 2, "Ingress": 1, "Deployment": 1, "StatefulSet": 1, "Node": 1}
+	want := map[string]int{"Pod": 5, "Service": 4, "EndpointSlice": 2, "Ingress": 1, "Deployment": 1, "StatefulSet": 1, "Node": 1}
 	if d := cmp.Diff(want, count); d != "" {
 		t.Error(d)
 	}

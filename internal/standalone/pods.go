@@ -116,9 +116,9 @@ func (s *state) generateName(o podOrder) string {
 	}
 }
 
-// place gives a Pod its node and its address.
-func (s *state) place(e *podEntry) {
-	node, err := s.nodes.choose(&e.pod.Spec, s.load())
+// place gives a Pod its node and its address. It counts it in load.
+func (s *state) place(e *podEntry, load map[string]int) {
+	node, err := s.nodes.choose(&e.pod.Spec, load)
 	if err != nil {
 		e.problems = []ir.Problem{scheduleProblem(e, err)}
 		return
@@ -129,8 +129,8 @@ func (s *state) place(e *podEntry) {
 	pod.Status.HostIPs = []corev1.HostIP{{IP: pod.Status.HostIP}}
 	pod.Status.PodIP = pod.Status.HostIP
 	if !pod.Spec.HostNetwork {
-		if e.address, err = s.podIPs.sequential(); err != nil {
-			e.problems = []ir.Problem{{Code: CodeAddress, Severity: ir.SeverityError, Object: refOf(e.source), Message: err.Error() + "; run fewer Pods or configure a larger network"}}
+		if e.address, err = s.nodes.podAddress(node.Name); err != nil {
+			e.problems = []ir.Problem{{Code: CodeAddress, Severity: ir.SeverityError, Object: refOf(e.source), Message: err.Error()}}
 			return
 		}
 		pod.Status.PodIP = e.address.String()
@@ -138,6 +138,7 @@ func (s *state) place(e *podEntry) {
 	pod.Status.PodIPs = []corev1.PodIP{{IP: pod.Status.PodIP}}
 	pod.Status.Conditions = podConditions(pod, corev1.PodPending, false, false)
 	e.problems = nil
+	load[node.Name]++
 	s.replace(e, pod)
 	s.moved = true
 }
@@ -185,7 +186,7 @@ func (s *state) sweep() (gone []*podEntry) {
 			continue
 		}
 		delete(s.pods, name)
-		s.podIPs.release(e.address)
+		s.nodes.pods.release(e.address)
 		s.touched = append(s.touched, e.pod)
 		gone = append(gone, e)
 		s.moved = true

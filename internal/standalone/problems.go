@@ -34,6 +34,14 @@ const (
 	CodeStart = "DMN0511"
 	// CodeIgnored: a field has no effect on one machine.
 	CodeIgnored = "DMN0512"
+	// CodeForming: a part of a Pod's dnsConfig, hostAliases or host name is not used.
+	CodeForming = "DMN0513"
+	// CodeNames: names of Services are not all found by all programs here.
+	CodeNames = "DMN0514"
+	// CodeNodePort: a Service asks for a node port it cannot have.
+	CodeNodePort = "DMN0520"
+	// CodeBalancer: a Service of type LoadBalancer gets no address.
+	CodeBalancer = "DMN0521"
 )
 
 func refOf(k store.Key) ir.Ref { return ir.Ref{Kind: k.Kind, Namespace: k.Namespace, Name: k.Name} }

@@ -2,7 +2,6 @@ package standalone
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -14,9 +13,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
-
-	"daemun/internal/ir"
-	"daemun/internal/store"
 )
 
 func TestExpand(t *testing.T) {
@@ -72,72 +68,13 @@ func TestBackOff(t *testing.T) {
 	}
 }
 
-func TestClusterIPBands(t *testing.T) {
-	t.Parallel()
-	for prefix, band := range map[string]uint64{"10.0.0.0/28": 0, "10.0.0.0/24": 16, "10.0.0.0/20": 256, "10.0.0.0/16": 256} {
-		r := newAddressRange(netip.MustParsePrefix(prefix))
-		if got := r.band(); got != band {
-			t.Errorf("%s: lower band %d, want %d", prefix, got, band)
-		}
-		a, err := r.dynamic("x")
-		if err != nil || a.Less(r.at(band)) {
-			t.Errorf("%s: dynamic address %s (%v) is in the lower band", prefix, a, err)
-		}
-	}
-	r := newAddressRange(netip.MustParsePrefix("10.0.0.0/29"))
-	for range 6 {
-		if _, err := r.dynamic("x"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if a, err := r.dynamic("x"); err == nil {
-		t.Errorf("a seventh address %s in a network of six", a)
-	}
-	for text, want := range map[string]string{"10.0.0.0": "not a usable", "10.0.0.7": "not a usable", "10.0.1.1": "not a usable", "x": "no IP", "10.0.0.3": "in use"} {
-		if _, err := r.explicit(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("explicit %s: %v, want %q", text, err, want)
-		}
-	}
-}
-
-func TestServiceAddresses(t *testing.T) {
-	t.Parallel()
-	svc := func(name, ip string) *corev1.Service {
-		s := service(name)
-		s.Spec.ClusterIP = ip
-		return s
-	}
-	wanted := map[store.Name]*corev1.Service{}
-	for _, s := range []*corev1.Service{svc("a", ""), svc("b", "127.96.3.3"), svc("c", "127.96.3.3"), svc("d", "None"), svc("e", "10.0.0.1")} {
-		wanted[store.NameOf(s)] = s
-	}
-	a := newServices(netip.MustParsePrefix("127.96.0.0/16"))
-	out := a.update(wanted)
-	ip := func(name string) string { return out[store.Name{Namespace: "default", Name: name}].Spec.ClusterIP }
-	if ip("b") != "127.96.3.3" || ip("c") != "" || ip("d") != "None" || !strings.HasPrefix(ip("e"), "127.96.") || ip("a") == "" {
-		t.Errorf("addresses: a=%s b=%s c=%s d=%s e=%s", ip("a"), ip("b"), ip("c"), ip("d"), ip("e"))
-	}
-	if len(a.problems) != 2 {
-		t.Errorf("problems: %v", a.problems)
-	}
-	moved := a.problems[store.Name{Namespace: "default", Name: "e"}]
-	if want := "10.0.0.1 is not in the service network 127.96.0.0/16, so the Service has " + ip("e") + " here; "; moved.Severity != ir.SeverityWarning || !strings.HasPrefix(moved.Message, want) {
-		t.Errorf("other network: %+v, want %q", moved, want)
-	}
-	first := ip("a")
-	delete(wanted, store.Name{Namespace: "default", Name: "b"})
-	again := a.update(wanted)
-	if out = again; ip("a") != first || ip("c") != "127.96.3.3" || len(a.problems) != 1 {
-		t.Errorf("after b is gone: a=%s (was %s) c=%s, problems %v", ip("a"), first, ip("c"), a.problems)
-	}
-	if b := newServices(netip.MustParsePrefix("127.96.0.0/16")); b.update(wanted)[store.Name{Namespace: "default", Name: "a"}].Spec.ClusterIP != first {
-		t.Error("a new start gives another address")
-	}
-}
+// oneNode is the topology of the default node.
+var oneNode = topology{zones: map[string]string{defaultNode: ""}}
 
 // endpointPod is a Pod with an address and a readiness.
 func endpointPod(i int, ready, deleted bool, phase corev1.PodPhase) *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: fmt.Sprint("p", i), UID: types.UID(fmt.Sprint(i)), Labels: map[string]string{"app": "web"}}}
+	p.Spec.NodeName = defaultNode
 	p.Status = corev1.PodStatus{Phase: phase, PodIP: fmt.Sprintf("127.244.1.%d", i), Conditions: []corev1.PodCondition{condition(corev1.PodReady, ready, "", "")}}
 	if deleted {
 		p.DeletionTimestamp = &metav1.Time{}
@@ -164,7 +101,7 @@ func TestSliceConditions(t *testing.T) {
 	} {
 		svc := service("web")
 		svc.Spec.PublishNotReadyAddresses = c.publish
-		got := buildSlices(svc, []*corev1.Pod{c.pod}, nil)
+		got := buildSlices(svc, []*corev1.Pod{c.pod}, nil, oneNode, time.Time{})
 		if len(got) != 1 {
 			t.Fatalf("%s: %d slices", name, len(got))
 		}
@@ -188,7 +125,7 @@ func TestSliceShape(t *testing.T) {
 	svc.Labels = map[string]string{"team": "x", discoveryv1.LabelManagedBy: "me"}
 	pod := endpointPod(1, true, false, corev1.PodRunning)
 	pod.Spec.NodeName, pod.Spec.Hostname, pod.Spec.Subdomain = "local", "p1", "web"
-	s := buildSlices(svc, []*corev1.Pod{pod}, nil)[0]
+	s := buildSlices(svc, []*corev1.Pod{pod}, nil, oneNode, time.Time{})[0]
 	if d := cmp.Diff(map[string]string{
 		"team": "x", discoveryv1.LabelServiceName: "web", discoveryv1.LabelManagedBy: sliceController, corev1.IsHeadlessService: "",
 	}, s.Labels); d != "" {
@@ -199,11 +136,11 @@ func TestSliceShape(t *testing.T) {
 		t.Errorf("slice %+v", s)
 	}
 	pod.Spec.Subdomain = "other"
-	if buildSlices(svc, []*corev1.Pod{pod}, nil)[0].Endpoints[0].Hostname != nil {
+	if buildSlices(svc, []*corev1.Pod{pod}, nil, oneNode, time.Time{})[0].Endpoints[0].Hostname != nil {
 		t.Error("a Pod of another subdomain has a host name here")
 	}
 	svc.Spec.Selector = nil
-	if got := buildSlices(svc, []*corev1.Pod{pod}, nil); got != nil {
+	if got := buildSlices(svc, []*corev1.Pod{pod}, nil, oneNode, time.Time{}); got != nil {
 		t.Errorf("a Service without selector has slices: %v", got)
 	}
 }
@@ -215,11 +152,11 @@ func TestSliceFilling(t *testing.T) {
 	for i := range 250 {
 		pods = append(pods, endpointPod(i, true, false, corev1.PodRunning))
 	}
-	first := buildSlices(svc, pods[:240], nil)
+	first := buildSlices(svc, pods[:240], nil, oneNode, time.Time{})
 	if got := sizes(first); got != "100 100 40" {
 		t.Errorf("sizes %s", got)
 	}
-	again := buildSlices(svc, pods[:240], first)
+	again := buildSlices(svc, pods[:240], first, oneNode, time.Time{})
 	for i := range again {
 		if again[i] != first[i] {
 			t.Error("slices were rebuilt although nothing changed")
@@ -227,7 +164,7 @@ func TestSliceFilling(t *testing.T) {
 	}
 	// One goes, two come: the slice that is written anyway takes one, the one
 	// with room the other.
-	next := buildSlices(svc, append(pods[1:240:240], pods[240], pods[241]), first)
+	next := buildSlices(svc, append(pods[1:240:240], pods[240], pods[241]), first, oneNode, time.Time{})
 	changed := 0
 	for _, s := range next {
 		same := false
@@ -241,7 +178,7 @@ func TestSliceFilling(t *testing.T) {
 	if len(next) != 3 || changed != 2 {
 		t.Errorf("%d slices (%s), %d changed; want 3 and 2", len(next), sizes(next), changed)
 	}
-	if got := buildSlices(svc, nil, first); len(got) != 1 || len(got[0].Endpoints) != 0 {
+	if got := buildSlices(svc, nil, first, oneNode, time.Time{}); len(got) != 1 || len(got[0].Endpoints) != 0 {
 		t.Errorf("want one placeholder, got %s", sizes(got))
 	}
 }
@@ -271,6 +208,18 @@ func TestMirror(t *testing.T) {
 	if s := sizes(got); s != "2 1 1" || *got[0].Endpoints[1].Conditions.Ready || got[1].AddressType != discoveryv1.AddressTypeIPv6 || *got[2].Ports[0].Port != 2 {
 		t.Errorf("slices %s: %v", s, got)
 	}
+	many := e.DeepCopy()
+	for range mirrorLimit {
+		many.Subsets[1].Addresses = append(many.Subsets[1].Addresses, corev1.EndpointAddress{IP: "192.0.2.3"})
+		many.Subsets[1].NotReadyAddresses = append(many.Subsets[1].NotReadyAddresses, corev1.EndpointAddress{IP: "192.0.2.4"})
+	}
+	total := 0
+	for _, s := range mirrorSlices(many)[2:] {
+		total += len(s.Endpoints)
+	}
+	if total != mirrorLimit {
+		t.Errorf("%d addresses of one subset are mirrored", total)
+	}
 	skip := e.DeepCopy()
 	skip.Labels[discoveryv1.LabelSkipMirror] = "true"
 	if mirrors(skip, svc) {
@@ -294,52 +243,5 @@ func TestRolloutNumbers(t *testing.T) {
 		if r := rolloutOf(d, ""); r.surge != c.wantS || r.unavail != c.wantUn {
 			t.Errorf("%+v: surge %d unavailable %d", c, r.surge, r.unavail)
 		}
-	}
-}
-
-func TestServiceVariables(t *testing.T) {
-	t.Parallel()
-	web := service("my-web")
-	web.Spec.ClusterIP = "127.96.1.1"
-	web.Spec.Ports = append(web.Spec.Ports, corev1.ServicePort{Name: "dns-udp", Port: 53, Protocol: corev1.ProtocolUDP})
-	headless, elsewhere := service("quiet"), service("far")
-	headless.Spec.ClusterIP = corev1.ClusterIPNone
-	elsewhere.Namespace, elsewhere.Spec.ClusterIP = "other", "127.96.1.2"
-	api := newServices(netip.MustParsePrefix("127.96.0.0/16")).update(nil)[kubernetesService]
-	st := store.New()
-	st.Update(func(tx *store.Tx) {
-		for _, s := range []*corev1.Service{web, headless, elsewhere, api} {
-			tx.Put(s)
-		}
-	})
-	pod := endpointPod(1, true, false, corev1.PodRunning)
-	c := program("x")
-	c.Env = []corev1.EnvVar{{Name: "URL", Value: "http://$(MY_WEB_SERVICE_HOST):$(MY_WEB_SERVICE_PORT)"}, {Name: "MY_WEB_PORT", Value: "mine"}}
-	env, m := containerEnv(pod, &c, st.View())
-	if m != nil {
-		t.Fatal(m)
-	}
-	for name, want := range map[string]string{
-		"MY_WEB_SERVICE_HOST": "127.96.1.1", "MY_WEB_SERVICE_PORT": "80", "MY_WEB_SERVICE_PORT_HTTP": "80", "MY_WEB_SERVICE_PORT_DNS_UDP": "53",
-		"MY_WEB_PORT": "mine", "MY_WEB_PORT_53_UDP": "udp://127.96.1.1:53", "MY_WEB_PORT_53_UDP_PROTO": "udp", "MY_WEB_PORT_80_TCP_ADDR": "127.96.1.1",
-		"URL": "http://127.96.1.1:80", "KUBERNETES_SERVICE_HOST": "127.96.0.1", "KUBERNETES_SERVICE_PORT": "443", "POD_IP": "127.244.1.1", "HOSTNAME": "p1",
-	} {
-		if got, _ := env.get(name); got != want {
-			t.Errorf("%s = %q, want %q", name, got, want)
-		}
-	}
-	for _, name := range []string{"QUIET_SERVICE_HOST", "FAR_SERVICE_HOST"} {
-		if v, ok := env.get(name); ok {
-			t.Errorf("%s = %q, want none", name, v)
-		}
-	}
-	no := false
-	pod.Spec.EnableServiceLinks = &no
-	env, _ = containerEnv(pod, &c, st.View())
-	if _, ok := env.get("MY_WEB_SERVICE_HOST"); ok {
-		t.Error("enableServiceLinks: false is not honoured")
-	}
-	if _, ok := env.get("KUBERNETES_SERVICE_HOST"); !ok {
-		t.Error("the kubernetes Service is missing without service links")
 	}
 }

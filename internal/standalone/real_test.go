@@ -25,7 +25,10 @@ import (
 // server on POD_IP:8080 whose /ready follows the file READY_FILE.
 const helperArg = "container-helper"
 
-func helper([]string) {
+func helper(args []string) {
+	if len(args) > 0 && args[0] == "lookup" {
+		os.Exit(lookup(args[1:]))
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ready", func(w http.ResponseWriter, _ *http.Request) {
 		if _, err := os.Stat(os.Getenv("READY_FILE")); err != nil {

@@ -1,40 +1,49 @@
 package standalone
 
 import (
-	"cmp"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
 
-// kubernetesService is the name of the API server's Service: programs expect
-// its variables in their environment.
-var kubernetesService = store.Name{Namespace: metav1.NamespaceDefault, Name: "kubernetes"}
-
-// services gives Services what a cluster would: ClusterIPs. The control
-// goroutine owns it.
+// services gives Services what a cluster would: cluster IPs, node ports,
+// addresses of load balancers. The control goroutine owns it.
+//
+// Every update settles all of it anew. What is held is an input like what the
+// manifests ask for, so that nothing has to be given back, and what cannot be
+// had now is there as soon as it can.
 type services struct {
-	addresses *addressRange
-	held      map[store.Name]netip.Addr
-	derived   map[store.Name]derivedService
-	problems  map[store.Name]ir.Problem
+	network   *addressRange
+	balancers *addressRange
+	builtin   []*corev1.Service
+	memory    *memory
+
+	held     map[store.Name]grants
+	derived  map[store.Name]derivedService
+	problems map[store.Name][]ir.Problem
 }
 
-type derivedService struct{ from, to *corev1.Service }
+// grants are the numbers of one Service by the slot of their demand.
+type grants map[string]int
 
-func newServices(network netip.Prefix) *services {
-	return &services{
-		addresses: newAddressRange(network), held: map[store.Name]netip.Addr{},
-		derived: map[store.Name]derivedService{}, problems: map[store.Name]ir.Problem{},
+type derivedService struct {
+	from, to *corev1.Service
+	grants   grants
+}
+
+func newServices(network, balancers netip.Prefix) *services {
+	a := &services{
+		network: newAddressRange(network), balancers: newAddressRange(balancers), memory: &memory{},
+		problems: map[store.Name][]ir.Problem{},
 	}
+	a.builtin = builtinServices(a.network)
+	return a
 }
 
 // needsClusterIP says whether a Service is to have an address (services §1.1).
@@ -45,153 +54,108 @@ func needsClusterIP(s *corev1.Service) bool {
 // hasClusterIP says whether it has one.
 func hasClusterIP(s *corev1.Service) bool { return needsClusterIP(s) && s.Spec.ClusterIP != "" }
 
-// update brings addresses in line with the wanted Services and returns all
+func isBalanced(s *corev1.Service) bool { return s.Spec.Type == corev1.ServiceTypeLoadBalancer }
+
+func needsNodePorts(s *corev1.Service) bool {
+	return s.Spec.Type == corev1.ServiceTypeNodePort || isBalanced(s)
+}
+
+// update brings everything in line with the wanted Services and returns all
 // Services as the cluster shows them. Unchanged Services keep their object.
 func (a *services) update(wanted map[store.Name]*corev1.Service) map[store.Name]*corev1.Service {
-	if wanted[kubernetesService] == nil {
-		wanted = maps.Clone(wanted)
-		if wanted == nil {
-			wanted = map[store.Name]*corev1.Service{}
-		}
-		wanted[kubernetesService] = a.defaultKubernetes()
-	}
-	a.releaseOld(wanted)
-	// Explicit requests go first: a dynamic choice must never take an address
-	// that a manifest names.
-	names := slices.SortedFunc(maps.Keys(wanted), func(x, y store.Name) int {
-		return cmp.Or(cmp.Compare(boolRank(a.asks(wanted[x]) == ""), boolRank(a.asks(wanted[y]) == "")),
-			cmp.Compare(x.Namespace, y.Namespace), cmp.Compare(x.Name, y.Name))
-	})
-	out := make(map[store.Name]*corev1.Service, len(wanted))
+	wanted = withBuiltin(wanted, a.builtin)
+	names := sortedNames(slices.Collect(maps.Keys(wanted)))
+	demands := a.settle(names, wanted)
+	held := make(map[store.Name]grants, len(names))
+	derived := make(map[store.Name]derivedService, len(names))
+	out := make(map[store.Name]*corev1.Service, len(names))
+	clear(a.problems)
 	for _, name := range names {
-		out[name] = a.derive(name, wanted[name])
-		a.moved(name, wanted[name], out[name])
+		held[name] = grantsOf(demands[name])
+		derived[name] = a.derive(wanted[name], a.derived[name], demands[name], held[name])
+		out[name] = derived[name].to
+		if found := a.judge(wanted[name], out[name], demands[name]); len(found) > 0 {
+			a.problems[name] = found
+		}
+	}
+	a.held, a.derived = held, derived
+	a.memory.learn(demands, held)
+	return out
+}
+
+// settle gives the Services numbers. Every pool sees the demands in the order
+// of names.
+func (a *services) settle(names []store.Name, wanted map[store.Name]*corev1.Service) map[store.Name][]*demand {
+	o := orders{
+		services:  a,
+		ips:       a.network.pool(bandOf(int(a.network.size)+2, 16, 256), exclusive),
+		ports:     newPool(nodePorts, bandOf(nodePorts, 32, 128), oneNumberTwoProtocols),
+		balancers: a.balancers.pool(0, oneAddressTwoServices),
+	}
+	byName := make(map[store.Name][]*demand, len(names))
+	var all []*demand
+	for _, name := range names {
+		byName[name] = o.of(name, wanted[name])
+		all = append(all, byName[name]...)
+	}
+	for _, p := range []*pool{o.ips, o.ports, o.balancers} {
+		p.settle(all)
+	}
+	return byName
+}
+
+func grantsOf(demands []*demand) grants {
+	out := make(grants, len(demands))
+	for _, d := range demands {
+		if d.got != none {
+			out[d.slot] = d.got
+		}
 	}
 	return out
 }
 
-// asks returns the address that a Service wants, "" when any will do. An address
-// of another network is that of a cluster the manifest was written for or read
-// from.
-func (a *services) asks(s *corev1.Service) string {
-	if address, err := netip.ParseAddr(s.Spec.ClusterIP); err == nil && !a.addresses.prefix.Contains(address) {
-		return ""
-	}
-	return s.Spec.ClusterIP
-}
-
-// moved tells the author of a manifest, but not the reader of a cluster, that
-// the Service has another address here.
-func (a *services) moved(name store.Name, from, to *corev1.Service) {
-	if from.Spec.ClusterIP == "" || a.asks(from) != "" || !needsClusterIP(from) || to.Spec.ClusterIP == "" || exported(from) {
-		return
-	}
-	a.problems[name] = ir.Problem{
-		Code: CodeAddress, Severity: ir.SeverityWarning, Object: refOf(store.Key{Kind: "Service", Namespace: name.Namespace, Name: name.Name}), Field: "spec.clusterIP",
-		Message: fmt.Sprintf("%s is not in the service network %s, so the Service has %s here; leave the field out or choose an address of that network",
-			from.Spec.ClusterIP, a.addresses.prefix, to.Spec.ClusterIP),
-	}
-}
-
-// defaultKubernetes keeps one object, so that nothing changes when nothing
-// changed.
-func (a *services) defaultKubernetes() *corev1.Service {
-	if d, ok := a.derived[kubernetesService]; ok && d.from.Labels["provider"] == "kubernetes" && d.from.UID == "" {
-		return d.from
-	}
-	return &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: kubernetesService.Namespace, Name: kubernetesService.Name,
-			Labels: map[string]string{"component": "apiserver", "provider": "kubernetes"},
-		},
-		Spec: corev1.ServiceSpec{
-			Type: corev1.ServiceTypeClusterIP, ClusterIP: a.addresses.at(0).String(),
-			Ports: []corev1.ServicePort{{Name: "https", Protocol: corev1.ProtocolTCP, Port: 443, TargetPort: intstr.FromInt32(6443)}},
-		},
-	}
-}
-
-// releaseOld gives back the addresses of Services that are gone or that no
-// longer want what they hold.
-func (a *services) releaseOld(wanted map[store.Name]*corev1.Service) {
-	for name, address := range a.held {
-		s := wanted[name]
-		if s != nil && needsClusterIP(s) && (a.asks(s) == "" || a.asks(s) == address.String()) {
-			continue
-		}
-		a.addresses.release(address)
-		delete(a.held, name)
-		delete(a.derived, name)
-	}
-	for name := range a.derived {
-		if wanted[name] == nil {
-			delete(a.derived, name)
-		}
-	}
-	clear(a.problems)
-}
-
-func (a *services) derive(name store.Name, s *corev1.Service) *corev1.Service {
-	d, known := a.derived[name]
-	if known && d.from == s && (!needsClusterIP(s) || d.to.Spec.ClusterIP != "") {
-		return d.to
+// derive returns the Service as the cluster shows it: the last object while
+// neither the manifest nor the grants have changed.
+func (a *services) derive(s *corev1.Service, last derivedService, demands []*demand, g grants) derivedService {
+	if last.from == s && maps.Equal(last.grants, g) {
+		return last
 	}
 	out := s.DeepCopy()
-	defaultPorts(out)
-	if out.Spec.Type == "" {
-		out.Spec.Type = corev1.ServiceTypeClusterIP
-	}
-	if out.CreationTimestamp.IsZero() {
+	completeService(out)
+	switch {
+	case !out.CreationTimestamp.IsZero():
+	case last.to != nil:
+		out.CreationTimestamp = last.to.CreationTimestamp
+	default:
 		out.CreationTimestamp = metav1.Now()
-		if known {
-			out.CreationTimestamp = d.to.CreationTimestamp
+	}
+	for _, d := range demands {
+		a.grant(out, d)
+	}
+	if store.NameOf(out) == dnsService && out.Labels[labelProxyName] == "" {
+		if out.Labels == nil {
+			out.Labels = map[string]string{}
 		}
+		out.Labels[labelProxyName] = dnsProxy
 	}
-	if needsClusterIP(out) {
-		a.assign(name, out)
-	}
-	a.derived[name] = derivedService{s, out}
-	return out
+	return derivedService{from: s, to: out, grants: g}
 }
 
-func (a *services) assign(name store.Name, s *corev1.Service) {
-	address, held := a.held[name]
-	if !held {
-		var err error
-		if wanted := a.asks(s); wanted != "" {
-			address, err = a.addresses.explicit(wanted)
-		} else {
-			address, err = a.addresses.dynamic(name.Namespace + "/" + name.Name)
-		}
-		if err != nil {
-			// The API server would refuse the whole Service. Ingress does not
-			// need the address, so here the rest of the Service works.
-			s.Spec.ClusterIP, s.Spec.ClusterIPs = "", nil
-			a.problems[name] = ir.Problem{
-				Code: CodeAddress, Severity: ir.SeverityError, Object: refOf(store.Key{Kind: "Service", Namespace: name.Namespace, Name: name.Name}),
-				Field: "spec.clusterIP", Message: err.Error() + "; the Service has no cluster IP",
-			}
-			return
-		}
-		a.held[name] = address
+// grant writes what a demand got into its Service.
+func (a *services) grant(out *corev1.Service, d *demand) {
+	if d.got == none {
+		return
 	}
-	s.Spec.ClusterIP = address.String()
-	s.Spec.ClusterIPs = []string{address.String()}
-	s.Spec.IPFamilies = []corev1.IPFamily{corev1.IPv4Protocol}
-	if s.Spec.IPFamilyPolicy == nil {
-		single := corev1.IPFamilyPolicySingleStack
-		s.Spec.IPFamilyPolicy = &single
-	}
-}
-
-func defaultPorts(s *corev1.Service) {
-	for i := range s.Spec.Ports {
-		p := &s.Spec.Ports[i]
-		if p.Protocol == "" {
-			p.Protocol = corev1.ProtocolTCP
-		}
-		if p.TargetPort == (intstr.IntOrString{}) {
-			p.TargetPort = intstr.FromInt32(p.Port)
-		}
+	switch d.what {
+	case wantClusterIP:
+		out.Spec.ClusterIP = a.network.at(uint64(d.got)).String()
+		out.Spec.ClusterIPs = []string{out.Spec.ClusterIP}
+	case wantNodePort:
+		out.Spec.Ports[d.index].NodePort = firstNodePort + int32(d.got)
+	case wantHealthCheckPort:
+		out.Spec.HealthCheckNodePort = firstNodePort + int32(d.got)
+	case wantBalancerIP:
+		vip := corev1.LoadBalancerIPModeVIP
+		out.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: a.balancers.at(uint64(d.got)).String(), IPMode: &vip}}
 	}
 }

@@ -6,12 +6,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"daemun/internal/store"
@@ -27,15 +27,16 @@ const (
 // buildSlices builds the EndpointSlices of one Service from the Pods of its
 // namespace, after the rules of services §3. existing are the slices built
 // before; those that need no change are returned as they are. A Service
-// without selector or of type ExternalName has none.
-func buildSlices(svc *corev1.Service, pods []*corev1.Pod, existing []*discoveryv1.EndpointSlice) []*discoveryv1.EndpointSlice {
+// without selector or of type ExternalName has none. now is when the cause of
+// a change was seen.
+func buildSlices(svc *corev1.Service, pods []*corev1.Pod, existing []*discoveryv1.EndpointSlice, t topology, now time.Time) []*discoveryv1.EndpointSlice {
 	if len(svc.Spec.Selector) == 0 || svc.Spec.Type == corev1.ServiceTypeExternalName {
 		return nil
 	}
 	groups := map[string]*portGroup{}
-	selector := labels.SelectorFromSet(svc.Spec.Selector)
+	var all []*discoveryv1.Endpoint
 	for _, pod := range pods {
-		if pod.Namespace != svc.Namespace || !isEndpoint(pod) || !selector.Matches(labels.Set(pod.Labels)) {
+		if !selects(svc, pod) || !t.isEndpoint(svc, pod) {
 			continue
 		}
 		ports := resolvePorts(svc, pod)
@@ -43,16 +44,32 @@ func buildSlices(svc *corev1.Service, pods []*corev1.Pod, existing []*discoveryv
 		if groups[id] == nil {
 			groups[id] = &portGroup{id: id, ports: ports}
 		}
-		groups[id].endpoints = append(groups[id].endpoints, endpointOf(svc, pod))
+		e := t.endpointOf(svc, pod)
+		groups[id].endpoints = append(groups[id].endpoints, e)
+		all = append(all, e)
 	}
+	t.hint(svc, all)
 	if len(groups) == 0 {
 		groups[""] = &portGroup{}
 	}
-	var out []*discoveryv1.EndpointSlice
+	var parts []*slicePart
 	for _, id := range slices.Sorted(maps.Keys(groups)) {
-		out = append(out, fill(svc, groups[id], existing)...)
+		parts = append(parts, fill(groups[id], existing)...)
 	}
-	return out
+	return finish(svc, parts, existing, now)
+}
+
+// selects says whether a Service selects a Pod.
+func selects(svc *corev1.Service, pod *corev1.Pod) bool {
+	if len(svc.Spec.Selector) == 0 || pod.Namespace != svc.Namespace {
+		return false
+	}
+	for k, v := range svc.Spec.Selector {
+		if got, ok := pod.Labels[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
 }
 
 // portGroup are the endpoints whose Pods resolve the Service's ports to the
@@ -60,25 +77,33 @@ func buildSlices(svc *corev1.Service, pods []*corev1.Pod, existing []*discoveryv
 type portGroup struct {
 	id        string
 	ports     []discoveryv1.EndpointPort
-	endpoints []discoveryv1.Endpoint
+	endpoints []*discoveryv1.Endpoint
 }
 
-// isEndpoint: unready and terminating Pods are listed, ended ones are not.
-func isEndpoint(pod *corev1.Pod) bool {
-	return pod.Status.PodIP != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+// isEndpoint: unready and terminating Pods are listed, ended ones are not, and
+// those on a node that is gone only where readiness does not matter.
+func (t topology) isEndpoint(svc *corev1.Service, pod *corev1.Pod) bool {
+	if pod.Status.PodIP == "" || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed {
+		return false
+	}
+	_, there := t.zones[pod.Spec.NodeName]
+	return there || svc.Spec.PublishNotReadyAddresses
 }
 
-func endpointOf(svc *corev1.Service, pod *corev1.Pod) discoveryv1.Endpoint {
+func (t topology) endpointOf(svc *corev1.Service, pod *corev1.Pod) *discoveryv1.Endpoint {
 	serving := conditionTrue(pod, corev1.PodReady)
 	terminating := pod.DeletionTimestamp != nil
 	ready := serving && !terminating || svc.Spec.PublishNotReadyAddresses
-	e := discoveryv1.Endpoint{
+	e := &discoveryv1.Endpoint{
 		Addresses:  []string{pod.Status.PodIP},
 		Conditions: discoveryv1.EndpointConditions{Ready: &ready, Serving: &serving, Terminating: &terminating},
 		TargetRef:  &corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
 	}
 	if pod.Spec.NodeName != "" {
 		e.NodeName = &pod.Spec.NodeName
+	}
+	if zone := t.zones[pod.Spec.NodeName]; zone != "" {
+		e.Zone = &zone
 	}
 	if pod.Spec.Hostname != "" && pod.Spec.Subdomain == svc.Name {
 		e.Hostname = &pod.Spec.Hostname
@@ -145,8 +170,8 @@ func portMapID(ports []discoveryv1.EndpointPort) string {
 // fill spreads a group over slices: endpoints stay where they are, new ones go
 // to slices that are written anyway, then to one that has room, then to new
 // ones (services §3.2). Fewer writes win over full packing.
-func fill(svc *corev1.Service, g *portGroup, existing []*discoveryv1.EndpointSlice) []*discoveryv1.EndpointSlice {
-	wanted := map[string]discoveryv1.Endpoint{}
+func fill(g *portGroup, existing []*discoveryv1.EndpointSlice) []*slicePart {
+	wanted := map[string]*discoveryv1.Endpoint{}
 	for _, e := range g.endpoints {
 		wanted[endpointID(e)] = e
 	}
@@ -159,7 +184,7 @@ func fill(svc *corev1.Service, g *portGroup, existing []*discoveryv1.EndpointSli
 	var fresh []discoveryv1.Endpoint
 	for _, e := range g.endpoints {
 		if _, ok := wanted[endpointID(e)]; ok {
-			fresh = append(fresh, e)
+			fresh = append(fresh, *e)
 			delete(wanted, endpointID(e))
 		}
 	}
@@ -177,21 +202,35 @@ func fill(svc *corev1.Service, g *portGroup, existing []*discoveryv1.EndpointSli
 		parts = append(parts, &slicePart{endpoints: fresh[:n:n]})
 		fresh = fresh[n:]
 	}
-	return finish(svc, g, parts)
+	switch {
+	case len(g.endpoints) > 0:
+		parts = slices.DeleteFunc(parts, func(p *slicePart) bool { return len(p.endpoints) == 0 })
+	case len(parts) == 0:
+		parts = []*slicePart{{}} // the placeholder
+	default:
+		parts = parts[:1]
+	}
+	for _, p := range parts {
+		p.id, p.ports = g.id, g.ports
+	}
+	return parts
 }
 
 // slicePart is a slice under construction; old is nil for a new one.
 type slicePart struct {
 	old       *discoveryv1.EndpointSlice
+	id        string // of the ports
+	ports     []discoveryv1.EndpointPort
 	endpoints []discoveryv1.Endpoint
 	changed   bool
 }
 
 // keep takes over the wanted endpoints of an old slice, refreshed, and removes
 // them from wanted.
-func keep(old *discoveryv1.EndpointSlice, wanted map[string]discoveryv1.Endpoint) *slicePart {
+func keep(old *discoveryv1.EndpointSlice, wanted map[string]*discoveryv1.Endpoint) *slicePart {
 	p := &slicePart{old: old}
-	for _, e := range old.Endpoints {
+	for i := range old.Endpoints {
+		e := &old.Endpoints[i]
 		now, ok := wanted[endpointID(e)]
 		if !ok {
 			p.changed = true
@@ -199,42 +238,49 @@ func keep(old *discoveryv1.EndpointSlice, wanted map[string]discoveryv1.Endpoint
 		}
 		delete(wanted, endpointID(e))
 		p.changed = p.changed || !equality.Semantic.DeepEqual(e, now)
-		p.endpoints = append(p.endpoints, now)
+		p.endpoints = append(p.endpoints, *now)
 	}
 	return p
 }
 
-// finish turns parts into slices. Empty ones are dropped, but for one
-// placeholder when there is nothing else.
-func finish(svc *corev1.Service, g *portGroup, parts []*slicePart) []*discoveryv1.EndpointSlice {
-	placeholder := len(g.endpoints) == 0
-	if placeholder && len(parts) == 0 {
-		parts = []*slicePart{{}}
-	}
-	names := map[string]bool{}
+// finish turns parts into slices. New ones take the place of old ones that are
+// no longer needed, rather than that those are deleted.
+func finish(svc *corev1.Service, parts []*slicePart, existing []*discoveryv1.EndpointSlice, now time.Time) []*discoveryv1.EndpointSlice {
+	kept, names := map[*discoveryv1.EndpointSlice]bool{}, map[string]bool{}
 	for _, p := range parts {
-		if p.old != nil {
-			names[p.old.Name] = true
-		}
+		kept[p.old] = true
 	}
+	for _, old := range existing {
+		names[old.Name] = true
+	}
+	spare := slices.DeleteFunc(slices.Clone(existing), func(s *discoveryv1.EndpointSlice) bool { return kept[s] })
 	var out []*discoveryv1.EndpointSlice
 	for _, p := range parts {
-		if len(p.endpoints) == 0 && (!placeholder || len(out) > 0) {
-			continue
+		if p.old == nil && len(spare) > 0 {
+			p.old, spare = spare[0], spare[1:]
 		}
 		name := ""
 		if p.old != nil {
 			name = p.old.Name
 		} else {
-			name = sliceName(svc.Name, g.id, names)
+			name = sliceName(svc.Name, p.id, names)
 		}
-		next := sliceFor(svc, name, g.ports, p.endpoints)
-		if p.old != nil && equality.Semantic.DeepEqual(p.old, next) {
-			next = p.old
-		}
-		out = append(out, next)
+		out = append(out, written(sliceFor(svc, name, p.ports, p.endpoints), p.old, now))
 	}
 	return out
+}
+
+// written returns the old slice when the next one says the same, else the
+// next with the time of its cause.
+func written(next, old *discoveryv1.EndpointSlice, now time.Time) *discoveryv1.EndpointSlice {
+	if old != nil {
+		next.Annotations = old.Annotations
+		if equality.Semantic.DeepEqual(old, next) {
+			return old
+		}
+	}
+	next.Annotations = map[string]string{corev1.EndpointsLastChangeTriggerTime: now.UTC().Format(time.RFC3339Nano)}
+	return next
 }
 
 // sliceName is the Service's name, a dash and five characters; it is a DNS
@@ -283,7 +329,7 @@ func sliceLabels(svc *corev1.Service) map[string]string {
 
 // endpointID tells endpoints apart: a Pod that was replaced under the same
 // name is another endpoint.
-func endpointID(e discoveryv1.Endpoint) string {
+func endpointID(e *discoveryv1.Endpoint) string {
 	if e.TargetRef == nil {
 		return strings.Join(e.Addresses, ",")
 	}

@@ -1,6 +1,7 @@
 // Package standalone is the cluster on one machine: it turns workload
-// manifests into running Pods, gives Pods and Services their addresses, probes
-// containers and keeps EndpointSlices.
+// manifests into running Pods, gives Pods and Services their addresses and
+// programs the files in which they look names up, probes containers and keeps
+// EndpointSlices.
 //
 // Objects come in as manifest.Change, and go out through the store: what a
 // cluster's API server would show (Services with addresses, Pods with status,
@@ -12,9 +13,11 @@
 package standalone
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +46,11 @@ type Config struct {
 	NodeNetwork         netip.Prefix // 127.18.0.0/24
 	LoadBalancerNetwork netip.Prefix // 127.200.0.0/16
 
+	DNS DNS
+
+	// InForce returns when everything that the store says at the time of the
+	// call is what traffic goes by, or when ctx ends. Nil is at once.
+	InForce func(ctx context.Context)
 	// LameDuck is the time between a Pod's leaving its endpoints and SIGTERM
 	// for its programs, so that no request is on its way to a program that
 	// closes its connections. A cluster leaves this to preStop hooks. Zero is
@@ -68,6 +76,7 @@ func (c *Config) setDefaults() {
 			*n.at = netip.MustParsePrefix(n.value)
 		}
 	}
+	c.DNS.Zone = cmp.Or(strings.Trim(c.DNS.Zone, "."), DefaultZone)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -107,8 +116,21 @@ func newCluster(c Config, rt starter) *Cluster {
 		reports: map[types.UID]report{},
 	}
 	cl.state = newState(&cl.cfg)
-	cl.host = &host{cfg: &cl.cfg, rt: rt, view: c.Store.View, report: cl.deliver}
+	cl.recall()
+	cl.host = &host{cfg: &cl.cfg, rt: rt, view: c.Store.View, report: cl.deliver, published: cl.published}
 	return cl
+}
+
+// recall takes over what an earlier run remembered.
+func (c *Cluster) recall() {
+	if c.cfg.StateDir == "" {
+		return
+	}
+	m, err := recall(c.cfg.StateDir)
+	if err != nil {
+		c.cfg.Logger.Warn("the remembered numbers of Services cannot be read; some may differ from last time", "error", err)
+	}
+	c.state.services.memory = m
 }
 
 // Apply takes a change of the manifests. It does not wait for Pods: derived
@@ -134,6 +156,12 @@ func (c *Cluster) deliver(uid types.UID, r report) {
 	c.reports[uid] = r
 	c.mu.Unlock()
 	c.signal()
+}
+
+// published returns when the step under way, if any, is in the store.
+func (c *Cluster) published() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
 }
 
 func (c *Cluster) signal() {

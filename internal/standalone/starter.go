@@ -20,6 +20,7 @@ type container interface {
 	Exit() process.Exit
 	Signal(os.Signal) error
 	Kill()
+	LeftOut() []string
 	Exec(ctx context.Context, argv []string, limit int) (code int, output []byte, err error)
 }
 

@@ -25,13 +25,19 @@ func (c *Cluster) step() {
 	c.takeReports(reports)
 	gone := s.reconcile()
 	c.cfg.Store.Update(s.publish)
+	if err := s.services.memory.save(); err != nil {
+		c.cfg.Logger.Warn("remember the numbers of Services; after the next start some may differ", "error", err)
+	}
 	for _, e := range gone {
 		if err := cleanup(c.cfg.StateDir, e.pod.UID); err != nil {
 			c.cfg.Logger.Warn("remove the files of a Pod", "pod", store.NameOf(e.pod), "error", err)
 		}
 	}
-	if s.changed {
+	if len(s.changed) > 0 {
 		c.notifyWorkers()
+	}
+	if len(s.changed) > 0 || s.served { // slices of the manifests pass through
+		c.host.services.ring()
 	}
 	c.startWorkers()
 	c.conclude()

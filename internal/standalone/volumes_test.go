@@ -91,7 +91,7 @@ func TestWithoutMounts(t *testing.T) {
 		if !strings.Contains(env, "DAEMUN_VOLUME_MY_DATA=") || len(l.rt.starts[0].Mounts) != 0 {
 			t.Errorf("environment %s", env)
 		}
-		if p := l.Problems(); len(p) != 1 || p[0].Code != CodeMounts {
+		if p := l.Problems(); len(p) != 2 || p[0].Code != CodeMounts || p[1].Code != CodeNames {
 			t.Errorf("problems: %v", p)
 		}
 	})

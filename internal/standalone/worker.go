@@ -26,6 +26,35 @@ type host struct {
 	rt     starter
 	view   func() *store.View
 	report func(types.UID, report)
+	// published returns when the present step is in the store.
+	published func()
+	// services wakes who lists the addresses of Services.
+	services bell
+}
+
+// bell wakes everybody who listens, with each ring. The zero value is ready.
+type bell struct {
+	mu   sync.Mutex
+	next chan struct{}
+}
+
+// news is closed at the next ring. It must be taken before looking.
+func (b *bell) news() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next == nil {
+		b.next = make(chan struct{})
+	}
+	return b.next
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.next != nil {
+		close(b.next)
+		b.next = nil
+	}
 }
 
 // report is the present state of one Pod, from its worker to the control
@@ -37,7 +66,7 @@ type report struct {
 }
 
 // worker runs one Pod from its volumes to its last container. Its goroutines
-// are one for the Pod, one for each running container and its probes; all end
+// are one for the Pod, two that keep files up to date, one for each running container and its probes; all end
 // before the report that says done.
 type worker struct {
 	host   *host
@@ -47,6 +76,8 @@ type worker struct {
 
 	stop context.Context // ends: stop gracefully
 	kill context.Context // ends: stop at once
+
+	names podNames // written before the first container starts
 
 	mu          sync.Mutex // guards what follows
 	changed     chan struct{}
@@ -85,20 +116,24 @@ func (w *worker) run() {
 	if !w.prepareVolumes() {
 		return
 	}
+	w.prepareNames()
+	following, unfollow := context.WithCancel(w.stop)
+	var followers sync.WaitGroup
+	defer func() {
+		unfollow()
+		followers.Wait()
+	}()
+	followers.Go(func() { w.followServices(following) })
 	if !w.runInit(sidecarStop, &sidecars) {
 		return
 	}
 	w.update(func() { w.initialized = true })
-	following, unfollow := context.WithCancel(w.stop)
-	var volumes sync.WaitGroup
-	volumes.Go(func() { w.followVolumes(following) })
+	followers.Go(func() { w.followVolumes(following) })
 	var mains sync.WaitGroup
 	for _, c := range w.main {
 		mains.Go(func() { c.run(w.stop) })
 	}
 	mains.Wait()
-	unfollow()
-	volumes.Wait()
 }
 
 // runInit runs the init containers in order: each until it succeeds, a sidecar
@@ -214,6 +249,7 @@ func (w *worker) spec(c *containerRun) (process.Spec, *stuck) {
 	if m != nil {
 		return process.Spec{}, &stuck{"CreateContainerConfigError", CodeMissingRef, c.field + "." + m.field, m.text}
 	}
+	w.names.setIn(env)
 	argv, hint := w.host.cfg.argv(c.spec, env)
 	if hint != "" {
 		return process.Spec{}, &stuck{"ErrImageNeverPull", CodeImage, c.field + ".image", hint}
@@ -231,7 +267,8 @@ func (w *worker) spec(c *containerRun) (process.Spec, *stuck) {
 	pod, name := store.NameOf(w.pod), c.spec.Name
 	return process.Spec{
 		ID: fmt.Sprintf("%s/%s/%s", pod.Namespace, pod.Name, name), Argv: argv, Env: env.list(),
-		WorkingDir: c.spec.WorkingDir, Mounts: mounts, Log: logPath(w.host.cfg.StateDir, w.pod.UID, name),
+		WorkingDir: c.spec.WorkingDir, Mounts: mounts, Optional: w.names.optionalMounts(c.spec.VolumeMounts), Hostname: w.names.hostname,
+		Log: logPath(w.host.cfg.StateDir, w.pod.UID, name),
 		Output: func(stream string, line []byte) {
 			c.remember(line)
 			if w.host.cfg.Output != nil {

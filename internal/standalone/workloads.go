@@ -127,7 +127,7 @@ func (s *state) replicas(key store.Key) []replica {
 
 func (s *state) runPod(key store.Key, o store.Object) {
 	wanted := o.(*corev1.Pod)
-	hash := s.hash(key, wanted.Spec)
+	hash := s.hash(key, &wanted.Spec)
 	name := store.NameOf(wanted)
 	e := s.pods[name]
 	switch {
@@ -156,7 +156,7 @@ func (s *state) runPod(key store.Key, o store.Object) {
 
 func (s *state) runDeployment(key store.Key, o store.Object) {
 	d := o.(*appsv1.Deployment)
-	hash := s.hash(key, d.Spec.Template)
+	hash := s.hash(key, &d.Spec.Template)
 	w := workload{
 		key: key, template: &d.Spec.Template, selector: d.Spec.Selector, base: d.Name + "-" + hash, hash: hash,
 		labels: map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: hash},
@@ -170,7 +170,7 @@ func (s *state) runDeployment(key store.Key, o store.Object) {
 func (s *state) runReplicaSet(key store.Key, o store.Object) {
 	r := o.(*appsv1.ReplicaSet)
 	w := workload{
-		key: key, template: &r.Spec.Template, selector: r.Spec.Selector, base: r.Name, hash: s.hash(key, r.Spec.Template),
+		key: key, template: &r.Spec.Template, selector: r.Spec.Selector, base: r.Name, hash: s.hash(key, &r.Spec.Template),
 		owner: metav1.OwnerReference{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: r.Name, UID: r.UID},
 	}
 	if s.selects(w) {
@@ -180,7 +180,7 @@ func (s *state) runReplicaSet(key store.Key, o store.Object) {
 
 func (s *state) runStatefulSet(key store.Key, o store.Object) {
 	set := o.(*appsv1.StatefulSet)
-	hash := s.hash(key, set.Spec.Template)
+	hash := s.hash(key, &set.Spec.Template)
 	w := workload{
 		key: key, template: &set.Spec.Template, selector: set.Spec.Selector, base: set.Name, hash: hash,
 		owner: metav1.OwnerReference{APIVersion: "apps/v1", Kind: "StatefulSet", Name: set.Name, UID: set.UID},
@@ -212,7 +212,7 @@ func dressStateful(set *appsv1.StatefulSet, t *corev1.PodTemplateSpec, c creatio
 
 func (s *state) runDaemonSet(key store.Key, o store.Object) {
 	set := o.(*appsv1.DaemonSet)
-	hash := s.hash(key, set.Spec.Template)
+	hash := s.hash(key, &set.Spec.Template)
 	w := workload{
 		key: key, template: &set.Spec.Template, selector: set.Spec.Selector, base: set.Name, hash: hash,
 		labels: map[string]string{appsv1.ControllerRevisionHashLabelKey: hash},
@@ -230,7 +230,7 @@ func (s *state) runDaemonSet(key store.Key, o store.Object) {
 func (s *state) runJob(key store.Key, o store.Object) {
 	j := o.(*batchv1.Job)
 	w := workload{
-		key: key, template: &j.Spec.Template, base: j.Name, hash: s.hash(key, j.Spec),
+		key: key, template: &j.Spec.Template, base: j.Name, hash: s.hash(key, &j.Spec),
 		labels: map[string]string{batchv1.JobNameLabel: j.Name, "job-name": j.Name},
 		owner:  metav1.OwnerReference{APIVersion: "batch/v1", Kind: "Job", Name: j.Name, UID: j.UID},
 	}
@@ -289,7 +289,8 @@ func (s *state) notRun(key store.Key, _ store.Object) {
 	})
 }
 
-// hash is hashOf, remembered as long as the object is the same.
+// hash is hashOf, remembered as long as the object is the same. v is a pointer:
+// a value would be copied in every step.
 func (s *state) hash(key store.Key, v any) string {
 	if h, ok := s.hashes[key]; ok {
 		return h

@@ -96,14 +96,21 @@ func (s *Store) Update(f func(tx *Tx)) uint64 {
 		return old.Revision
 	}
 	next.Revision++
+	endpoints, network := tx.cloned["EndpointSlice"], tx.touches(networkKinds)
+	if endpoints {
+		next.EndpointsRevision = next.Revision
+	}
+	if network {
+		next.NetworkRevision = next.Revision
+	}
 	s.view.Store(&next)
-	if tx.cloned["EndpointSlice"] {
+	if endpoints {
 		signal(s.endpoints)
 	}
 	if tx.touches(routeKinds) {
 		signal(s.dirty)
 	}
-	if tx.touches(networkKinds) {
+	if network {
 		signal(s.network)
 	}
 	return next.Revision
@@ -118,8 +125,10 @@ func signal(c chan struct{}) {
 
 // View is one immutable state of all objects. The maps must not be written.
 type View struct {
-	// Revision grows by one with every change.
-	Revision uint64
+	// Revision grows by one with every change. EndpointsRevision is that of the
+	// last change of EndpointSlices, NetworkRevision that of anything the
+	// Service network is made of.
+	Revision, EndpointsRevision, NetworkRevision uint64
 
 	Ingresses      map[Name]*networkingv1.Ingress
 	IngressClasses map[Name]*networkingv1.IngressClass

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"daemun/internal/ir"
+	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
 )
 
@@ -16,6 +17,9 @@ import (
 // fails: a route whose expression does not compile answers 503 (translation
 // reports it).
 func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
+	if h.Policies == nil {
+		h.Policies = policy.NewState(policy.Config{})
+	}
 	hosts := withCatchAll(cfg.Hosts)
 	t := &Table{
 		Revision: revision,
@@ -129,12 +133,19 @@ func nowhere() *ir.Route {
 }
 
 func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
-	c := &Route{IR: r, Metrics: hs.Route(host, r)}
+	c := &Route{IR: r, Metrics: hs.Route(host, r), Policies: policy.Compile(&r.Policies, hs.Policies)}
 	if r.Backend != "" {
 		c.Backend = hs.Backend(r.Backend)
 	}
 	if r.FallbackBackend != "" {
 		c.Fallback = hs.Backend(r.FallbackBackend)
+	}
+	if r.Canary != nil {
+		c.Canary, c.CanaryRule = hs.Backend(r.Canary.Backend), policy.NewCanary(r.Canary)
+		c.CanaryMetrics = c.Metrics
+		if hs.Canary != nil {
+			c.CanaryMetrics = hs.Canary(host, r)
+		}
 	}
 	if ordered {
 		c.Err = c.compileMatcher()

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"testing"
@@ -149,6 +150,10 @@ func TestEqualHostSeesEveryField(t *testing.T) {
 // visit calls f for every field below v that is no struct, filling nil
 // pointers and empty slices so that it reaches what they hold.
 func visit(v reflect.Value, name string, f func(string, reflect.Value)) {
+	if v.Type() == reflect.TypeFor[netip.Prefix]() {
+		f(name, v)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -179,6 +184,9 @@ func change(v reflect.Value) {
 		v.SetInt(v.Int() + int64(time.Second))
 	case reflect.Uint32:
 		v.SetUint(v.Uint() + 1)
+	case reflect.Struct:
+		p := v.Addr().Interface().(*netip.Prefix)
+		*p = netip.PrefixFrom(netip.IPv4Unspecified(), p.Bits()+2)
 	default:
 		panic(fmt.Sprintf("no change for a %s", v.Type()))
 	}

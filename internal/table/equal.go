@@ -1,6 +1,7 @@
 package table
 
 import (
+	"reflect"
 	"slices"
 
 	"daemun/internal/ir"
@@ -35,6 +36,8 @@ func equalRoute(a, b *ir.Route) bool {
 		a.FallbackBackend == b.FallbackBackend &&
 		a.DefaultBackend == b.DefaultBackend &&
 		a.Denied == b.Denied &&
+		equalPointer(a.Canary, b.Canary) &&
+		a.SetsAffinity == b.SetsAffinity &&
 		equalPolicies(&a.Policies, &b.Policies)
 }
 
@@ -52,7 +55,24 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.SendTimeout == b.SendTimeout &&
 		a.ReadTimeout == b.ReadTimeout &&
 		a.Retry == b.Retry &&
-		a.AccessLog == b.AccessLog
+		a.AccessLog == b.AccessLog &&
+		a.RelativeRedirects == b.RelativeRedirects &&
+		equalDeep(a.CORS, b.CORS) &&
+		equalDeep(a.Access, b.Access) &&
+		equalDeep(a.BasicAuth, b.BasicAuth) &&
+		a.SatisfyAny == b.SatisfyAny &&
+		equalDeep(a.Limits, b.Limits) &&
+		equalPointer(a.Bandwidth, b.Bandwidth) &&
+		slices.Equal(a.ResponseFields, b.ResponseFields) &&
+		a.ConnectionField == b.ConnectionField &&
+		equalPointer(a.CookieDomain, b.CookieDomain) &&
+		equalPointer(a.CookiePath, b.CookiePath) &&
+		equalPointer(a.LocationPrefix, b.LocationPrefix)
+}
+
+// equalDeep is equalPointer for what holds slices and pointers itself.
+func equalDeep[T any](a, b *T) bool {
+	return a == b || a != nil && b != nil && reflect.DeepEqual(a, b)
 }
 
 // equalPointer compares what two pointers point to, or that both are nil.

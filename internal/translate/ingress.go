@@ -16,7 +16,7 @@ import (
 )
 
 // ingress is a compiled Ingress: a function of the object, of our classes, and
-// of the Services and Secrets it refers to. It is not written after compile,
+// of the Services, Secrets and ConfigMaps it refers to. It is not written after compile,
 // except for generation and part.block.
 type ingress struct {
 	// seen is the object in the view; used is the one that was compiled, nil
@@ -32,9 +32,10 @@ type ingress struct {
 	values  *annotation.Values
 	denied  int
 
-	services []serviceUse
-	secrets  []secretUse
-	tls      []tlsEntry
+	services   []serviceUse
+	secrets    []secretUse
+	configMaps []configMapUse
+	tls        []tlsEntry
 	// fallback is the backend of the default-backend annotation.
 	fallback ir.Backend
 	// standard is spec.defaultBackend.
@@ -81,6 +82,11 @@ type secretUse struct {
 	object *corev1.Secret
 }
 
+type configMapUse struct {
+	name   store.Name
+	object *corev1.ConfigMap
+}
+
 // tlsEntry is one entry of spec.tls.
 type tlsEntry struct {
 	hosts       []string
@@ -102,6 +108,13 @@ func (in *ingress) fresh(v *store.View, same unchanged) bool {
 	if !same.secrets {
 		for _, u := range in.secrets {
 			if v.Secrets[u.name] != u.object {
+				return false
+			}
+		}
+	}
+	if !same.configMaps {
+		for _, u := range in.configMaps {
+			if v.ConfigMaps[u.name] != u.object {
 				return false
 			}
 		}
@@ -140,10 +153,10 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	parsed := annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, object.Annotations)
 	in.problems = append(parsed.Problems, otherPrefix(&t.options, object)...)
 	in.used = object
-	if parsed.Rejected || parsed.LeftOut {
+	if parsed.Rejected {
 		in.used = nil
 	}
-	if parsed.Rejected && !parsed.LeftOut && prev != nil && prev.used != nil && prev.used.UID == object.UID {
+	if parsed.Rejected && prev != nil && prev.used != nil && prev.used.UID == object.UID {
 		in.used = prev.used
 		parsed = annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, in.used.Annotations)
 		in.problems = append(in.problems, ir.Problem{
@@ -161,6 +174,12 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		in.denied = 503
 	}
 	c := compilation{ingress: in, t: t, v: v}
+	if in.values.Canary != nil {
+		// Its other annotations are those of the main Ingress.
+		c.compileRules()
+		return in
+	}
+	c.compileReferences()
 	c.compileFallback()
 	c.compileRules()
 	c.compileTLS()

@@ -189,7 +189,7 @@ func randomIngress(n func(int) int, id int) *networkingv1.Ingress {
 	pick := func(list ...string) string { return list[n(len(list))] }
 	annotations := map[string]string{}
 	for range n(3) {
-		switch n(8) {
+		switch n(9) {
 		case 0:
 			annotations["use-regex"] = pick("true", "maybe")
 		case 1:
@@ -206,6 +206,8 @@ func randomIngress(n func(int) int, id int) *networkingv1.Ingress {
 			annotations["default-backend"] = pick("api", "web", "gone")
 		case 7:
 			annotations["canary"] = pick("true", "false")
+		case 8:
+			annotations["custom-headers"] = pick("default/fields", "other/fields", "fields")
 		}
 	}
 	var paths []string
@@ -241,11 +243,13 @@ func TestMemoryEqualsFresh(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n := func(k int) int { return rapid.IntRange(0, k-1).Draw(rt, "n") }
 		s := store.New()
-		tr := New(DefaultOptions())
+		o := DefaultOptions()
+		o.AllowedResponseHeaders = []string{"X-One"}
+		tr := New(o)
 		for range 12 {
 			s.Update(func(tx *store.Tx) {
 				for range 1 + n(4) {
-					switch id := n(8); n(8) {
+					switch id := n(8); n(10) {
 					case 0:
 						tx.Delete(store.Key{Kind: "Ingress", Namespace: "default", Name: fmt.Sprint("w", id)})
 					case 1:
@@ -256,6 +260,12 @@ func TestMemoryEqualsFresh(t *testing.T) {
 						c := &networkingv1.IngressClass{}
 						c.Name, c.Spec.Controller = "other", []string{"k8s.io/ingress-nginx", "x"}[n(2)]
 						tx.Put(c)
+					case 4:
+						c := &corev1.ConfigMap{Data: map[string]string{[]string{"X-One", "X Two"}[n(2)]: "1"}}
+						c.Namespace, c.Name = "default", "fields"
+						tx.Put(c)
+					case 5:
+						tx.Delete(store.Key{Kind: "ConfigMap", Namespace: "default", Name: "fields"})
 					default:
 						tx.Put(randomIngress(n, id))
 					}
@@ -266,7 +276,7 @@ func TestMemoryEqualsFresh(t *testing.T) {
 			if !slices.IsSortedFunc(r.Problems, ir.Problem.Compare) {
 				rt.Fatal("problems are not sorted")
 			}
-			got, want := asJSON(rt, r), asJSON(rt, New(DefaultOptions()).Translate(v))
+			got, want := asJSON(rt, r), asJSON(rt, New(o).Translate(v))
 			if got != want {
 				rt.Fatalf("-fresh +memory:\n%s", cmp.Diff(want, got))
 			}

@@ -62,6 +62,9 @@ const (
 	// CodeBlocked: annotation-value-word-blocklist forbids a value.
 	CodeBlocked = "DMN0391"
 
+	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
+	CodeCanary = "DMN0231"
+
 	// CodeNoSecret: a TLS Secret does not exist.
 	CodeNoSecret = "DMN0401"
 	// CodeSecretKeys: a TLS Secret lacks tls.crt or tls.key.

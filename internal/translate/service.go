@@ -140,6 +140,12 @@ func Endpoints(v *store.View, b *ir.Backend) ir.EndpointSet {
 		set.Endpoints = externalEndpoint(service.Spec.ExternalName, &port)
 		return set
 	}
+	if b.Balance != nil && b.Balance.ServiceUpstream {
+		if addr, err := netip.ParseAddr(service.Spec.ClusterIP); err == nil { // not "None"
+			set.Endpoints = []ir.Endpoint{{Addr: netip.AddrPortFrom(addr, uint16(port.Port))}}
+			return set
+		}
+	}
 	for _, slice := range v.SlicesOf(name) {
 		set.Endpoints = appendReady(set.Endpoints, slice, &port)
 	}

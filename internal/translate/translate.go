@@ -43,6 +43,12 @@ type Options struct {
 	// empty.
 	DefaultBackendService string
 	DefaultCertificate    string
+	// AllowedResponseHeaders are the fields that custom-headers may set, in
+	// exactly this spelling (global-allowed-response-headers).
+	AllowedResponseHeaders []string
+	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
+	// namespaces (allow-cross-namespace-resources).
+	CrossNamespace bool
 	// ConfigMap is "namespace/name" of the one with settings, or empty.
 	ConfigMap string
 	// DisableCatchAll leaves Ingresses with a default backend out;
@@ -99,6 +105,8 @@ type Translator struct {
 	sorted         []*host // by name
 	defaultBackend ir.Backend
 
+	strays     []ir.Problem // of canaries without a host
+	balanced   map[ir.BackendID]*ir.Backend
 	backends   registry[ir.BackendID, *ir.Backend]
 	references registry[ir.CertificateID, *ir.Certificate]
 	accepted   []store.Name
@@ -130,6 +138,7 @@ func (t *Translator) Translate(v *store.View) Result {
 	rebuild := t.settleDefaultBackend(v, &problems) || resettled
 	defaultCertificate := t.settleDefaultCertificate(v, &problems)
 	t.group(rebuild)
+	problems = append(problems, t.strays...)
 	for _, h := range t.sorted {
 		if h.changed {
 			t.build(h)
@@ -152,7 +161,9 @@ func (t *Translator) compileAll(v *store.View, resettled bool) {
 		classes:  t.generation > 1 && sameMap(v.IngressClasses, t.view.IngressClasses),
 		services: sameMap(v.Services, t.view.Services),
 		secrets:  sameMap(v.Secrets, t.view.Secrets),
-		settings: !resettled,
+
+		configMaps: sameMap(v.ConfigMaps, t.view.ConfigMaps),
+		settings:   !resettled,
 	}
 	if !same.secrets {
 		for name, c := range t.certificates {
@@ -187,7 +198,7 @@ func (t *Translator) compileAll(v *store.View, resettled bool) {
 }
 
 // unchanged says which maps of the view are those of the last translation.
-type unchanged struct{ classes, services, secrets, settings bool }
+type unchanged struct{ classes, services, secrets, configMaps, settings bool }
 
 func sameMap[K comparable, V any](a, b map[K]V) bool {
 	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
@@ -230,6 +241,9 @@ func (t *Translator) group(all bool) {
 	catchAll := t.hostNamed("", &member)
 	catchAll.begin(t.generation, all)
 	for _, in := range t.order {
+		if in.isCanary() {
+			continue // canaries never make hosts
+		}
 		for _, p := range in.parts {
 			h := p.block
 			if h == nil || h.gone {
@@ -242,6 +256,7 @@ func (t *Translator) group(all bool) {
 			h.take(p)
 		}
 	}
+	t.groupCanaries()
 	for name, h := range t.hosts {
 		if h.generation != t.generation {
 			member = true

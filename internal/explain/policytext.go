@@ -1,0 +1,73 @@
+package explain
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"daemun/internal/ir"
+)
+
+// cors prints what CORS allows, "" when it is off.
+func cors(c *ir.CORS) string {
+	switch {
+	case c == nil:
+		return ""
+	case len(c.Origins) == 0:
+		return "no origin"
+	}
+	return "origins " + listed(c.Origins)
+}
+
+func prefixes(list []netip.Prefix) string {
+	texts := make([]string, len(list))
+	for i, p := range list {
+		texts[i] = p.String()
+	}
+	return listed(texts)
+}
+
+func replacement(r *ir.Replacement) string {
+	if r == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s → %s", r.From, r.To)
+}
+
+func fieldNames(fields []ir.Field) string {
+	texts := make([]string, len(fields))
+	for i, f := range fields {
+		texts[i] = f.Name
+	}
+	return strings.Join(texts, ", ")
+}
+
+func basicAuth(a *ir.BasicAuth) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.Digest:
+		return "digest, realm " + strconv.Quote(a.Realm) + ", users of Secret " + a.Secret
+	}
+	return "basic, realm " + strconv.Quote(a.Realm) + ", users of Secret " + a.Secret
+}
+
+// limit prints one of the limits, with what it allows at once.
+func limit(r *ir.Route, which func(*ir.Limits) int) string {
+	if r.Limits == nil || which(r.Limits) == 0 {
+		return ""
+	}
+	text := strconv.Itoa(which(r.Limits))
+	if len(r.Limits.Exempt) > 0 {
+		text += ", except for " + prefixes(r.Limits.Exempt)
+	}
+	return text
+}
+
+func sizeOrNothing(n int64) string {
+	if n == 0 {
+		return "0"
+	}
+	return size(n)
+}

@@ -1,0 +1,284 @@
+package l4
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// acceptBatch is how many connections one event takes from a listening
+	// socket: others wait, too. The rest is reported again.
+	acceptBatch = 16
+	// backlog is how many clients may wait for us; the kernel lowers it to
+	// net.core.somaxconn.
+	backlog = 4096
+)
+
+// accept takes new connections from a frontend: as many as came last time,
+// because to find out that there is none more costs as much as a socket. What
+// is left is reported again.
+func (f *frontend) accept(l *loop) {
+	for got := 1; ; got++ {
+		fd, client, e := acceptFrom(f.reg.fd)
+		switch e {
+		case 0:
+			f.admit(l, fd, client.Addr())
+			if got > f.burst {
+				f.burst = min(2*got, acceptBatch)
+				return
+			}
+		case unix.ECONNABORTED, unix.EINTR:
+			// That client has gone.
+			if got > f.burst {
+				return
+			}
+		case unix.EAGAIN:
+			f.burst = got / 2
+			return
+		default:
+			l.pause(&f.reg, e)
+			return
+		}
+	}
+}
+
+// admit decides about one accepted connection.
+func (f *frontend) admit(l *loop, fd int, client netip.Addr) {
+	if f.filtered {
+		// The connection has inherited the program, which has done its work,
+		// and would cost time with each packet.
+		_ = attachFilter(fd, nil)
+	}
+	c := &l.count
+	c.accepted.Add(1)
+	p := f.plan
+	to, sources, refused := p.pick(l, client)
+	switch {
+	case refused != admitted:
+		c.refused[refused].Add(1)
+		resetSocket(fd)
+	case l.server.tcp.Add(1) > int64(l.server.config.MaxConnections):
+		l.server.tcp.Add(-1)
+		c.refused[refusedByLimit].Add(1)
+		resetSocket(fd)
+	default:
+		if e := l.dial(fd, to, sources); e != 0 {
+			l.server.tcp.Add(-1)
+			c.dialFailed.Add(1)
+			resetSocket(fd)
+			if noRoom(e) {
+				l.pause(&f.reg, e)
+			}
+		}
+	}
+}
+
+// pick chooses an endpoint for a new connection or flow of a client, and the
+// addresses that the endpoint may see, the right one first.
+func (p *plan) pick(l *loop, client netip.Addr) (endpoint, [2]netip.Addr, refusal) {
+	var sources [2]netip.Addr
+	if p.kind == LoadBalancer && len(p.rules.service.SourceRanges) > 0 && !allowed(p.rules.service, p.rules.places, p.address, client) {
+		return endpoint{}, sources, refusedBySource
+	}
+	r := p.rules
+	from := r.places.of(client)
+	nodes := r.arrivals(p.kind, p.at, from)
+	if len(nodes) == 0 {
+		if len(r.all) == 0 {
+			return endpoint{}, sources, refusedNoEndpoint
+		}
+		return endpoint{}, sources, refusedByPolicy
+	}
+	var held endpoint
+	sticky := r.service.Affinity > 0
+	if sticky {
+		held = endpoint{to: l.server.affinity.held(p.port, client, l.now)}
+	}
+	node := nodes[0]
+	if len(nodes) > 1 {
+		node = p.receiver(nodes, held, from)
+	}
+	w := r.way(p.kind, node, from)
+	switch w.verdict {
+	case Reject:
+		return endpoint{}, sources, refusedNoEndpoint
+	case Drop:
+		return endpoint{}, sources, refusedByPolicy
+	}
+	e := w.choose(held)
+	if filter := l.server.config.DialFilter; filter != nil && filter(e.to) != nil {
+		return endpoint{}, sources, refusedByFilter
+	}
+	if sticky {
+		l.server.affinity.keep(p.port, client, e.to, l.now.Add(r.service.Affinity.D()))
+	}
+	sources[0] = r.places.addressOf(node, e.to.Addr())
+	if w.keep {
+		sources[0], sources[1] = client, sources[0]
+	}
+	return e, sources, admitted
+}
+
+// receiver is the balancer in front: it chooses a node at random, and stays
+// with the one of the endpoint that an affine client holds.
+func (p *plan) receiver(nodes []int, held endpoint, from place) int {
+	if held.to.IsValid() && p.rules.service.ExternalLocal {
+		for _, n := range nodes {
+			if w := p.rules.way(p.kind, n, from); w.has(held.to) {
+				return n
+			}
+		}
+	}
+	return nodes[rand.IntN(len(nodes))]
+}
+
+func (w *way) has(to netip.AddrPort) bool {
+	for i := range w.set {
+		if w.set[i].to == to {
+			return true
+		}
+	}
+	return false
+}
+
+// choose returns the held endpoint if it is in the set, otherwise any with
+// equal chance. The set is not empty.
+func (w *way) choose(held endpoint) endpoint {
+	if held.to.IsValid() {
+		for i := range w.set {
+			if w.set[i].to == held.to {
+				return w.set[i]
+			}
+		}
+	}
+	if len(w.set) == 1 {
+		return w.set[0]
+	}
+	return w.set[rand.IntN(len(w.set))]
+}
+
+// dial begins the connection to an endpoint and gives both to a loop. On
+// failure the client's socket is still the caller's.
+func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr) unix.Errno {
+	fd, e := sourceSocket(unix.SOCK_STREAM, to.to.Addr(), sources[:]...)
+	if e != 0 {
+		return e
+	}
+	if e := connectTo(fd, to.to); e != 0 && e != unix.EINPROGRESS {
+		closeSocket(fd)
+		return e
+	}
+	target := l.server.loops[l.next]
+	l.next = (l.next + 1) % len(l.server.loops)
+	c := &conn{loop: target, deadline: l.now.Add(l.server.config.DialTimeout)}
+	c.sides[clientSide].reg = registration{owner: c, fd: client, side: clientSide}
+	c.sides[endpointSide].reg = registration{owner: c, fd: fd, side: endpointSide}
+	target.listMu.Lock()
+	target.dialing.pushFront(c)
+	target.listMu.Unlock()
+	// The last that this loop does with it: from now on it is the target's.
+	// The client is watched when the endpoint has answered.
+	if e := target.poll(&c.sides[endpointSide].reg, connEvents); e != 0 {
+		target.listMu.Lock()
+		target.dialing.remove(c)
+		target.listMu.Unlock()
+		closeSocket(fd)
+		return e
+	}
+	return 0
+}
+
+// noRoom says that the process or the machine is short of something that time
+// may give back.
+func noRoom(e unix.Errno) bool {
+	return e == unix.EMFILE || e == unix.ENFILE || e == unix.ENOBUFS || e == unix.ENOMEM || e == unix.ENOSPC
+}
+
+// pause stops taking connections from a listening socket until the next tick:
+// its clients wait in the queue, nothing spins. One of them is told that there
+// is no room (H11.10), so that a shortage that lasts does not look like silence.
+func (l *loop) pause(r *registration, e unix.Errno) {
+	if r.paused {
+		return
+	}
+	l.count.acceptErrors.Add(1)
+	if len(l.paused) == 0 {
+		l.server.logger.Warn("accept failed, slowing down", "err", e)
+	}
+	if l.reserve >= 0 && (e == unix.EMFILE || e == unix.ENFILE) {
+		closeSocket(l.reserve)
+		if fd, _, e := acceptFrom(r.fd); e == 0 {
+			l.count.refused[refusedByLimit].Add(1)
+			resetSocket(fd)
+		}
+		l.reserve = openReserve()
+	}
+	r.paused = true
+	l.paused = append(l.paused, r)
+	l.watch(r, 0)
+}
+
+// resume takes connections again after a pause. A shortage that lasts brings
+// the next pause after one more attempt.
+func (l *loop) resume() {
+	paused := l.paused
+	l.paused = nil
+	for _, r := range paused {
+		if r.paused { // not closed meanwhile
+			r.paused = false
+			l.watch(r, listenEvents)
+		}
+	}
+}
+
+// openReserve opens a descriptor to be given up in need; -1 when there is none.
+func openReserve() int {
+	fd, err := unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1 // the next shortage is met without
+	}
+	return fd
+}
+
+// expireDials ends the attempts that have had their time.
+func (l *loop) expireDials() {
+	for {
+		l.listMu.Lock()
+		c := l.dialing.last
+		l.listMu.Unlock()
+		if c == nil || c.deadline.After(l.now) {
+			return
+		}
+		l.count.dialFailed.Add(1)
+		c.reset(endpointSide)
+	}
+}
+
+// keepAliveIdle is when a silent peer is asked whether it is still there, and
+// keepAliveEvery how often after that.
+const (
+	keepAliveIdle  = 5 * time.Minute
+	keepAliveEvery = 30 * time.Second
+)
+
+// ageConnections gives connections what they need when they last longer than a
+// tick: short ones go without six system calls.
+func (l *loop) ageConnections() {
+	l.listMu.Lock()
+	defer l.listMu.Unlock()
+	for c := l.open.first; c != nil && !c.aged; c = c.next {
+		c.aged = true
+		for i := range c.sides {
+			setKeepAlive(c.sides[i].reg.fd)
+		}
+	}
+}
+
+func setKeepAlive(fd int) {
+	setInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	setInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int32(keepAliveIdle/time.Second))
+	setInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int32(keepAliveEvery/time.Second))
+}

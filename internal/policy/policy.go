@@ -1,0 +1,46 @@
+// Package policy is the run time of the policies of a route: what a request
+// meets between its routing and its backend, and what its response meets on
+// the way back.
+//
+//	set := policy.Compile(&route.Policies, state) // nil: the route has none
+//	if set != nil && set.Access != nil && !set.Access.Allows(addr) { … 403 … }
+//
+// It turns the policies of the IR into values that decide about one request at
+// a time, without allocations and without locks where nothing is shared. The
+// order in which they act is not decided here but in exchange.run of package
+// proxy. It knows nothing of connections, wires, routes or Kubernetes; fields
+// come and go as names and values, so that each version of HTTP can write them
+// in its own form. It owns no goroutine.
+package policy
+
+import "daemun/internal/ir"
+
+// Set is the policies of one route; what is nil or empty does not act. It is
+// immutable.
+type Set struct {
+	CORS   *CORS
+	Limits *Limits
+	Access *Access
+	Auth   *Auth
+	// Any lets a request pass that one of the guards accepts (satisfy: any).
+	Any bool
+	// Bandwidth is nil when responses are sent as fast as they can be.
+	Bandwidth *Bandwidth
+	// Response is what happens to the fields of the backend's response, nil
+	// if they pass as they are.
+	Response *Response
+}
+
+// Compile returns the policies of a route, nil when it has none of those that
+// this package knows.
+func Compile(p *ir.Policies, state *State) *Set {
+	s := Set{
+		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
+		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p),
+	}
+	if s == (Set{}) {
+		return nil
+	}
+	s.Any = p.SatisfyAny
+	return &s
+}
