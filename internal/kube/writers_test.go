@@ -62,7 +62,9 @@ func TestStatus(t *testing.T) {
 	r := start(t, api)
 	s := writer(t, r, StatusConfig{
 		Addresses: []string{"lb.example.com", "192.0.2.9", "192.0.2.1", "192.0.2.9"},
-		Accepted:  func() []store.Name { return []store.Name{{Namespace: "shop", Name: "web"}, {Namespace: "shop", Name: "gone"}} },
+		Accepted: func() []store.Name {
+			return []store.Name{{Namespace: "shop", Name: "web"}, {Namespace: "shop", Name: "gone"}}
+		},
 	})
 	await(t, "status", func() bool { return addresses(t, api, "shop", "web") == "lb.example.com 192.0.2.1 192.0.2.9" })
 	stored := ingress("shop", "web")
