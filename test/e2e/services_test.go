@@ -52,7 +52,8 @@ func oneAddress(t *testing.T, d *daemuntest.Instance, service string) (address s
 
 // shown is what `get services -o json` shows of a Service.
 type shown struct {
-	Spec struct {
+	Metadata struct{ Name string }
+	Spec     struct {
 		Type, ClusterIP     string
 		HealthCheckNodePort int
 		Ports               []struct{ Port, NodePort int }
@@ -69,6 +70,15 @@ func service(t *testing.T, d *daemuntest.Instance, name string) (s shown) {
 		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
 	}
 	return s
+}
+
+func allServices(t *testing.T, d *daemuntest.Instance) (all []shown) {
+	t.Helper()
+	out, code := d.Run("get", "services", "-A", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 {
+		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
+	}
+	return all
 }
 
 // askFrom makes one HTTP request on a connection of its own that comes from an
