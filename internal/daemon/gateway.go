@@ -103,6 +103,10 @@ type gateway struct {
 	certs     *listen.Certificates
 	problems  *problemBoard
 
+	// measured is the configuration whose routes have series; the control
+	// loop's own.
+	measured *ir.Config
+
 	admin net.Listener
 	// listeners is nil until the traffic sockets are open; scrapes may come
 	// before that.

@@ -216,16 +216,36 @@ func (t *Translator) reorder(moved bool) {
 		}
 		return
 	}
-	t.byName, t.order, t.accepted = t.byName[:0], t.order[:0], nil
-	for _, in := range t.ingresses {
-		t.byName = append(t.byName, in)
+	// Most are where they were: sorting then costs little.
+	byName, order := t.byName[:0], t.order[:0]
+	for _, old := range t.byName {
+		if in := t.ingresses[old.name]; in != nil {
+			in.listed = true
+			byName = append(byName, in)
+		}
 	}
+	for _, old := range t.order {
+		if in := t.ingresses[old.name]; in != nil && in.ours {
+			in.ordered = true
+			order = append(order, in)
+		}
+	}
+	for _, in := range t.ingresses {
+		if !in.listed {
+			in.listed = true
+			byName = append(byName, in)
+		}
+		if in.ours && !in.ordered {
+			in.ordered = true
+			order = append(order, in)
+		}
+	}
+	t.byName, t.order, t.accepted = byName, order, make([]store.Name, 0, len(order))
 	slices.SortFunc(t.byName, func(a, b *ingress) int {
 		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
 	})
 	for _, in := range t.byName {
 		if in.ours {
-			t.order = append(t.order, in)
 			t.accepted = append(t.accepted, in.name)
 		}
 	}
