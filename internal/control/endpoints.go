@@ -1,6 +1,7 @@
 package control
 
 import (
+	"reflect"
 	"slices"
 	"sync/atomic"
 
@@ -20,7 +21,11 @@ type endpointCache struct {
 	made      map[ir.BackendID]*sources
 	byService map[store.Name][]*sources
 	round     uint64
-	revision  atomic.Uint64 // of the EndpointSlices that are in force
+	// services and looked are the Services and the revision of the
+	// EndpointSlices that everything in made is up to date with.
+	services map[store.Name]*corev1.Service
+	looked   uint64
+	revision atomic.Uint64 // of the EndpointSlices that are in force
 }
 
 type sources struct {
@@ -37,6 +42,8 @@ func (c *endpointCache) refresh(v *store.View, backends []*ir.Backend, up *upstr
 		c.made, c.byService = make(map[ir.BackendID]*sources, len(backends)), make(map[store.Name][]*sources, len(backends))
 	}
 	c.round++
+	same := c.looked == v.EndpointsRevision && reflect.ValueOf(c.services).Pointer() == reflect.ValueOf(v.Services).Pointer()
+	c.services, c.looked = v.Services, v.EndpointsRevision
 	for _, b := range backends {
 		s := c.made[b.ID]
 		if s == nil {
@@ -46,7 +53,9 @@ func (c *endpointCache) refresh(v *store.View, backends []*ir.Backend, up *upstr
 			c.byService[name] = append(c.byService[name], s)
 		}
 		s.round = c.round
-		s.refresh(v, b, up)
+		if !same || s.backend != b {
+			s.refresh(v, b, up)
+		}
 	}
 	if len(c.made) > len(backends) {
 		c.forget()
@@ -77,6 +86,7 @@ func (c *endpointCache) touched(v *store.View, services map[store.Name]struct{},
 			s.refresh(v, s.backend, up)
 		}
 	}
+	c.looked = v.EndpointsRevision
 	c.revision.Store(v.EndpointsRevision)
 }
 

@@ -103,6 +103,7 @@ type Translator struct {
 
 	hosts          map[string]*host
 	sorted         []*host // by name
+	added          []*host // since sorted was made
 	defaultBackend ir.Backend
 
 	strays     []ir.Problem // of canaries without a host
@@ -290,10 +291,9 @@ func (t *Translator) group(all bool) {
 	if !member {
 		return
 	}
-	t.sorted = t.sorted[:0]
-	for _, h := range t.hosts {
-		t.sorted = append(t.sorted, h)
-	}
+	// The rest is sorted already, which costs little.
+	t.sorted = append(slices.DeleteFunc(t.sorted, func(h *host) bool { return h.gone }), t.added...)
+	t.added = t.added[:0]
 	slices.SortFunc(t.sorted, func(a, b *host) int { return cmp.Compare(a.name, b.name) })
 }
 
@@ -303,6 +303,7 @@ func (t *Translator) hostNamed(name string, added *bool) *host {
 		*added = true
 		h = &host{name: name, changed: true}
 		t.hosts[name] = h
+		t.added = append(t.added, h)
 	}
 	return h
 }
