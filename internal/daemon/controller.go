@@ -15,6 +15,7 @@ import (
 	"daemun/internal/kube"
 	"daemun/internal/manifest"
 	"daemun/internal/store"
+	"daemun/internal/translate"
 )
 
 // ControllerConfig is everything `daemun controller` can be told.
@@ -110,7 +111,7 @@ func newController(c ControllerConfig) (*controller, error) {
 	kube.RedirectLogs(d.logger)
 	d.source = kube.NewSource(kube.SourceConfig{
 		Cluster: d.cluster, Store: d.store, Scope: c.Scope, AnnotationsPrefix: c.Translate.AnnotationsPrefix,
-		Extra: d.extra(), Logger: d.logger,
+		Extra: namedObjects(c.Translate, c.Status.Service), Logger: d.logger,
 	})
 	d.newWriters()
 	for _, text := range c.Notices {
@@ -174,13 +175,12 @@ func refuseLoopback(to netip.AddrPort) error {
 	return nil
 }
 
-// extra are the objects that flags name.
-func (d *controller) extra() (list []store.Key) {
-	for _, o := range []struct{ kind, name string }{
-		{"Service", d.Translate.DefaultBackendService}, {"Service", d.Status.Service}, {"Secret", d.Translate.DefaultCertificate},
-		{"ConfigMap", d.Translate.ConfigMap},
+// namedObjects are those that flags name.
+func namedObjects(o translate.Options, publishService string) (list []store.Key) {
+	for _, named := range []struct{ kind, name string }{
+		{"Service", o.DefaultBackendService}, {"Service", publishService}, {"Secret", o.DefaultCertificate}, {"ConfigMap", o.ConfigMap},
 	} {
-		if k, ok := keyOf(o.kind, o.name); ok {
+		if k, ok := keyOf(named.kind, named.name); ok {
 			list = append(list, k)
 		}
 	}
