@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"daemun/internal/configmap"
 	"daemun/internal/control"
 	"daemun/internal/ir"
 	"daemun/internal/kube"
@@ -20,6 +21,7 @@ import (
 
 // ControllerConfig is everything `daemun controller` can be told.
 type ControllerConfig struct {
+	// GatewayConfig's DrainTimeout of 0 is that of the ConfigMap.
 	GatewayConfig
 	Access kube.Access
 	Scope  kube.Scope
@@ -249,10 +251,24 @@ func (d *controller) end(ctx context.Context, kill <-chan struct{}) {
 		d.logger.Info("stopping: not ready any more, still serving", "for", d.ShutdownGrace)
 		sleep(d.ShutdownGrace, kill)
 	}
-	d.logger.Info("stopping: finishing requests", "for at most", d.DrainTimeout)
+	limit := d.drainTimeout()
+	d.logger.Info("stopping: finishing requests", "for at most", limit)
 	d.clearStatus(ctx)
-	d.drain(kill)
+	d.drain(limit, kill)
 	sleep(d.PostShutdownGrace, kill)
+}
+
+// drainTimeout is that of the flag, else worker-shutdown-timeout of the
+// ConfigMap.
+func (d *controller) drainTimeout() time.Duration {
+	if d.DrainTimeout > 0 {
+		return d.DrainTimeout
+	}
+	k, _ := keyOf("ConfigMap", d.Translate.ConfigMap)
+	if object := d.store.View().ConfigMaps[store.Name{Namespace: k.Namespace, Name: k.Name}]; object != nil {
+		return configmap.Parse(ir.Ref{}, object.Data).Values.ShutdownTimeout
+	}
+	return configmap.Default().ShutdownTimeout
 }
 
 // sleep lets time pass unless kill is closed.
