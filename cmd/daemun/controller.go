@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"daemun/internal/daemon"
+	"daemun/internal/kube"
 	"daemun/internal/translate"
 )
 
@@ -39,6 +41,7 @@ no command, runs this command.`,
 			if err := f.finish(cmd, &c); err != nil {
 				return usageError{err}
 			}
+			kube.RedirectLogs(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
 			return daemon.Controller(cmd.Context(), c, kill)
 		},
 	}

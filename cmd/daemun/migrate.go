@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 
 	"github.com/spf13/cobra"
 
@@ -66,6 +67,7 @@ func survey(cmd *cobra.Command, paths []string, access kube.Access, scope kube.S
 		}
 		return daemon.MigrateFiles(paths, cmd.InOrStdin(), o)
 	}
+	kube.RedirectLogs(slog.New(slog.DiscardHandler))
 	return daemon.MigrateCluster(cmd.Context(), access, scope, o)
 }
 

@@ -110,7 +110,6 @@ func newController(c ControllerConfig) (*controller, error) {
 		return nil, err
 	}
 	d.gateway = newGateway(c.GatewayConfig, d.edges())
-	kube.RedirectLogs(d.logger)
 	d.source = kube.NewSource(kube.SourceConfig{
 		Cluster: d.cluster, Store: d.store, Scope: c.Scope, AnnotationsPrefix: c.Translate.AnnotationsPrefix,
 		Extra: namedObjects(c.Translate, c.Status.Service), Logger: d.logger,

@@ -46,7 +46,6 @@ func readCluster(ctx context.Context, a kube.Access, scope kube.Scope, o transla
 	}
 	defer cluster.Close()
 	quiet := slog.New(slog.DiscardHandler)
-	kube.RedirectLogs(quiet)
 	s := store.New()
 	source := kube.NewSource(kube.SourceConfig{
 		Cluster: cluster, Store: s, Scope: scope, AnnotationsPrefix: o.AnnotationsPrefix, Extra: namedObjects(o, ""), Logger: quiet,
