@@ -43,8 +43,9 @@ func CanRunNodes() error {
 
 const cniPlugins = "/usr/lib/cni"
 
-// StartForNodes starts a control plane that real nodes can join.
+// StartForNodes starts a control plane that real nodes can join, one at a time.
 func StartForNodes(dir string, p Programs) (*Cluster, error) {
+	_ = IP("link del " + bridge) // of an earlier one
 	for _, args := range []string{
 		"link add " + bridge + " type bridge", "addr add " + BridgeAddress + "/24 dev " + bridge, "link set " + bridge + " up",
 	} {
