@@ -6,7 +6,7 @@ VERSION  ?= development
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build image test test-cluster race lint fuzz bench generate check-generate check clean
+.PHONY: help build image test test-cluster bench-cluster race lint fuzz bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,10 @@ test-cluster: ## run the tests against a real Kubernetes (builds it once, 8 to 1
 	@sh tools/need.sh ip:iproute2
 	@[ "$$(id -u)" != 0 ] || sh tools/need.sh containerd:containerd runc:runc nft:nftables iptables:iptables conntrack:conntrack /usr/lib/cni/bridge:containernetworking-plugins
 	cd test/cluster && $(GO) test -count=1 -timeout 60m ./...
+
+bench-cluster: ## what 1,000 and 10,000 Ingresses cost, and how fast changes are served, with a real API server
+	@sh tools/need.sh ip:iproute2
+	cd test/cluster && for n in 1000 10000; do $(GO) test -count=1 -timeout 60m -v -run 'TestScale$$' . -scale $$n -samples 100 || exit 1; done
 
 race: ## run all tests under the race detector (installs gcc if it is missing)
 	@sh tools/need.sh curl:curl openssl:openssl ps:procps dig:bind9-dnsutils gcc:gcc gcc:libc6-dev
