@@ -92,6 +92,14 @@ type Values struct {
 	MaxRisk annotation.Risk
 	// Blocklist are texts that no annotation may contain.
 	Blocklist []string
+	// NoTLSRedirect and NoAuth are path prefixes that are never redirected to
+	// https, and never ask for authentication.
+	NoTLSRedirect, NoAuth []string
+	// AllowedResponseHeaders are the fields that custom-headers may set.
+	AllowedResponseHeaders []string
+	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
+	// namespaces.
+	CrossNamespace bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
@@ -99,10 +107,14 @@ type Values struct {
 	nonIdempotent bool
 }
 
+// acmePath lets certificates be ordered.
+const acmePath = "/.well-known/acme-challenge"
+
 // Default are the values without a ConfigMap.
 func Default() Values {
 	return Values{
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
+		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second,
 	}
 }

@@ -69,16 +69,31 @@ func parseRisk(s string, v *Values) error {
 	return errors.New("is no risk: write Low, Medium, High or Critical")
 }
 
-func parseBlocklist(s string, v *Values) error {
-	var words []string
-	for word := range strings.SplitSeq(s, ",") {
-		if word = strings.TrimSpace(word); word != "" {
-			words = append(words, word)
+// list reads texts with commas between them.
+func list(set func(v *Values, words []string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		var words []string
+		for word := range strings.SplitSeq(s, ",") {
+			if word = strings.TrimSpace(word); word != "" {
+				words = append(words, word)
+			}
 		}
+		slices.Sort(words)
+		set(v, slices.Compact(words))
+		return nil
 	}
-	slices.Sort(words)
-	v.Blocklist = slices.Compact(words)
-	return nil
+}
+
+// paths reads a list of path prefixes.
+func paths(set func(v *Values, words []string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		for word := range strings.SplitSeq(s, ",") {
+			if !strings.HasPrefix(strings.TrimSpace(word), "/") {
+				return errors.New(`is no list of paths: write paths that begin with "/", with commas between them`)
+			}
+		}
+		return list(set)(s, v)
+	}
 }
 
 func parseRedirectCode(s string, v *Values) error {

@@ -20,7 +20,10 @@ var rows = []Row{
 		Name: "http-redirect-code", Default: "308", parse: parseRedirectCode,
 		Doc: "Status of https and www redirects: 301, 302, 307 or 308.",
 	},
-	{Name: "no-tls-redirect-locations", Default: "/.well-known/acme-challenge", Support: Later, Doc: "Paths that are never redirected to https."},
+	{
+		Name: "no-tls-redirect-locations", Default: "/.well-known/acme-challenge", parse: paths(func(v *Values, list []string) { v.NoTLSRedirect = list }),
+		Doc: "Path prefixes that are never redirected to https.",
+	},
 	{
 		Name: "hsts", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.HSTS.Enabled = b }),
 		Doc: "Sends Strict-Transport-Security on TLS.",
@@ -88,7 +91,10 @@ var rows = []Row{
 	{Name: "proxy-set-headers", Support: Later, Doc: "ConfigMap with fields for backends."},
 	{Name: "add-headers", Support: Later, Doc: "ConfigMap with fields for responses."},
 	{Name: "hide-headers", Support: Later, Doc: "Response fields that are not passed on."},
-	{Name: "global-allowed-response-headers", Support: Later, Doc: "Fields that custom-headers may set."},
+	{
+		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
+		Doc: "Fields that custom-headers may set, with commas between them.",
+	},
 	{Name: "allow-backend-server-header", Default: "false", Support: Later, Doc: "Passes Server of backends on."},
 	{Name: "server-tokens", Default: "false", Support: Later, Doc: "Says nginx's version in Server."},
 	{Name: "default-type", Default: "text/html", Support: Later, Doc: "Content-Type of responses without one."},
@@ -128,8 +134,14 @@ var rows = []Row{
 	{Name: "proxy-ssl-location-only", Default: "false", Support: Later, Doc: "Keeps TLS settings towards backends to the Ingress that has them."},
 	{Name: "limit-rate", Default: "0", annotation: "limit-rate"},
 	{Name: "limit-rate-after", Default: "0", annotation: "limit-rate-after"},
-	{Name: "limit-conn-status-code", Default: "503", Support: Later, Doc: "Status of a refused connection."},
-	{Name: "limit-req-status-code", Default: "503", Support: Later, Doc: "Status of a refused request."},
+	{
+		Name: "limit-conn-status-code", Default: "503", parse: integer(400, 599, func(v *Values, n int) { v.Settings.LimitConnectionStatus = n }),
+		Doc: "Status of a request over the limit of connections.",
+	},
+	{
+		Name: "limit-req-status-code", Default: "503", parse: integer(400, 599, func(v *Values, n int) { v.Settings.LimitRequestStatus = n }),
+		Doc: "Status of a request over the limit of requests.",
+	},
 	{Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", Support: Later, Doc: "What limits are counted by."},
 	{Name: "proxy-stream-timeout", Default: "600s", Support: Later, Doc: "Idle time of TCP and UDP services."},
 	{Name: "proxy-stream-next-upstream", Default: "true", Support: Later, Doc: "Tries another endpoint of a TCP service."},
@@ -138,10 +150,13 @@ var rows = []Row{
 	{Name: "proxy-stream-responses", Default: "1", Support: Later, Doc: "Datagrams that answer one datagram."},
 
 	// What guards.
-	{Name: "allow-cross-namespace-resources", Default: "false", Support: Later, Doc: "Lets annotations name Secrets and ConfigMaps of other namespaces."},
+	{
+		Name: "allow-cross-namespace-resources", Default: "false", parse: boolean(func(v *Values, b bool) { v.CrossNamespace = b }),
+		Doc: "Lets annotations name Secrets and ConfigMaps of other namespaces.",
+	},
 	{Name: "allow-snippet-annotations", Default: "false", Support: Refused, Doc: "Lets annotations hold configuration text."},
 	{
-		Name: "annotation-value-word-blocklist", parse: parseBlocklist,
+		Name: "annotation-value-word-blocklist", parse: list(func(v *Values, words []string) { v.Blocklist = words }),
 		Doc: "Texts that no annotation may contain, with commas between them.",
 	},
 	{
@@ -164,7 +179,10 @@ var rows = []Row{
 	{Name: "global-auth-cache-key", Support: Later, Doc: "Key of the cache of its answers."},
 	{Name: "global-auth-cache-duration", Default: "200 202 401 5m", Support: Later, Doc: "Time its answers are cached."},
 	{Name: "global-auth-always-set-cookie", Default: "false", Support: Later, Doc: "Passes its cookies on at any status."},
-	{Name: "no-auth-locations", Default: "/.well-known/acme-challenge", Support: Later, Doc: "Paths without authentication."},
+	{
+		Name: "no-auth-locations", Default: "/.well-known/acme-challenge", parse: paths(func(v *Values, list []string) { v.NoAuth = list }),
+		Doc: "Path prefixes without authentication.",
+	},
 	{Name: "nginx-status-ipv4-whitelist", Default: "127.0.0.1", Support: Tuning, Doc: "Who may read nginx's status page."},
 	{Name: "nginx-status-ipv6-whitelist", Default: "::1", Support: Tuning, Doc: "Who may read nginx's status page."},
 

@@ -108,7 +108,8 @@ type selection struct {
 func (c *Cluster) listWatch(k *kind, s selection, heard func(error)) *cache.ListWatch {
 	request := func(o *metav1.ListOptions) *rest.Request {
 		o.FieldSelector, o.LabelSelector = s.fields, s.labels
-		return k.client(c).Get().NamespaceIfScoped(s.namespace, !k.clusterWide && s.namespace != "").
+		// The reflector retries, and wants to know.
+		return k.client(c).Get().MaxRetries(0).NamespaceIfScoped(s.namespace, !k.clusterWide && s.namespace != "").
 			Resource(k.resource).VersionedParams(o, c.parameters)
 	}
 	return &cache.ListWatch{

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"strings"
 
@@ -57,6 +58,7 @@ type Cluster struct {
 
 	core, networking, discovery, coordination rest.Interface
 
+	client     *http.Client
 	scheme     *runtime.Scheme
 	parameters runtime.ParameterCodec
 }
@@ -93,6 +95,7 @@ func connect(config *rest.Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("API server %s: %w", config.Host, err)
 	}
+	c.client = client
 	for _, group := range []struct {
 		version schema.GroupVersion
 		client  *rest.Interface
@@ -166,3 +169,6 @@ func (a Access) hostConfig() (*rest.Config, error) {
 func RedirectLogs(logger *slog.Logger) {
 	klog.SetSlogLogger(logger)
 }
+
+// Close closes the idle connections. Requests under way are not cut.
+func (c *Cluster) Close() { c.client.CloseIdleConnections() }

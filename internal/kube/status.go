@@ -48,6 +48,9 @@ type Status struct {
 	// unpatchable: the permissions are those of ingress-nginx, which lets
 	// status be replaced, not patched.
 	unpatchable atomic.Bool
+
+	mu      sync.Mutex // held while writing
+	cleared bool
 }
 
 // workers write at the same time; the API server slows them down if it must.
@@ -91,7 +94,7 @@ func (s *Status) Run(ctx context.Context) {
 			return
 		case <-retry.C:
 		}
-		if s.write(ctx, s.want(ctx)) {
+		if s.update(ctx) {
 			wait = s.Interval
 		} else {
 			wait = min(max(2*wait, 2*time.Second), s.Interval)
@@ -100,8 +103,18 @@ func (s *Status) Run(ctx context.Context) {
 	}
 }
 
-// Clear takes the addresses away unless other replicas go on serving.
+func (s *Status) update(ctx context.Context) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cleared || s.write(ctx, s.want(ctx))
+}
+
+// Clear takes the addresses away unless other replicas go on serving. It is
+// the end: Run writes nothing afterwards.
 func (s *Status) Clear(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cleared = true
 	if s.others(ctx) {
 		s.Logger.Info("addresses stay in the status of Ingresses: other replicas serve them")
 		return
@@ -150,7 +163,11 @@ func (s *Source) differing(names []store.Name, want []networkingv1.IngressLoadBa
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range names {
-		now := s.addresses[store.Key{Kind: "Ingress", Namespace: name.Namespace, Name: name.Name}]
+		key := store.Key{Kind: "Ingress", Namespace: name.Namespace, Name: name.Name}
+		if s.sinkOf(key) == nil {
+			continue // deleted since
+		}
+		now := s.addresses[key]
 		if len(now)+len(want) > 0 && !reflect.DeepEqual(now, want) {
 			list = append(list, name)
 		}

@@ -179,7 +179,8 @@ func eachPath(in *networkingv1.Ingress, f func(field string, k pathKey)) {
 func Refuses(p ir.Problem) bool {
 	switch p.Code {
 	case CodeNoClass, CodeNoService, CodeNoPort, CodeExternalName, CodeFallback,
-		CodeNoSecret, CodeSecretKeys, CodeCertificate, CodeKeyPair, CodeNotCovered:
+		CodeNoSecret, CodeSecretKeys, CodeCertificate, CodeKeyPair, CodeNotCovered,
+		annotation.CodeReference, annotation.CodeUsers:
 		return false
 	case CodePrefix: // harmless, but never what is meant (ingress-nginx §0)
 		return true

@@ -12,9 +12,10 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// openPath is exempt from https redirects and from authentication, so that
-// certificates can be ordered (no-tls-redirect-locations, no-auth-locations).
-const openPath = "/.well-known/acme-challenge"
+// begins reports whether a path begins with one of the prefixes.
+func begins(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
+}
 
 // host is a host block under construction and in memory.
 type host struct {
@@ -368,8 +369,11 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	if l.bare {
 		r.Redirect, r.SSLRedirect, r.ForceSSLRedirect, r.PreserveTrailingSlash = nil, false, false, false
 	}
-	if strings.HasPrefix(l.text, openPath) {
-		r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth = false, false, nil
+	if begins(l.text, h.global.NoTLSRedirect) {
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+	}
+	if begins(l.text, h.global.NoAuth) {
+		r.BasicAuth = nil
 	}
 	return r
 }

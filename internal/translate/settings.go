@@ -45,6 +45,7 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	}
 	changed = !reflect.DeepEqual(t.settings.values, next.values)
 	t.settings = next
+	t.options.AllowedResponseHeaders, t.options.CrossNamespace = next.values.AllowedResponseHeaders, next.values.CrossNamespace
 	return changed
 }
 

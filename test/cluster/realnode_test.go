@@ -94,7 +94,8 @@ func TestDaemunOnARealNode(t *testing.T) {
 
 	t.Run("webhook", func(t *testing.T) { testWebhookScript(t, u.Cluster.For(t), ns) })
 	t.Run("rolling update", func(t *testing.T) { testRollingUpdate(t, u.Cluster.For(t), node, address) })
-	u.Kubectl("", "delete", "-f", filepath.Join(programs.Root, "deploy", "daemun.yaml"), "--wait=false")
+	u.Kubectl("", "delete", "--wait=false", "-f", filepath.Join(programs.Root, "deploy", "daemun.yaml"))
+	t.Run("exchanged image", func(t *testing.T) { testExchangedImage(t, u.Cluster.For(t), node, ns) })
 	t.Run("chart", func(t *testing.T) { testChartOnNode(t, u.Cluster.For(t), node, ns) })
 }
 
@@ -191,17 +192,36 @@ func podNames(t *testing.T, u *lab.User, namespace string) map[string]bool {
 	return names
 }
 
+// testExchangedImage runs the Deployment of ingress-nginx as people have it, in
+// which nothing but the image has changed.
+func testExchangedImage(t *testing.T, u *lab.User, node *lab.RealNode, ns string) {
+	text, err := os.ReadFile("testdata/static/ingress-nginx.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := u.Namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
+	cert, key := lab.Certificate(t, "admission", "ingress-nginx-controller-admission."+own+".svc")
+	u.Apply(fmt.Sprintf("{apiVersion: v1, kind: Secret, metadata: {name: ingress-nginx-admission, namespace: %s}, data: {cert: %s, key: %s}}", own, cert, key))
+	manifests := strings.NewReplacer("namespace: NAMESPACE", "namespace: "+own, "registry.k8s.io/ingress-nginx/controller:v1.15.1", lab.ImageName).Replace(string(text))
+	u.Kubectl(manifests, "apply", "-f", "-")
+	rollout(t, u, node, own, "ingress-nginx-controller")
+	answered(t, u, u.Get("v1", "Service", own, "ingress-nginx-controller").String("spec", "clusterIP")+":80")
+
+	u.Kubectl("", "-n", own, "patch", "service", "ingress-nginx-controller", "--subresource=status", "--type=merge",
+		"-p", `{"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.99"}]}}}`)
+	u.Await("the address, with the rights of ingress-nginx", func() error {
+		if out := u.Kubectl("", "-n", ns, "get", "ingress", "echo"); !strings.Contains(out, "192.0.2.99") {
+			return fmt.Errorf("kubectl get ingress prints:\n%s%s", out, u.Kubectl("", "-n", own, "logs", "deployment/ingress-nginx-controller", "--tail=20"))
+		}
+		return nil
+	})
+	u.Kubectl(manifests, "delete", "--wait=false", "-f", "-")
+}
+
 // testChartOnNode installs the chart as it comes, with the webhook and its
 // certificate.
 func testChartOnNode(t *testing.T, u *lab.User, node *lab.RealNode, ns string) {
 	own := u.Namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
-	u.Await("the end of the other class", func() error {
-		_, err := u.TryKubectl("", "get", "ingressclass", "nginx")
-		if err == nil {
-			return errors.New("IngressClass nginx is still there")
-		}
-		return nil
-	})
 	_, tag, _ := strings.Cut(lab.ImageName, ":")
 	if _, err := helm(t, "install", "ingress-nginx", chart(), "--kubeconfig", u.Kubeconfig, "--namespace", own,
 		"--set", "nameOverride=ingress-nginx", "--set", "image.tag="+tag, "--set", "controller.metrics.enabled=true"); err != nil {

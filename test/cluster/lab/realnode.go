@@ -92,7 +92,9 @@ func (c *Cluster) RealNode(t testing.TB, number int) *RealNode {
 	return n
 }
 
-func (n *RealNode) group() string { return "daemun-lab-" + n.Name }
+// group is the node's control group. Groups are not namespaced here: its name is
+// that of this run's folder, so that two runs do not meet.
+func (n *RealNode) group() string { return filepath.Base(os.TempDir()) + "-" + n.Name }
 
 // Log is the end of the log of containerd, kubelet or proxy.
 func (n *RealNode) Log(name string) []byte {
