@@ -2,6 +2,7 @@
 GO       ?= go
 FUZZTIME ?= 10s
 VERSION  ?= development
+IMAGE    ?= docker.io/daemun/daemun:latest
 # Statically linked, no C compiler at run time. The race detector needs cgo.
 export CGO_ENABLED ?= 0
 
@@ -14,9 +15,9 @@ help: ## print this list
 build: ## build bin/daemun
 	$(GO) build -trimpath -o bin/daemun ./cmd/daemun
 
-image: ## build bin/daemun.tar, the container image, reproducibly and without a container engine (VERSION=v1.2.3)
+image: ## build bin/daemun.tar, the container image, reproducibly and without a container engine (VERSION=v1.2.3 IMAGE=registry/name:tag)
 	@mkdir -p bin
-	$(GO) run ./deploy/image -version "$(VERSION)" -o bin/daemun.tar
+	$(GO) run ./deploy/image -version "$(VERSION)" -name "$(IMAGE)" -o bin/daemun.tar
 
 test: ## run all tests (installs curl, openssl, ps and dig if they are missing)
 	@sh tools/need.sh curl:curl openssl:openssl ps:procps dig:bind9-dnsutils
