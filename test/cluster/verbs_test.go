@@ -3,6 +3,9 @@ package cluster
 import (
 	"crypto/tls"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -228,4 +231,22 @@ func TestGraceAtShutdown(t *testing.T) {
 		}
 	}
 	<-other.Exited()
+}
+
+// TestLintReadsWhatKubectlPrints: the first step of docs/from-ingress-nginx.md.
+// Whatever a cluster holds, what lint finds is about Ingresses.
+func TestLintReadsWhatKubectlPrints(t *testing.T) {
+	u, ns, _ := town(t, 15)
+	u.Apply(fmt.Sprintf(route, ns, "shop", ns, "shop.test", "/"))
+	u.Kubectl("", "-n", ns, "annotate", "ingress", "shop", "nginx.ingress.kubernetes.io/ssl-redirect=perhaps")
+	file := filepath.Join(t.TempDir(), "cluster.yaml")
+	printed := u.Kubectl("", "get", "ingresses,services,endpointslices,ingressclasses,configmaps", "-A", "-o", "yaml")
+	if err := os.WriteFile(file, []byte(printed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), programs.Daemun, "lint", "--controller-class="+ns+".test/ingress", file).CombinedOutput()
+	t.Logf("%v\n%s", err, out)
+	if !strings.Contains(string(out), "Ingress "+ns+"/shop: metadata.annotations[nginx.ingress.kubernetes.io/ssl-redirect]") {
+		t.Error("it does not find the wrong annotation")
+	}
 }
