@@ -68,6 +68,7 @@ type Server struct {
 
 	draining atomic.Bool
 	counters counters
+	mirrors  mirrors
 
 	mu    sync.Mutex // guards the following
 	open  map[*conn]struct{}
@@ -205,6 +206,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.empty = nil
 	}
 	s.mu.Unlock()
+	defer s.mirrors.close()
 	if s.drained(ctx, done) {
 		return nil
 	}

@@ -365,7 +365,13 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.Redirect, r.SSLRedirect, r.ForceSSLRedirect, r.PreserveTrailingSlash = nil, false, false, false
 	}
 	if strings.HasPrefix(l.text, openPath) {
-		r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth = false, false, nil
+		r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth, r.ExternalAuth = false, false, nil, nil
+	}
+	if r.ExternalAuth != nil {
+		h.use(l.in.authTo)
+	}
+	if r.Mirror != nil {
+		h.use(l.in.mirrorTo)
 	}
 	return r
 }
