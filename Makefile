@@ -6,7 +6,7 @@ VERSION  ?= development
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build image test test-cluster race lint fuzz bench generate check-generate check clean
+.PHONY: help build image test test-cluster race lint fuzz conformance bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ lint: ## gofmt, go vet, golangci-lint (builds it at first use), go.mod tidy
 
 fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 	@GO="$(GO)" sh tools/fuzz.sh $(FUZZTIME)
+
+conformance: ## run the suites of others against the program: h2spec, gRPC interop
+	@for d in test/conformance; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
 
 bench: ## compare with nginx, HAProxy and httputil.ReverseProxy; writes bench/RESULTS.md (needs Debian packages)
 	@GO="$(GO)" sh bench/run.sh

@@ -237,8 +237,13 @@ type Result struct {
 // Parse reads the annotations of one Ingress that begin with prefix and "/".
 // All others are not touched. object is put into the problems.
 func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
+	return ParseOver(Defaults(), prefix, object, annotations)
+}
+
+// ParseOver is Parse with other defaults, as a ConfigMap may set them.
+func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
-	p.Values = Defaults()
+	p.Values = defaults
 	found, unknown := p.find(annotations)
 	written := make(map[string]bool, len(found))
 	canary := false

@@ -15,6 +15,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 	return metrics.Config{
 		Namespace: g.namespace, Class: g.class, Pod: g.pod,
 		Build:       metrics.Build{Release: g.config.Version},
+		TimeBuckets: g.config.TimeBuckets, LengthBuckets: g.config.LengthBuckets, SizeBuckets: g.config.SizeBuckets,
 		Connections: g.connections,
 		Table: func() metrics.Table {
 			s := g.loop.State()
@@ -29,6 +30,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
 		Layer4:  g.layer4,
 		DNS:     g.names,
+		Leader:  g.leader,
 		Process: metrics.ReadProcess,
 	}
 }

@@ -88,6 +88,9 @@ func (x *exchange) begin() {
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited = nil, 0, 0
+	if x.stop.Load() { // of an earlier body, perhaps of another connection
+		x.stop.Store(false)
+	}
 	x.entry.Attempts = x.entry.Attempts[:0]
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
@@ -135,7 +138,11 @@ func (x *exchange) serve() bool {
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
-	x.run()
+	if c.stream != nil && c.stream.Refusal() != 0 {
+		x.refuse(c.stream.Refusal())
+	} else {
+		x.run()
+	}
 	x.finish()
 	x.shrink()
 	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
@@ -178,6 +185,8 @@ func (x *exchange) series() *metrics.Route {
 
 var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
 
+var protocolHTTP2 = []byte("HTTP/2.0")
+
 func (x *exchange) log(now time.Time) {
 	e := &x.entry
 	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
@@ -185,6 +194,9 @@ func (x *exchange) log(now time.Time) {
 	}
 	e.Time, e.Remote = now, x.c.info.Remote.Addr()
 	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
+	if x.c.stream != nil {
+		e.Proto = protocolHTTP2
+	}
 	e.RemoteUser, e.Status = x.user(), x.status
 	e.BodyBytesSent = max(0, x.written-int64(x.head))
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
@@ -269,8 +281,8 @@ func (x *exchange) settleBody() {
 	if x.body.Done() {
 		return
 	}
-	waits := x.req.ExpectContinue && !x.continued && len(x.c.rd.Buffered()) == 0
-	if !waits {
+	waits := x.req.ExpectContinue && !x.continued && !x.c.arrived()
+	if !waits && x.c.stream == nil { // a stream ends by itself
 		x.c.setRead(time.Now().Add(lingerTime))
 		if x.body.Drain(lingerSize) == nil {
 			return
@@ -306,7 +318,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 		b = append(b, page...)
 	}
 	x.out = b
-	if x.flush() != nil {
+	if x.finishHead() != nil {
 		x.keep, x.lingering = false, false
 	}
 }
@@ -338,6 +350,14 @@ func (x *exchange) hsts() bool {
 		x.table = x.c.server.table.Load()
 	}
 	return x.c.secure && x.table != nil && x.table.HSTS != ""
+}
+
+// finishHead writes a whole response that is pending.
+func (x *exchange) finishHead() error {
+	if x.c.stream == nil {
+		return x.flush()
+	}
+	return x.sendHead(x.out[:x.head], x.out[x.head:], true)
 }
 
 // flush writes what is pending for the client.

@@ -6,15 +6,16 @@ import (
 	"slices"
 	"strings"
 
-	"daemun/internal/annotation"
+	"daemun/internal/configmap"
 	"daemun/internal/ir"
 
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// openPath is exempt from https redirects and from authentication, so that
-// certificates can be ordered (no-tls-redirect-locations, no-auth-locations).
-const openPath = "/.well-known/acme-challenge"
+// begins reports whether a path begins with one of the prefixes.
+func begins(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
+}
 
 // host is a host block under construction and in memory.
 type host struct {
@@ -27,6 +28,9 @@ type host struct {
 	parts   []*part
 	taken   int
 	changed bool
+
+	// global are the settings of the ConfigMap.
+	global *configmap.Values
 
 	// The rest is what build makes.
 	routes       []*ir.Route
@@ -96,7 +100,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect}
+	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -344,9 +348,9 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	}
 	h.use(l.to.backend)
 	if l.in == nil {
-		r.Policies = annotation.Defaults().Policies
-		r.SSLRedirect = false
-		r.AccessLog = false // enable-access-log-for-default-backend
+		r.Policies = h.global.Defaults.Policies
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
 		return r
 	}
 	r.Ingress = l.in.ref
@@ -357,6 +361,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.Canary = l.canary
 		h.use(l.canaryTo)
 	}
+	r.AccessLog = r.AccessLog && !h.global.NoAccessLog
 	if r.Backend != "" {
 		r.FallbackBackend = l.in.fallback.ID
 		h.use(l.in.fallback)
@@ -364,8 +369,11 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	if l.bare {
 		r.Redirect, r.SSLRedirect, r.ForceSSLRedirect, r.PreserveTrailingSlash = nil, false, false, false
 	}
-	if strings.HasPrefix(l.text, openPath) {
-		r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth, r.ExternalAuth = false, false, nil, nil
+	if begins(l.text, h.global.NoTLSRedirect) {
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+	}
+	if begins(l.text, h.global.NoAuth) {
+		r.BasicAuth, r.ExternalAuth = nil, nil
 	}
 	if r.ExternalAuth != nil {
 		h.use(l.in.authTo)

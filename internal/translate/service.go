@@ -16,6 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// noPort is the port of a backend that must have no endpoint: no Service can
+// have it.
+const noPort = "-"
+
 func backendOf(service store.Name, port string) ir.Backend {
 	return ir.Backend{
 		ID:        ir.BackendID(service.Namespace + "/" + service.Name + "/" + port),
