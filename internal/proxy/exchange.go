@@ -44,6 +44,7 @@ type exchange struct {
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
+	grant       *policy.AuthAnswer
 	userScratch [256]byte
 
 	rewritten bool
@@ -81,12 +82,15 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
-	x.canary, x.affinity = false, x.affinity[:0]
+	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited = nil, 0, 0
+	if x.stop.Load() { // of an earlier body, perhaps of another connection
+		x.stop.Store(false)
+	}
 	x.entry.Attempts = x.entry.Attempts[:0]
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
@@ -134,7 +138,11 @@ func (x *exchange) serve() bool {
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
-	x.run()
+	if c.stream != nil && c.stream.Refusal() != 0 {
+		x.refuse(c.stream.Refusal())
+	} else {
+		x.run()
+	}
 	x.finish()
 	x.shrink()
 	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
@@ -177,6 +185,8 @@ func (x *exchange) series() *metrics.Route {
 
 var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
 
+var protocolHTTP2 = []byte("HTTP/2.0")
+
 func (x *exchange) log(now time.Time) {
 	e := &x.entry
 	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
@@ -184,6 +194,9 @@ func (x *exchange) log(now time.Time) {
 	}
 	e.Time, e.Remote = now, x.c.info.Remote.Addr()
 	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
+	if x.c.stream != nil {
+		e.Proto = protocolHTTP2
+	}
 	e.RemoteUser, e.Status = x.user(), x.status
 	e.BodyBytesSent = max(0, x.written-int64(x.head))
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
@@ -268,8 +281,8 @@ func (x *exchange) settleBody() {
 	if x.body.Done() {
 		return
 	}
-	waits := x.req.ExpectContinue && !x.continued && len(x.c.rd.Buffered()) == 0
-	if !waits {
+	waits := x.req.ExpectContinue && !x.continued && !x.c.arrived()
+	if !waits && x.c.stream == nil { // a stream ends by itself
 		x.c.setRead(time.Now().Add(lingerTime))
 		if x.body.Drain(lingerSize) == nil {
 			return
@@ -305,7 +318,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 		b = append(b, page...)
 	}
 	x.out = b
-	if x.flush() != nil {
+	if x.finishHead() != nil {
 		x.keep, x.lingering = false, false
 	}
 }
@@ -337,6 +350,14 @@ func (x *exchange) hsts() bool {
 		x.table = x.c.server.table.Load()
 	}
 	return x.c.secure && x.table != nil && x.table.HSTS != ""
+}
+
+// finishHead writes a whole response that is pending.
+func (x *exchange) finishHead() error {
+	if x.c.stream == nil {
+		return x.flush()
+	}
+	return x.sendHead(x.out[:x.head], x.out[x.head:], true)
 }
 
 // flush writes what is pending for the client.

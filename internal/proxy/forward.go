@@ -40,6 +40,7 @@ func (x *exchange) forward() {
 		x.fail(bodyStatus(err))
 		return
 	}
+	x.mirror()
 	x.up = x.appendUpstreamHead(x.up[:0])
 	x.up = x.appendPrefix(x.up)
 	retry := x.match.Route.IR.Retry
@@ -181,6 +182,9 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 		if err == nil {
 			return up, failure{}
 		}
+		if x.c.cancelled() {
+			err = errClientGone
+		}
 		silent := len(up.Reader.Buffered()) == 0
 		bodyErr := x.dropUpstream(up)
 		if status := bodyStatus(bodyErr); status != 0 {
@@ -256,6 +260,9 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 // sendAndAwait writes the request and reads up to the final response head.
 // sent says whether the upstream can have got anything.
 func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
+	if x.c.cancelled() { // before up could be aborted
+		return false, errClientGone
+	}
 	now := time.Now()
 	up.ArmWrite(now, x.match.Route.IR.SendTimeout.D())
 	n, err := up.Write(x.up)
@@ -326,6 +333,13 @@ func (x *exchange) relayInterim() error {
 	}
 	x.out = http1.AppendHeadEnd(b)
 	before := x.written
+	if x.c.stream != nil {
+		if x.c.stream.WriteHead(x.out, nil, false) != nil {
+			return errClientGone
+		}
+		x.out = x.out[:0]
+		return nil
+	}
 	if err := x.flush(); err != nil {
 		return errClientGone
 	}
@@ -387,7 +401,7 @@ func (x *exchange) stillWaiting(err error, limit *time.Time) error {
 			}
 		}
 		return errTooLong
-	case x.c.peer.gone():
+	case x.c.gone():
 		return errClientGone
 	}
 	return nil

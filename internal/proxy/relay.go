@@ -28,6 +28,7 @@ const (
 	frameLength                 // as announced
 	frameChunked                // in chunks
 	frameClose                  // until the end of the connection
+	frameStream                 // until the end of the stream
 )
 
 // relay gives the response whose head was read to the client and ends the use
@@ -46,9 +47,10 @@ func (x *exchange) relay(up *upstream.Conn) {
 	if f == frameClose {
 		x.keep = false
 	}
+	x.status = x.resp.Status
 	x.out = x.appendResponseHead(x.out[:0], f)
 	x.head = len(x.out)
-	x.status, x.committed = x.resp.Status, true
+	x.committed = true
 	toClient, fromUpstream := x.relayBody(up, f)
 	sentAll := x.joinBody(up)
 	x.c.upstream.Store(nil)
@@ -80,6 +82,8 @@ func (x *exchange) framing() framing {
 	switch {
 	case x.resp.Body == http1.BodyNone:
 		return frameNone
+	case x.c.stream != nil:
+		return frameStream
 	case x.resp.Body == http1.BodyLength:
 		return frameLength
 	case x.req.Minor == 0:
@@ -117,6 +121,9 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if x.c.stream != nil {
+		return x.relayStream(up, f)
+	}
 	if x.policies != nil && x.policies.Bandwidth != nil && f != frameNone {
 		return x.relayPaced(up, f)
 	}

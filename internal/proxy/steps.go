@@ -15,6 +15,7 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
+	case x.refuseMisdirected():
 	case x.redirectToOtherName():
 	case x.redirectToAppRoot():
 	case x.answerHealth():
