@@ -58,9 +58,10 @@ func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges stand
 	if n.hosts, err = nodePortAddresses(c.NodePortAddresses, g.config.ListenAddress); err != nil {
 		return nil, err
 	}
+	services := &serviceAddresses{ranges: ranges, hosts: n.hosts}
 	filter := func(to netip.AddrPort) error {
-		if leadsBack(to, ranges, n.hosts) {
-			return errLeadsBack
+		if err := services.refuse(to); err != nil {
+			return err
 		}
 		return g.mayDial(to)
 	}
@@ -81,25 +82,12 @@ func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges stand
 	}
 	n.openStandard(ctx, server)
 	n.loop = control.NewNetworkLoop(control.NetworkConfig{Store: g.store, Logger: g.logger, Apply: func(network *ir.Network) {
+		services.update(network)
 		// Names follow: they never lead to what is not served yet.
 		n.l4.Update(network)
 		n.dns.Update(network)
 	}})
 	return n, nil
-}
-
-// The bounds of node ports (services §2.2).
-const firstNodePort, lastNodePort = 30000, 32767
-
-var errLeadsBack = errors.New("the address is one of a Service, never an endpoint")
-
-// leadsBack finds endpoints that are Services themselves: two of them could
-// send a connection round and round.
-func leadsBack(to netip.AddrPort, ranges standalone.Networks, hosts []netip.Addr) bool {
-	a, port := to.Addr(), to.Port()
-	virtual := ranges.Services.Contains(a) || ranges.LoadBalancers.Contains(a)
-	node := port >= firstNodePort && port <= lastNodePort && (ranges.Nodes.Contains(a) || slices.Contains(hosts, a))
-	return virtual || node
 }
 
 // dnsPort is the only port that a resolv.conf can name.

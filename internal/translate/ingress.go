@@ -36,6 +36,8 @@ type ingress struct {
 	secrets    []secretUse
 	configMaps []configMapUse
 	tls        []tlsEntry
+	// authTo and mirrorTo are where auth-url and mirror-target lead.
+	authTo, mirrorTo ir.Backend
 	// fallback is the backend of the default-backend annotation.
 	fallback ir.Backend
 	// standard is spec.defaultBackend.

@@ -20,6 +20,7 @@ import (
 	"reflect"
 	"slices"
 
+	"daemun/internal/annotation"
 	"daemun/internal/configmap"
 	"daemun/internal/ir"
 	"daemun/internal/store"
@@ -46,6 +47,9 @@ type Options struct {
 	// AllowedResponseHeaders are the fields that custom-headers may set, in
 	// exactly this spelling (global-allowed-response-headers).
 	AllowedResponseHeaders []string
+	// GlobalAuth asks a service about the requests of all Ingresses that have
+	// none of their own; without a URL it does not (global-auth-url).
+	GlobalAuth annotation.ExternalAuth
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces (allow-cross-namespace-resources).
 	CrossNamespace bool
