@@ -11,6 +11,7 @@ import (
 
 	"daemun/internal/control"
 	"daemun/internal/dns"
+	"daemun/internal/explain"
 	"daemun/internal/ir"
 	"daemun/internal/l4"
 	"daemun/internal/metrics"
@@ -43,17 +44,18 @@ type serviceNetwork struct {
 
 	// hosts are where node ports answer beside the nodes' addresses.
 	hosts []netip.Addr
-	// address is the DNS server's on a port of our choice. standard answers on
-	// port 53 and is invalid where that is not permitted.
-	address  netip.AddrPort
-	standard netip.Addr
+	// server is where Pods ask for names by convention, on port 53. standard is
+	// the same, invalid where that is not permitted. address is the DNS
+	// server's on a port of our choice.
+	server, standard netip.Addr
+	address          netip.AddrPort
 	// wrong is what could not be opened.
 	wrong []ir.Problem
 }
 
 // openNetwork opens the sockets that do not depend on any Service.
 func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges standalone.Networks) (*serviceNetwork, error) {
-	n, server := &serviceNetwork{}, standalone.DNSAddress(ranges.Services)
+	n := &serviceNetwork{server: standalone.DNSAddress(ranges.Services)}
 	var err error
 	if n.hosts, err = nodePortAddresses(c.NodePortAddresses, g.config.ListenAddress); err != nil {
 		return nil, err
@@ -73,14 +75,14 @@ func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges stand
 		g.say("names outside the cluster are not resolved: " + err.Error())
 	}
 	n.dns = dns.New(dns.Config{
-		Zone: c.ClusterDomain, Upstreams: upstreams, Own: []netip.AddrPort{netip.AddrPortFrom(server, dnsPort)},
+		Zone: c.ClusterDomain, Upstreams: upstreams, Own: []netip.AddrPort{netip.AddrPortFrom(n.server, dnsPort)},
 		Flag: "--dns-port", Logger: g.logger,
 	})
 	if err := n.openDNS(ctx, c, g.config.ListenAddress); err != nil {
 		n.close()
 		return nil, err
 	}
-	n.openStandard(ctx, server)
+	n.openStandard(ctx)
 	n.loop = control.NewNetworkLoop(control.NetworkConfig{Store: g.store, Logger: g.logger, Apply: func(network *ir.Network) {
 		services.update(network)
 		// Names follow: they never lead to what is not served yet.
@@ -108,15 +110,28 @@ func (n *serviceNetwork) openDNS(ctx context.Context, c NetworkConfig, listen st
 
 // openStandard opens port 53 on the address that Pods ask. Ordinary users may
 // not, as a rule: everything else goes on.
-func (n *serviceNetwork) openStandard(ctx context.Context, server netip.Addr) {
-	if _, err := n.dns.Listen(ctx, netip.AddrPortFrom(server, dnsPort)); err != nil {
-		n.wrong = append(n.wrong, ir.Problem{
-			Code: codeDNSPort, Severity: ir.SeverityNotice,
-			Message: err.Error() + "; until then Pods find Services in their /etc/hosts, and DNS answers on " + n.address.String(),
-		})
+func (n *serviceNetwork) openStandard(ctx context.Context) {
+	_, err := n.dns.Listen(ctx, netip.AddrPortFrom(n.server, dnsPort))
+	if err == nil {
+		n.standard = n.server
 		return
 	}
-	n.standard = server
+	why := err.Error()
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		why = fmt.Sprintf("no permission to answer DNS on %s:%d: lower the sysctl net.ipv4.ip_unprivileged_port_start to %[2]d, or give the program CAP_NET_BIND_SERVICE", n.server, dnsPort)
+	case errors.Is(err, syscall.EADDRINUSE):
+		why = fmt.Sprintf("another program has %s:%d, perhaps a resolver that listens on all addresses: have it listen on its own only, or choose another --service-network", n.server, dnsPort)
+	}
+	n.wrong = append(n.wrong, ir.Problem{
+		Code: codeDNSPort, Severity: ir.SeverityNotice,
+		Message: why + "; until then Pods find Services in their /etc/hosts, and DNS answers on " + n.address.String(),
+	})
+}
+
+// nameServer is where DNS answers, for explanations.
+func (n *serviceNetwork) nameServer() explain.NameServer {
+	return explain.NameServer{Standard: netip.AddrPortFrom(n.server, dnsPort), Open: n.standard.IsValid(), Other: n.address}
 }
 
 // problems are those of sockets and of Services.
