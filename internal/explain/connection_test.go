@@ -108,7 +108,7 @@ func TestConnections(t *testing.T) {
 		{"udp://web:80", "", "refused: Service default/web has the address, but no port 80/UDP; its ports are 80/TCP"},
 		{"tcp://web", "", "error: Service default/web: say which port behind the name; its ports are 80/TCP (http)"},
 		{"tcp://web:htpp", "", `error: Service default/web has no TCP port "htpp"; its ports are 80/TCP (http)`},
-		{"tcp://emtpy:80", "", `error: there is no Service "emtpy" in namespace "default"; did you mean "empty"?`},
+		{"tcp://emty:80", "", `error: there is no Service "emty" in namespace "default"; did you mean "empty"?`},
 		{"tcp://a.b.c:80", "", `error: "a.b.c": want NAME.NAMESPACE, NAME.NAMESPACE.svc or NAME.NAMESPACE.svc.cluster.local`},
 		{"tcp://", "", `error: "tcp://": want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp`},
 		{"tcp://web:80/path", "", `error: "tcp://web:80/path": want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp`},
