@@ -145,8 +145,8 @@ func (n *serviceNetwork) layer4() metrics.Layer4 {
 	return metrics.Layer4{
 		Frontends: s.Frontends, Listening: s.Listening, Failed: s.Failed,
 		Connections: s.Connections, OpenConnections: s.OpenConnections, DialFailures: s.DialFailures,
-		BytesToEndpoints: s.BytesToEndpoints, BytesToClients: s.BytesToClients,
-		Flows: s.Flows, OpenFlows: s.OpenFlows, DatagramsIn: s.DatagramsIn, DatagramsOut: s.DatagramsOut, DatagramsLost: s.DatagramsLost,
+		AcceptErrors: s.AcceptErrors, BytesToEndpoints: s.BytesToEndpoints, BytesToClients: s.BytesToClients,
+		Flows: s.Flows, FlowsEvicted: s.FlowsEvicted, OpenFlows: s.OpenFlows, DatagramsIn: s.DatagramsIn, DatagramsOut: s.DatagramsOut, DatagramsLost: s.DatagramsLost,
 		Refused: map[string]uint64{
 			"no endpoint": s.Refused.NoEndpoint, "policy": s.Refused.Policy, "source range": s.Refused.SourceRange,
 			"dial filter": s.Refused.DialFilter, "limit": s.Refused.Limit,
@@ -159,7 +159,9 @@ func (n *serviceNetwork) names() metrics.DNS {
 	s := n.dns.Stats()
 	return metrics.DNS{
 		UDP: s.UDP, TCP: s.TCP, ByType: s.ByType, ByRcode: s.ByRcode, Truncated: s.Truncated, Dropped: s.Dropped,
-		Forwarded: s.Forwarded, ForwardFailed: s.ForwardFailed, CacheHits: s.CacheHits, CacheMisses: s.CacheMisses, CacheEntries: s.CacheEntries,
+		Forwarded: s.Forwarded, ForwardFailed: s.ForwardFailed, Coalesced: s.Coalesced, Overloaded: s.Overloaded,
+		CacheHits: s.CacheHits, CacheMisses: s.CacheMisses, Loops: s.Loops, Panics: s.Panics,
+		CacheEntries: s.CacheEntries, InFlight: s.InFlight, Connections: s.Connections, DownUpstreams: s.DownUpstreams,
 	}
 }
 
