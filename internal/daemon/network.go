@@ -15,6 +15,7 @@ import (
 	"daemun/internal/ir"
 	"daemun/internal/l4"
 	"daemun/internal/metrics"
+	"daemun/internal/resolvconf"
 	"daemun/internal/standalone"
 )
 
@@ -70,12 +71,12 @@ func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges stand
 	if n.l4, err = l4.New(l4.Config{HostAddresses: n.hosts, DialFilter: filter, Logger: g.logger}); err != nil {
 		return nil, err
 	}
-	upstreams, _, _, err := dns.SystemResolvers("/etc/resolv.conf")
+	machine, err := resolvconf.Read("/etc/resolv.conf")
 	if err != nil {
 		g.say("names outside the cluster are not resolved: " + err.Error())
 	}
 	n.dns = dns.New(dns.Config{
-		Zone: c.ClusterDomain, Upstreams: upstreams, Own: []netip.AddrPort{netip.AddrPortFrom(n.server, dnsPort)},
+		Zone: c.ClusterDomain, Upstreams: machine.Resolvers(), Own: []netip.AddrPort{netip.AddrPortFrom(n.server, dnsPort)},
 		Flag: "--dns-port", Logger: g.logger,
 	})
 	if err := n.openDNS(ctx, c, g.config.ListenAddress); err != nil {
