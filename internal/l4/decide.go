@@ -248,8 +248,11 @@ func (p *plan) words(w way, from place) string {
 	}
 	switch w.reason {
 	case noEndpoint:
-		if len(s.Endpoints) == 0 {
+		switch port := s.Ports[p.rules.port]; {
+		case len(s.Endpoints) == 0:
 			return "the Service has no endpoints"
+		case slices.ContainsFunc(s.Endpoints, func(e ir.ServiceEndpoint) bool { return e.Ready }):
+			return fmt.Sprintf("the ready endpoints have no %s port named %q: containers and EndpointSlices must have it as the Service says", port.Transport, port.Name)
 		}
 		return "none of the endpoints is ready"
 	case noLocalEndpoint:
