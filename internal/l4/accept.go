@@ -201,7 +201,7 @@ func noRoom(e unix.Errno) bool {
 // its clients wait in the queue, nothing spins. One of them is told that there
 // is no room (H11.10), so that a shortage that lasts does not look like silence.
 func (l *loop) pause(r *registration, e unix.Errno) {
-	if r.paused {
+	if r.paused || r.fd < 0 {
 		return
 	}
 	l.count.acceptErrors.Add(1)

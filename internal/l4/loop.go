@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -196,15 +197,46 @@ func (l *loop) dispatch(ready int) {
 		if r == nil || r.generation != uint32(e.Pad) {
 			continue // of a descriptor that was closed meanwhile
 		}
-		r.owner.ready(l, r.side, e.Events)
+		l.deliver(r.owner, r.side, e.Events)
 	}
 	l.pending, l.spare = l.spare[:0], l.pending
 	for i, c := range l.spare {
 		l.spare[i] = nil
 		c.queued = false
-		if !c.closed {
-			c.move(l)
+		l.deliver(c, clientSide, 0)
+	}
+}
+
+// deliver tells an owner of an event. A panic costs one connection or flow, or
+// keeps a frontend from taking more until the next tick (H6.20).
+func (l *loop) deliver(to pollable, side int, events uint32) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
 		}
+		l.count.panics.Add(1)
+		l.server.logger.Error("layer 4 panicked", "panic", p, "stack", string(debug.Stack()))
+		l.contain(to)
+	}()
+	to.ready(l, side, events)
+}
+
+// contain ends what panicked, so that it does not panic again at once.
+func (l *loop) contain(p pollable) {
+	switch p := p.(type) {
+	case *conn:
+		if !p.closed {
+			p.cut()
+		}
+	case *flow:
+		p.end(l)
+	case *checkConn:
+		p.close()
+	case *frontend:
+		l.pause(&p.reg, 0)
+	case *healthCheck:
+		l.pause(&p.reg, 0)
 	}
 }
 
