@@ -136,8 +136,9 @@ func newLoop(s *Server) (*loop, error) {
 
 // run returns when the loop's file is closed.
 func (l *loop) run() {
-	var ready int
+	var ready, asked int
 	poll := func(uintptr) bool {
+		asked++
 		ready = epollPoll(l.epoll, l.events[:])
 		return ready > 0
 	}
@@ -147,17 +148,15 @@ func (l *loop) run() {
 	due := time.Now().Add(tick)
 	_ = l.file.SetReadDeadline(due) // fails when closed, as Read then does
 	for batch := 0; ; batch++ {
-		// Before it waits: a busy loop finds more, and with connections pending
-		// it must not wait.
-		ready = epollPoll(l.epoll, l.events[:])
-		if ready == 0 && len(l.pending) == 0 {
-			err := l.raw.Read(poll)
-			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-				return
-			}
-		} else if batch%16 == 0 {
-			// A loop that never waits must not keep a processor from the
-			// goroutines of other listeners.
+		ready, asked = 0, 0
+		if len(l.pending) > 0 {
+			poll(0) // there is something to do whatever it finds
+		} else if err := l.raw.Read(poll); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if asked == 1 && batch%16 == 0 {
+			// It did not wait. A loop that never does must not keep a processor
+			// from the goroutines of other listeners.
 			runtime.Gosched()
 		}
 		l.mu.Lock()
