@@ -174,6 +174,7 @@ func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr) unix.Errno {
 	target := l.server.loops[l.next]
 	l.next = (l.next + 1) % len(l.server.loops)
 	c := &conn{loop: target, deadline: l.now.Add(l.server.config.DialTimeout)}
+	c.mayBeItself = to.to.Addr() == sources[0] || to.to.Addr() == usualSource(to.to.Addr())
 	c.sides[clientSide].reg = registration{owner: c, fd: client, side: clientSide}
 	c.sides[endpointSide].reg = registration{owner: c, fd: fd, side: endpointSide}
 	target.listMu.Lock()
