@@ -1,11 +1,12 @@
 # Targets a person types. "make" alone prints them.
 GO       ?= go
 FUZZTIME ?= 10s
+VERSION  ?= development
 # Statically linked, no C compiler at run time. The race detector needs cgo.
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race lint fuzz bench generate check-generate check clean
+.PHONY: help build image test test-cluster race lint fuzz conformance bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,9 +14,18 @@ help: ## print this list
 build: ## build bin/daemun
 	$(GO) build -trimpath -o bin/daemun ./cmd/daemun
 
+image: ## build bin/daemun.tar, the container image, reproducibly and without a container engine (VERSION=v1.2.3)
+	@mkdir -p bin
+	$(GO) run ./deploy/image -version "$(VERSION)" -o bin/daemun.tar
+
 test: ## run all tests (installs curl, openssl, ps and dig if they are missing)
 	@sh tools/need.sh curl:curl openssl:openssl ps:procps dig:bind9-dnsutils
 	$(GO) test ./...
+
+test-cluster: ## run the tests against a real Kubernetes (builds it once, 8 to 17 minutes; installs iproute2, and containerd as root)
+	@sh tools/need.sh ip:iproute2
+	@[ "$$(id -u)" != 0 ] || sh tools/need.sh containerd:containerd runc:runc nft:nftables iptables:iptables conntrack:conntrack /usr/lib/cni/bridge:containernetworking-plugins
+	cd test/cluster && $(GO) test -count=1 -timeout 60m ./...
 
 race: ## run all tests under the race detector (installs gcc if it is missing)
 	@sh tools/need.sh curl:curl openssl:openssl ps:procps dig:bind9-dnsutils gcc:gcc gcc:libc6-dev
@@ -27,6 +37,9 @@ lint: ## gofmt, go vet, golangci-lint (builds it at first use), go.mod tidy
 fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 	@GO="$(GO)" sh tools/fuzz.sh $(FUZZTIME)
 
+conformance: ## run the suites of others against the program: h2spec, gRPC interop
+	@for d in test/conformance; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
+
 bench: ## compare with nginx, HAProxy and httputil.ReverseProxy; writes bench/RESULTS.md (needs Debian packages)
 	@GO="$(GO)" sh bench/run.sh
 
@@ -36,11 +49,12 @@ generate: ## write the generated references under docs/
 check-generate: ## fail if a generated file is out of date
 	$(GO) test ./internal/codebase -run TestGenerated -count=1
 
-check: ## everything CI runs: lint, test, race, short fuzz
+check: ## everything CI runs: lint, test, race, short fuzz, tests against a real Kubernetes
 	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) race
 	$(MAKE) fuzz FUZZTIME=2000x
+	$(MAKE) test-cluster
 
 clean: ## remove what make built
 	rm -rf bin

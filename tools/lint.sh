@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-unformatted=$(gofmt -l cmd internal bench examples test 2>/dev/null || true)
+unformatted=$(gofmt -l cmd internal bench deploy examples test 2>/dev/null || true)
 if [ -n "$unformatted" ]; then
 	echo "not formatted, run gofmt -w:" >&2
 	echo "$unformatted" >&2
@@ -13,9 +13,11 @@ fi
 go vet ./...
 go mod verify
 go mod tidy -diff
+(cd test/cluster && go vet ./... && go mod tidy -diff)
 mkdir -p bin
 if [ ! -x bin/golangci-lint ] || [ tools/go.sum -nt bin/golangci-lint ]; then
 	echo "building golangci-lint (once; a few minutes)"
 	go build -modfile=tools/go.mod -o bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 fi
 bin/golangci-lint run ./...
+(cd test/cluster && ../../bin/golangci-lint run ./...)

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,9 +43,6 @@ const (
 	CodeObsolete = "DMN0308"
 	// CodeNoEffect: a good value that has no effect beside the others.
 	CodeNoEffect = "DMN0309"
-	// CodeLeftOut: the Ingress is left out because what it is for is not
-	// supported yet (canary).
-	CodeLeftOut = "DMN0310"
 	// CodeReference: a Secret or ConfigMap that an annotation names cannot be
 	// used, so the routes of the Ingress answer 503.
 	CodeReference = "DMN0311"
@@ -160,6 +158,10 @@ type Values struct {
 	DefaultBackend string
 
 	Auth Auth
+	// Balance are settings of the backends that the Ingress names.
+	Balance ir.Balance
+	// Canary is set for a canary Ingress, without its destination.
+	Canary *ir.Canary
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -170,6 +172,11 @@ type Values struct {
 	cors                        ir.CORS
 	limits                      ir.Limits
 	limitRate, limitRateAfter   int
+	hasAffinity, isCanary       bool
+	affinity                    ir.Affinity
+	canary                      ir.Canary
+	hashSubset                  bool
+	subsetSize                  int
 }
 
 // Defaults are the values of an Ingress without annotations, from the defaults
@@ -192,6 +199,9 @@ func Defaults() Values {
 		redirectTo:    "off",
 		cors:          defaultCORS(),
 		limits:        ir.Limits{Burst: 5},
+		affinity:      ir.Affinity{Name: "INGRESSCOOKIE"},
+		canary:        ir.Canary{Total: 100},
+		subsetSize:    3,
 	}
 }
 
@@ -200,8 +210,6 @@ type Result struct {
 	Values Values
 	// Rejected: the Ingress must not be loaded in this version.
 	Rejected bool
-	// LeftOut: the Ingress must not be loaded, in no version.
-	LeftOut bool
 	// Denied: every route of the Ingress answers 503.
 	Denied bool
 	// Problems are in the order of the table.
@@ -211,15 +219,28 @@ type Result struct {
 // Parse reads the annotations of one Ingress that begin with prefix and "/".
 // All others are not touched. object is put into the problems.
 func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
+	return ParseOver(Defaults(), prefix, object, annotations)
+}
+
+// ParseOver is Parse with other defaults, as a ConfigMap may set them.
+func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
-	p.Values = Defaults()
+	p.Values = defaults
 	found, unknown := p.find(annotations)
 	written := make(map[string]bool, len(found))
+	canary := false
 	for _, f := range found {
 		written[rows[f.row].Name] = true
+		if rows[f.row].Name == "canary" {
+			canary, _ = strconv.ParseBool(f.value)
+		}
 	}
 	for _, f := range found {
 		r := &rows[f.row]
+		if canary && (r.Support == Supported || r.Support == Later) && !ofCanary(r.Name) {
+			p.report(CodeNoEffect, ir.SeverityNotice, f.key, "has no effect on a canary, whose routes have the annotations of the main Ingress")
+			continue
+		}
 		if r.Needs != "" && !written[r.Needs] {
 			p.report(CodeNoEffect, ir.SeverityWarning, f.key, "only has an effect together with "+r.Needs)
 			continue
@@ -230,11 +251,21 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 	p.settleLocation()
 	p.settleCORS()
 	p.settleLimits()
+	p.settleBalance()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)
 	}
 	return p.Result
+}
+
+// ofCanary reports whether an annotation means something on a canary Ingress.
+func ofCanary(name string) bool {
+	switch name {
+	case "load-balance", "affinity-canary-behavior":
+		return true
+	}
+	return strings.HasPrefix(name, "canary") || strings.HasPrefix(name, "upstream-hash-by")
 }
 
 // parsing is one run of Parse.
@@ -330,11 +361,6 @@ func (p *parsing) later(r *Row, key, value string) {
 		return
 	}
 	switch {
-	case p.LeftOut && strings.HasPrefix(r.Name, "canary-"): // said with canary
-	case r.Name == "canary":
-		// As an ordinary Ingress it would take over or add paths.
-		p.LeftOut = true
-		p.report(CodeLeftOut, ir.SeverityError, key, "canary Ingresses are not supported yet; the Ingress is left out and all requests go to the main one")
 	case r.Guard:
 		p.Denied = true
 		p.report(CodeLaterGuard, ir.SeverityError, key, "not supported yet; because it guards access, all routes of the Ingress answer 503 until it is removed")

@@ -151,8 +151,27 @@ func TestValues(t *testing.T) {
 		{"satisfy", "all", nil, ""},
 		{"enable-modsecurity", "true", nil, CodeLaterGuard},
 		{"configuration-snippet", "deny all;", nil, CodeSnippet},
-		{"canary", "true", nil, CodeLeftOut},
+		{"canary", "true", func(v *Values) { v.isCanary, v.Canary = true, &ir.Canary{Total: 100} }, ""},
 		{"canary", "false", nil, ""},
+		{"canary", "yes", nil, CodeDefault},
+		{"canary-weight", "10", nil, CodeNoEffect},
+		{"load-balance", "ewma", func(v *Values) { v.Balance.EWMA = true }, ""},
+		{"load-balance", "chash", nil, CodeDefault},
+		{"load-balance", "EWMA", nil, CodeRejected},
+		{"upstream-hash-by", "$request_uri$http_x_id", func(v *Values) { v.Balance.HashBy = "$request_uri$http_x_id" }, ""},
+		{"upstream-hash-by", "$nothing", nil, CodeRejected},
+		{"upstream-hash-by", "$host;", nil, CodeRejected},
+		{"upstream-hash-by-subset", "true", func(v *Values) { v.hashSubset = true }, CodeNoEffect},
+		{"upstream-hash-by-subset", "on", nil, CodeRejected},
+		{"upstream-hash-by-subset-size", "0", nil, ""},
+		{"upstream-hash-by-subset-size", "x", nil, CodeRejected},
+		{"affinity", "cookie", func(v *Values) {
+			v.hasAffinity, v.Balance.Affinity = true, &ir.Affinity{Name: "INGRESSCOOKIE"}
+		}, ""},
+		{"affinity", "ip", nil, CodeDefault},
+		{"session-cookie-name", "x", nil, CodeNoEffect},
+		{"service-upstream", "true", func(v *Values) { v.Balance.ServiceUpstream = true }, ""},
+		{"service-upstream", "on", nil, CodeDefault},
 		{"secure-backends", "true", nil, CodeObsolete},
 		{"rewrite-taget", "/", nil, CodeUnknown},
 		{"rewrite-target", "", nil, ""},
@@ -176,9 +195,9 @@ func TestValues(t *testing.T) {
 			if code != tt.code {
 				t.Errorf("problems %v, want code %q", got.Problems, tt.code)
 			}
-			wantFlags := [3]bool{code == CodeRejected || code == CodeSnippet, code == CodeLeftOut, code == CodeDenied || code == CodeLaterGuard}
-			if flags := [3]bool{got.Rejected, got.LeftOut, got.Denied}; flags != wantFlags {
-				t.Errorf("rejected, left out, denied = %v, want %v", flags, wantFlags)
+			wantFlags := [2]bool{code == CodeRejected || code == CodeSnippet, code == CodeDenied || code == CodeLaterGuard}
+			if flags := [2]bool{got.Rejected, got.Denied}; flags != wantFlags {
+				t.Errorf("rejected, denied = %v, want %v", flags, wantFlags)
 			}
 		})
 	}
@@ -193,6 +212,57 @@ func TestRedirectGroup(t *testing.T) {
 	group := parse("permanent-redirect", "/a", "temporal-redirect", "mailto:b", "from-to-www-redirect", "true")
 	if group.Values.Redirect != nil || group.Values.FromToWWW {
 		t.Errorf("a temporal redirect with another scheme leaves %+v", group.Values)
+	}
+}
+
+// TestGroups pins what annotations with a leader mean together.
+func TestGroups(t *testing.T) {
+	t.Parallel()
+	number := func(n int64) *int64 { return &n }
+	for _, tt := range []struct {
+		in       []string
+		balance  ir.Balance
+		canary   *ir.Canary
+		problems int
+	}{
+		{[]string{
+			"affinity", "cookie", "affinity-mode", "persistent", "session-cookie-name", "route", "session-cookie-path", "/p", "session-cookie-domain", "a.test",
+			"session-cookie-max-age", "60", "session-cookie-expires", "-1", "session-cookie-samesite", "Lax", "session-cookie-secure", "true",
+			"session-cookie-conditional-samesite-none", "true", "session-cookie-change-on-failure", "true",
+		}, ir.Balance{Affinity: &ir.Affinity{
+			Persistent: true, ChangeOnFailure: true, Name: "route", Path: "/p", Domain: "a.test",
+			MaxAge: number(60), Expires: number(-1), SameSite: "Lax", ConditionalNone: true, Secure: true,
+		}}, nil, 0},
+		{[]string{
+			"affinity", "cookie", "affinity-mode", "sticky", "session-cookie-name", "a b", "session-cookie-path", "/;", "session-cookie-domain", "a;b",
+			"session-cookie-max-age", "1h", "session-cookie-expires", "", "session-cookie-samesite", "lax", "session-cookie-secure", "on",
+			"session-cookie-conditional-samesite-none", "on", "session-cookie-change-on-failure", "on",
+		}, ir.Balance{Affinity: &ir.Affinity{Name: "INGRESSCOOKIE"}}, nil, 9},
+		{[]string{"upstream-hash-by", "$host", "upstream-hash-by-subset", "true"}, ir.Balance{HashBy: "$host", Subset: 3}, nil, 0},
+		{[]string{"upstream-hash-by", "$host", "upstream-hash-by-subset", "true", "upstream-hash-by-subset-size", "5"}, ir.Balance{HashBy: "$host", Subset: 5}, nil, 0},
+		{
+			[]string{
+				"canary", "true", "canary-weight", "20", "canary-weight-total", "1000", "canary-by-header", "X-C", "canary-by-header-value", "v",
+				"canary-by-header-pattern", "^a|b$", "canary-by-cookie", "c", "affinity-canary-behavior", "legacy",
+			},
+			ir.Balance{},
+			&ir.Canary{Weight: 20, Total: 1000, Header: "X-C", HeaderValue: "v", HeaderPattern: "^a|b$", Cookie: "c", Legacy: true}, 0,
+		},
+		{[]string{
+			"canary", "true", "canary-weight", "x", "canary-weight-total", "10", "canary-by-header", "X C", "canary-by-header-value", "v\nw",
+			"canary-by-header-pattern", "(?!a)", "canary-by-cookie", "c;", "affinity-canary-behavior", "off",
+		}, ir.Balance{}, &ir.Canary{Total: 100, HeaderPattern: "(?!a)"}, 7},
+	} {
+		got := parse(tt.in...)
+		if d := cmp.Diff(tt.balance, got.Values.Balance); d != "" {
+			t.Errorf("%q: -want +got:\n%s", tt.in, d)
+		}
+		if d := cmp.Diff(tt.canary, got.Values.Canary); d != "" {
+			t.Errorf("%q: -want +got:\n%s", tt.in, d)
+		}
+		if len(got.Problems) != tt.problems || got.Rejected || got.Denied {
+			t.Errorf("%q: %d problems, want %d: %v", tt.in, len(got.Problems), tt.problems, got.Problems)
+		}
 	}
 }
 

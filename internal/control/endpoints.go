@@ -22,6 +22,7 @@ type endpointCache struct {
 }
 
 type sources struct {
+	backend *ir.Backend
 	service *corev1.Service
 	slices  []*discoveryv1.EndpointSlice
 }
@@ -32,9 +33,12 @@ func (c *endpointCache) refresh(v *store.View, backends []*ir.Backend, up *upstr
 	made := make(map[ir.BackendID]sources, len(backends))
 	for _, b := range backends {
 		name := store.Name{Namespace: b.Namespace, Name: b.Service}
-		now := sources{service: v.Services[name], slices: v.SlicesOf(name)}
+		now := sources{backend: b, service: v.Services[name], slices: v.SlicesOf(name)}
 		before, known := c.made[b.ID]
-		if !known || before.service != now.service || !slices.Equal(before.slices, now.slices) {
+		if !known || before.backend != b {
+			up.Configure(b)
+		}
+		if !known || before.backend != b || before.service != now.service || !slices.Equal(before.slices, now.slices) {
 			up.Update(translate.Endpoints(v, b))
 		}
 		made[b.ID] = now

@@ -64,6 +64,7 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 	}
 	slices.SortFunc(in.Problems, ir.Problem.Compare)
 	for _, b := range res.Config.Backends {
+		in.backends.Configure(b)
 		in.backends.Update(translate.Endpoints(view, b))
 	}
 	unobserved := &metrics.Route{}

@@ -15,6 +15,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 	return metrics.Config{
 		Namespace: g.namespace, Class: g.class, Pod: g.pod,
 		Build:       metrics.Build{Release: g.config.Version},
+		TimeBuckets: g.config.TimeBuckets, LengthBuckets: g.config.LengthBuckets, SizeBuckets: g.config.SizeBuckets,
 		Connections: g.connections,
 		Table: func() metrics.Table {
 			s := g.loop.State()
@@ -29,6 +30,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
 		Layer4:  g.layer4,
 		DNS:     g.names,
+		Leader:  g.leader,
 		Process: metrics.ReadProcess,
 	}
 }
@@ -74,6 +76,18 @@ func (g *gateway) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
 	return g.metrics.Route(routeKey(h, r))
 }
 
+// canaryMetrics is the handle of the series of a route's canary.
+func (g *gateway) canaryMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	return g.metrics.Route(canaryKey(h, r))
+}
+
+// canaryKey names the canary as logs do.
+func canaryKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
+	k := routeKey(h, r)
+	k.Canary = strings.ReplaceAll(string(r.Canary.Backend), "/", "-")
+	return k
+}
+
 func routeKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
 	return metrics.RouteKey{Host: h.Name, Namespace: r.Ingress.Namespace, Ingress: r.Ingress.Name, Service: r.Service, Path: r.Path}
 }
@@ -85,6 +99,9 @@ func (g *gateway) retainMetrics(c *ir.Config) {
 	for _, h := range c.Hosts {
 		for _, r := range h.Routes {
 			live[routeKey(h, r)] = true
+			if r.Canary != nil {
+				live[canaryKey(h, r)] = true
+			}
 		}
 	}
 	g.metrics.Retain(func(k metrics.RouteKey) bool { return live[k] })

@@ -239,7 +239,7 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	if err := errors.Join(d.loop.Build(), d.services.loop.Build()); err != nil {
 		return errors.Join(err, workloads.stop())
 	}
-	d.startControl(traffic)
+	d.startAdmin(traffic)
 	d.startTraffic(traffic)
 	d.services.start(traffic)
 	traffic.start("manifests", func(ctx context.Context) error { return d.loader.Watch(ctx, d.apply) })

@@ -186,7 +186,7 @@ func (f *forwarder) knock(ctx context.Context, u *upstream) {
 	ctx, cancel := context.WithTimeout(ctx, f.server.config.TryTimeout)
 	defer cancel()
 	id := uint16(rand.Uint32())
-	_, err := exchangeUDP(ctx, u.addr, f.query(id, rootNS+"\x00", true), []byte(rootNS))
+	_, err := exchangeUDP(ctx, u.addr, f.query(id, rootNS+"\x00", u.plain.Load()), []byte(rootNS))
 	if err == nil || errors.Is(err, errCut) {
 		f.succeeded(u)
 	}

@@ -109,7 +109,7 @@ func (e *explanation) policies() []Policy {
 		}
 		list = append(list, p)
 	}
-	return list
+	return append(list, e.balancePolicies()...)
 }
 
 // setters are the Ingresses that may have set a policy: that of the route, and

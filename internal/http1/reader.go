@@ -49,6 +49,12 @@ func (r *Reader) Reset(conn net.Conn) {
 	r.conn, r.wait = conn, waiter{}
 }
 
+// awaiter is a connection that can wait without reading.
+type awaiter interface {
+	// Await blocks until a Read would not wait, or the read deadline passes.
+	Await() error
+}
+
 // Buffered returns the unread octets in place. They stay valid until the next
 // Fill, Wait, Read or Release.
 func (r *Reader) Buffered() []byte {
@@ -72,6 +78,13 @@ func (r *Reader) Wait() error {
 	}
 	if r.wait.bind(r.conn) {
 		return r.waitReadable()
+	}
+	if w, ok := r.conn.(awaiter); ok {
+		if err := w.Await(); err != nil {
+			return err
+		}
+		_, err := r.Fill()
+		return err
 	}
 	// One octet is enough to wake up; the layer below (TLS) has the rest of
 	// its record in memory, so the next Fill costs no system call.

@@ -95,11 +95,7 @@ func PutChunkHeader(room []byte, n int) int {
 // AppendLastChunk appends the last chunk, the trailer fields and the end of the
 // body.
 func AppendLastChunk(dst []byte, trailers []Field) []byte {
-	dst = append(dst, "0\r\n"...)
-	for i := range trailers {
-		dst = AppendField(dst, trailers[i].Name, trailers[i].Value)
-	}
-	return append(dst, crlf...)
+	return AppendTrailers(append(dst, "0\r\n"...), trailers)
 }
 
 // ValidName reports whether name may be sent as a field name.

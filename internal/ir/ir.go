@@ -129,6 +129,11 @@ type Route struct {
 	// Denied answers every request of the route with this status, because a
 	// guarding setting of the Ingress is unusable; 0 is off.
 	Denied int `json:"denied,omitempty"`
+	// Canary is nil when absent.
+	Canary *Canary `json:"canary,omitempty"`
+	// SetsAffinity says that the route gives out the affinity cookie of its
+	// backend; others only honour it.
+	SetsAffinity bool `json:"setsAffinity,omitempty"`
 
 	Policies
 }
@@ -262,6 +267,8 @@ type Backend struct {
 	Service   string    `json:"service"`
 	// Port is the Service port as the Ingress names it.
 	Port string `json:"port"`
+	// Balance is nil for round robin over the endpoints.
+	Balance *Balance `json:"balance,omitempty"`
 }
 
 // Endpoint is one address of a backend.

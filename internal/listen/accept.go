@@ -214,6 +214,7 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 		return
 	}
 	info.TLS = state
+	info.Names = l.config.TLS.names(state.ServerName)
 	l.handled.Add(1)
 	h.ServeConn(t, info)
 }

@@ -237,6 +237,21 @@ func (c *Certificates) choose(hello *tls.ClientHelloInfo) (*tls.Certificate, err
 	return c.selfMade, nil
 }
 
+// names returns the names of the certificate that a client with this SNI is
+// shown.
+func (c *Certificates) names(sni string) []string {
+	x := c.index.Load()
+	for _, p := range x.lookup(sni) {
+		if p.certificate() != nil {
+			return p.source.Names
+		}
+	}
+	if x.fallback != nil && x.fallback.certificate() != nil {
+		return x.fallback.source.Names
+	}
+	return c.selfMade.Leaf.DNSNames
+}
+
 // lookup finds the pairs for an SNI with the router's canonical form (H3.5).
 func (x *index) lookup(sni string) []*pair {
 	if sni == "" {

@@ -43,6 +43,9 @@ type ConnInfo struct {
 	Remote, Local netip.AddrPort
 	// TLS is nil on a plain listener; the handshake is complete.
 	TLS *tls.ConnectionState
+	// Names are the DNS names of the certificate that the client was shown; a
+	// client that resumed a session was shown it before.
+	Names []string
 }
 
 // defaultHandshakeTimeout is H6.4.

@@ -184,7 +184,7 @@ func TestRotationKeepsConnections(t *testing.T) {
 	t.Parallel()
 	certs, cfg := testCertificates(t)
 	l := startListener(t, Config{TLS: certs}, handlerFunc(echo))
-	before := tlsDial(t, l, &tls.Config{NextProtos: []string{"h2", "http/1.1"}})
+	before := tlsDial(t, l, &tls.Config{NextProtos: []string{"http/1.1"}})
 	roundTrip(t, before, "one")
 	if p := before.ConnectionState().NegotiatedProtocol; p != "http/1.1" {
 		t.Errorf("ALPN %q", p)

@@ -34,7 +34,7 @@ func serverConfig(choose func(*tls.ClientHelloInfo) (*tls.Certificate, error)) *
 			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
 		},
 		CurvePreferences: []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384},
-		NextProtos:       []string{"http/1.1"},
+		NextProtos:       []string{"h2", "http/1.1"},
 	}
 }
 

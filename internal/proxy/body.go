@@ -51,7 +51,7 @@ func (x *exchange) readBody(p []byte) (int, error) {
 	for {
 		now := time.Now()
 		limit := now.Add(x.table.Settings.BodyTimeout.D())
-		waits := len(c.rd.Buffered()) == 0
+		waits := !c.arrived()
 		if waits {
 			c.armRead(limit)
 		}
@@ -109,7 +109,7 @@ func (x *exchange) gather() error {
 		return err
 	}
 	small := x.req.Body == http1.BodyLength && x.req.ContentLength <= smallBody
-	for !x.body.Done() && (small || len(x.c.rd.Buffered()) > 0 && len(x.prefix) < replayMax) {
+	for !x.body.Done() && (small || x.c.arrived() && len(x.prefix) < replayMax) {
 		if len(x.prefix) == cap(x.prefix) {
 			x.prefix = append(x.prefix, make([]byte, max(1024, min(len(x.prefix), replayMax)))...)[:len(x.prefix)]
 		}
@@ -127,10 +127,13 @@ var continueHead = []byte("HTTP/1.1 100 Continue\r\n\r\n")
 
 // sendContinue answers Expect: 100-continue, which is not passed on (H2.13).
 func (x *exchange) sendContinue() error {
-	if !x.req.ExpectContinue || len(x.c.rd.Buffered()) > 0 {
+	if !x.req.ExpectContinue || x.c.arrived() {
 		return nil
 	}
 	x.continued = true
+	if x.c.stream != nil {
+		return x.c.stream.WriteHead(continueHead, nil, false)
+	}
 	if err := x.c.write(continueHead); err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func (x *exchange) appendPrefix(b []byte) []byte {
 		b = http1.AppendChunkEnd(b)
 	}
 	if x.whole {
-		b = http1.AppendLastChunk(b, x.body.Trailers())
+		b = http1.AppendLastChunk(b, x.trailers())
 	}
 	return b
 }
@@ -200,7 +203,7 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 			x.bodyEnd.Store(int64(time.Since(x.start)))
 			x.bodyRead.Store(true)
 			if chunked {
-				out = http1.AppendLastChunk(out, x.body.Trailers())
+				out = http1.AppendLastChunk(out, x.trailers())
 			}
 		}
 		up.ArmWrite(time.Now(), timeout)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"daemun/internal/http1"
+	"daemun/internal/http2"
 	"daemun/internal/listen"
 	"daemun/internal/upstream"
 )
@@ -51,6 +52,8 @@ type conn struct {
 	idleSince       atomic.Int64 // for ShedIdle
 	requests        atomic.Uint64
 	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
+	http2           atomic.Pointer[http2.Conn]    // of a connection that speaks HTTP/2
+	stream          *http2.Stream                 // what nc is when c serves one stream of such a connection
 	tunnel          atomic.Pointer[tunnel]        // of an upgraded connection
 
 	x exchange
@@ -84,7 +87,7 @@ func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
 func (c *conn) end() {
 	c.rd.Reset(nil)
 	c.peer = peer{}
-	c.nc, c.tcp, c.info = nil, nil, listen.ConnInfo{}
+	c.nc, c.tcp, c.stream, c.info = nil, nil, nil, listen.ConnInfo{}
 	c.x.forget()
 }
 
@@ -113,11 +116,18 @@ func (c *conn) scheme() string {
 // serve is the connection's life: wait, read a head, serve it, again.
 func (c *conn) serve() {
 	defer c.nc.Close()
+	if c.speaksHTTP2() {
+		c.serveHTTP2()
+		return
+	}
 	for {
 		if !c.waitRequest() {
 			return
 		}
 		if !c.serveRequest() {
+			if c.beginsHTTP2() {
+				c.serveHTTP2()
+			}
 			return
 		}
 		c.state.Store(stateIdle)
@@ -165,8 +175,13 @@ func (c *conn) waitRequest() bool {
 	return true
 }
 
-// wake ends the wait of an idle connection and reports whether it was one.
+// wake ends the wait of an idle connection and reports whether it was one. With
+// HTTP/2 a busy one is asked to end, too.
 func (c *conn) wake() bool {
+	if h := c.http2.Load(); h != nil {
+		h.Drain()
+		return c.state.CompareAndSwap(stateIdle, stateClosing)
+	}
 	if !c.state.CompareAndSwap(stateIdle, stateClosing) {
 		return false
 	}
@@ -202,6 +217,9 @@ func (c *conn) serveRequest() (again bool) {
 	}()
 	x.begin()
 	if err := x.readHead(); err != nil {
+		if c.beginsHTTP2() {
+			return false
+		}
 		return x.refuseHead(err)
 	}
 	again = x.serve()
@@ -216,6 +234,9 @@ var errSilent = errors.New("connection ended")
 func (x *exchange) readHead() error {
 	c := x.c
 	x.start = time.Now()
+	if c.stream != nil {
+		return x.readStreamHead()
+	}
 	n, err := x.req.Parse(c.rd.Buffered(), &c.server.request)
 	if err == http1.ErrIncomplete {
 		n, err = x.readRestOfHead()

@@ -41,6 +41,8 @@ type exchange struct {
 	cors     bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
+	canary      bool           // backend is the canary of the route
+	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
 	userScratch [256]byte
 
@@ -79,11 +81,15 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
+	x.canary, x.affinity = false, x.affinity[:0]
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited = nil, 0, 0
+	if x.stop.Load() { // of an earlier body, perhaps of another connection
+		x.stop.Store(false)
+	}
 	x.entry.Attempts = x.entry.Attempts[:0]
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
@@ -131,7 +137,11 @@ func (x *exchange) serve() bool {
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
-	x.run()
+	if c.stream != nil && c.stream.Refusal() != 0 {
+		x.refuse(c.stream.Refusal())
+	} else {
+		x.run()
+	}
 	x.finish()
 	x.shrink()
 	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
@@ -151,16 +161,30 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
-	if x.match.Route != nil && x.match.Route.Metrics != nil {
+	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method
 		o.RequestBytes, o.ResponseBytes = x.received+x.body.Wire(), x.written
 		o.Duration = now.Sub(x.start)
-		x.match.Route.Metrics.Observe(o)
+		series.Observe(o)
+	}
+}
+
+// series is where the request is counted, nil if nowhere.
+func (x *exchange) series() *metrics.Route {
+	switch r := x.match.Route; {
+	case r == nil:
+		return nil
+	case x.canary:
+		return r.CanaryMetrics
+	default:
+		return r.Metrics
 	}
 }
 
 var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
+
+var protocolHTTP2 = []byte("HTTP/2.0")
 
 func (x *exchange) log(now time.Time) {
 	e := &x.entry
@@ -169,13 +193,18 @@ func (x *exchange) log(now time.Time) {
 	}
 	e.Time, e.Remote = now, x.c.info.Remote.Addr()
 	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
+	if x.c.stream != nil {
+		e.Proto = protocolHTTP2
+	}
 	e.RemoteUser, e.Status = x.user(), x.status
 	e.BodyBytesSent = max(0, x.written-int64(x.head))
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
 	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
 	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
-	e.UpstreamName = "upstream-default-backend"
-	if x.backend != nil {
+	e.UpstreamName, e.AlternativeName = "upstream-default-backend", ""
+	if x.canary {
+		e.UpstreamName, e.AlternativeName = x.match.Route.Backend.LogName(), x.backend.LogName()
+	} else if x.backend != nil {
 		e.UpstreamName = x.backend.LogName()
 	} else if x.match.Route != nil && x.match.Route.Backend != nil {
 		e.UpstreamName = x.match.Route.Backend.LogName()
@@ -251,8 +280,8 @@ func (x *exchange) settleBody() {
 	if x.body.Done() {
 		return
 	}
-	waits := x.req.ExpectContinue && !x.continued && len(x.c.rd.Buffered()) == 0
-	if !waits {
+	waits := x.req.ExpectContinue && !x.continued && !x.c.arrived()
+	if !waits && x.c.stream == nil { // a stream ends by itself
 		x.c.setRead(time.Now().Add(lingerTime))
 		if x.body.Drain(lingerSize) == nil {
 			return
@@ -288,7 +317,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 		b = append(b, page...)
 	}
 	x.out = b
-	if x.flush() != nil {
+	if x.finishHead() != nil {
 		x.keep, x.lingering = false, false
 	}
 }
@@ -320,6 +349,14 @@ func (x *exchange) hsts() bool {
 		x.table = x.c.server.table.Load()
 	}
 	return x.c.secure && x.table != nil && x.table.HSTS != ""
+}
+
+// finishHead writes a whole response that is pending.
+func (x *exchange) finishHead() error {
+	if x.c.stream == nil {
+		return x.flush()
+	}
+	return x.sendHead(x.out[:x.head], x.out[x.head:], true)
 }
 
 // flush writes what is pending for the client.

@@ -161,3 +161,28 @@ func TestH2_16_POSTIsSentOnce(t *testing.T) {
 func setLinger(c *client) error {
 	return c.Conn.(interface{ SetLinger(int) error }).SetLinger(0)
 }
+
+// TestBodyAfterStoppedBody: that an earlier body was not wanted any more says
+// nothing about the next one.
+func TestBodyAfterStoppedBody(t *testing.T) {
+	r := newRig(t, oneRoute(func(_ *ir.Host, r *ir.Route) { r.Retry.Tries = 1 }))
+	r.endpoints(newScript(t, func(n int, c *client) {
+		if n > 0 {
+			echo(n, c)
+			return
+		}
+		c.head()
+		_, _ = io.WriteString(c, "nonsense\r\n\r\n")
+	}).addr())
+	c := r.dial()
+	c.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 40000\r\n\r\n" + strings.Repeat("x", 30000))
+	eventually(t, "the upstream failed", func() bool { return r.upstreams.Backend(backendID).Status()[0].Failures == 1 })
+	c.send(strings.Repeat("x", 10000))
+	if resp, _ := c.answer("POST"); resp.StatusCode != 502 {
+		t.Fatalf("status %d", resp.StatusCode)
+	}
+	c.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello")
+	if resp, body := c.answer("POST"); resp.StatusCode != 200 || body != "hello" {
+		t.Errorf("status %d, body %q", resp.StatusCode, body)
+	}
+}

@@ -48,7 +48,7 @@ func (x *exchange) forward() {
 		tries = max(3, retriesPerEndpoint*x.backend.Len())
 	}
 	for {
-		ep := x.backend.Pick(x.tried)
+		ep := x.pick()
 		if ep == nil {
 			x.fail(503)
 			return
@@ -130,6 +130,9 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		a.ResponseLength = x.respBody.Payload()
 	}
 	a.ResponseTime = time.Since(start)
+	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
+		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
+	}
 	ep.End(f.status != 0)
 	x.trying = nil
 	return f
@@ -177,6 +180,9 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 		sent, err := x.sendAndAwait(up)
 		if err == nil {
 			return up, failure{}
+		}
+		if x.c.cancelled() {
+			err = errClientGone
 		}
 		silent := len(up.Reader.Buffered()) == 0
 		bodyErr := x.dropUpstream(up)
@@ -253,6 +259,9 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 // sendAndAwait writes the request and reads up to the final response head.
 // sent says whether the upstream can have got anything.
 func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
+	if x.c.cancelled() { // before up could be aborted
+		return false, errClientGone
+	}
 	now := time.Now()
 	up.ArmWrite(now, x.match.Route.IR.SendTimeout.D())
 	n, err := up.Write(x.up)
@@ -323,6 +332,13 @@ func (x *exchange) relayInterim() error {
 	}
 	x.out = http1.AppendHeadEnd(b)
 	before := x.written
+	if x.c.stream != nil {
+		if x.c.stream.WriteHead(x.out, nil, false) != nil {
+			return errClientGone
+		}
+		x.out = x.out[:0]
+		return nil
+	}
 	if err := x.flush(); err != nil {
 		return errClientGone
 	}
@@ -384,7 +400,7 @@ func (x *exchange) stillWaiting(err error, limit *time.Time) error {
 			}
 		}
 		return errTooLong
-	case x.c.peer.gone():
+	case x.c.gone():
 		return errClientGone
 	}
 	return nil

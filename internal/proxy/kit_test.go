@@ -95,6 +95,13 @@ func (r *rig) serve(nc net.Conn) {
 			r.t.Error(err)
 		}
 		nc = secure
+		if info.TLS != nil {
+			state := secure.ConnectionState()
+			info.TLS = &state
+			if leaf := config.Certificates[0].Leaf; leaf != nil {
+				info.Names = leaf.DNSNames
+			}
+		}
 	}
 	r.server.ServeConn(nc, info)
 }

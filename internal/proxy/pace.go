@@ -50,7 +50,7 @@ func (x *exchange) allowance(begin time.Time, sent int64) (int64, error) {
 		}
 		timer := time.NewTimer(wait)
 		<-timer.C
-		if x.c.peer.gone() {
+		if x.c.gone() {
 			return 0, errClientGone
 		}
 	}

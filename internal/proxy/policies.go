@@ -109,6 +109,9 @@ func (x *exchange) user() []byte {
 // appendPolicyFields appends what the policies of the route add to every
 // response, whoever made it.
 func (x *exchange) appendPolicyFields(b []byte) []byte {
+	if len(x.affinity) > 0 {
+		b = x.appendAffinity(b)
+	}
 	p := x.policies
 	if p == nil {
 		return b

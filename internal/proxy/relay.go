@@ -28,6 +28,7 @@ const (
 	frameLength                 // as announced
 	frameChunked                // in chunks
 	frameClose                  // until the end of the connection
+	frameStream                 // until the end of the stream
 )
 
 // relay gives the response whose head was read to the client and ends the use
@@ -80,6 +81,8 @@ func (x *exchange) framing() framing {
 	switch {
 	case x.resp.Body == http1.BodyNone:
 		return frameNone
+	case x.c.stream != nil:
+		return frameStream
 	case x.resp.Body == http1.BodyLength:
 		return frameLength
 	case x.req.Minor == 0:
@@ -117,6 +120,9 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if x.c.stream != nil {
+		return x.relayStream(up, f)
+	}
 	if x.policies != nil && x.policies.Bandwidth != nil && f != frameNone {
 		return x.relayPaced(up, f)
 	}

@@ -12,7 +12,8 @@
 // in steps.go. It knows nothing of Kubernetes, sockets options or how tables are
 // made.
 //
-// Each connection has the goroutine of its ServeConn; a request whose body is
+// Each connection has the goroutine of its ServeConn, and with HTTP/2 one for
+// each request; a request whose body is
 // streamed has one more until the body ended, an upgraded connection one more
 // until it ends. Nothing allocates for a plain request in steady state.
 package proxy
@@ -29,6 +30,7 @@ import (
 
 	"daemun/internal/accesslog"
 	"daemun/internal/http1"
+	"daemun/internal/http2"
 	"daemun/internal/listen"
 	"daemun/internal/table"
 )
@@ -45,6 +47,12 @@ type Config struct {
 	// RequestLimits and ResponseLimits bound heads and chunk lines; zero
 	// values are the defaults of package http1.
 	RequestLimits, ResponseLimits http1.Limits
+	// HTTP2 bounds HTTP/2 connections; the zero value is the defaults of
+	// package http2.
+	HTTP2 http2.Limits
+	// CleartextHTTP2 serves clients without TLS that begin with the preface of
+	// HTTP/2 (prior knowledge).
+	CleartextHTTP2 bool
 }
 
 // Server serves client connections. It is safe for concurrent use.
@@ -54,9 +62,13 @@ type Server struct {
 	logger  *slog.Logger
 	request http1.Limits
 	backend http1.Limits
-	pages   pages
-	date    dateCache
-	conns   sync.Pool // of *conn
+	http2   http2.Limits
+	// cleartextHTTP2 is as in Config.
+	cleartextHTTP2 bool
+
+	pages pages
+	date  dateCache
+	conns sync.Pool // of *conn
 	// pieces are buffers for bodies and tunnels.
 	pieces sync.Pool // of *piece
 
@@ -85,6 +97,10 @@ func New(c Config) *Server {
 	}
 	if s.backend == (http1.Limits{}) {
 		s.backend = http1.ResponseLimits()
+	}
+	s.http2, s.cleartextHTTP2 = c.HTTP2, c.CleartextHTTP2
+	if s.http2 == (http2.Limits{}) {
+		s.http2 = http2.DefaultLimits()
 	}
 	s.tunnelAge, s.writeIdle, s.bodyGrace, s.bodyRate = maxTunnelAge, writeIdle, leastRateAfter, leastRate
 	s.pages = newPages()
@@ -138,6 +154,19 @@ func (s *Server) forget(c *conn) {
 	}
 	s.mu.Unlock()
 	s.counters.requests.Add(c.requests.Load())
+}
+
+// track puts a stream on the list of connections, untrack takes it off.
+func (s *Server) track(c *conn) {
+	s.mu.Lock()
+	s.open[c] = struct{}{}
+	s.mu.Unlock()
+}
+
+func (s *Server) untrack(c *conn) {
+	s.mu.Lock()
+	delete(s.open, c)
+	s.mu.Unlock()
 }
 
 // ShedIdle closes the connection that has waited longest for a request and

@@ -26,12 +26,14 @@ const (
 	refusedBodySize
 	refusedHeaderTime
 	refusedBodyTime
+	refusedMisdirected
 	otherCount
 )
 
 var refusalNames = [otherCount]string{
 	refusedBadPath: "bad-path", refusedAmbiguousPath: "ambiguous-path", refusedAsterisk: "asterisk", refusedHost: "bad-host",
 	refusedBodySize: "body-size", refusedHeaderTime: "header-time", refusedBodyTime: "body-time",
+	refusedMisdirected: "misdirected",
 }
 
 // Stats is the state of a Server at one moment.

@@ -15,6 +15,7 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
+	case x.refuseMisdirected():
 	case x.redirectToOtherName():
 	case x.redirectToAppRoot():
 	case x.answerHealth():
@@ -222,6 +223,9 @@ func (x *exchange) answerWithoutEndpoint() bool {
 	case r.Backend == nil:
 	case r.Backend.Len() > 0:
 		x.backend = r.Backend
+		if x.toCanary() {
+			x.backend, x.canary = r.Canary, true
+		}
 	case r.Fallback != nil && r.Fallback.Len() > 0:
 		x.backend, x.fallback = r.Fallback, true
 	case !r.IR.DefaultBackend:

@@ -33,26 +33,18 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	c := x.c
 	x.keep = false
 	x.status, x.committed = 101, true
+	if c.stream != nil {
+		x.status = 200
+		c.server.track(c) // to be seen by a drain
+		defer c.server.untrack(c)
+	}
 	defer func() {
 		c.upstream.Store(nil)
 		up.Discard()
 	}()
-	b := http1.AppendStatusLine(x.out[:0], 101, x.resp.Phrase)
-	for i := range x.resp.Fields {
-		if f := &x.resp.Fields[i]; !f.Hop && !ownResponseFields[f.ID] && f.ID != http1.FieldStrictTransportSecurity {
-			b = x.appendResponseField(b, f)
-		}
-	}
-	b = x.appendPolicyFields(b)
-	if x.hsts() && !x.setsField(hstsName) {
-		b = http1.AppendField(b, hstsName, x.table.HSTS)
-	}
-	b = append(b, "Connection: upgrade\r\n"...)
-	b = http1.AppendField(b, "Upgrade", x.resp.Upgrade)
-	b = http1.AppendHeadEnd(b)
-	x.head = len(b)
-	x.out = b
-	if x.flush() != nil {
+	x.out = x.appendTunnelHead(x.out[:0])
+	x.head = len(x.out)
+	if x.openTunnel() != nil {
 		return
 	}
 	up.Reader.Unhold()
@@ -64,7 +56,45 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	in, out := t.run(&c.rd, &up.Reader)
 	x.received += in
 	x.written += out
+	if c.stream != nil {
+		_ = c.stream.WriteEnd(nil)
+	}
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
+}
+
+// openTunnel gives the pending head to the client.
+func (x *exchange) openTunnel() error {
+	if x.c.stream == nil {
+		return x.flush()
+	}
+	head := x.out
+	x.out = x.out[:0]
+	return x.sendHead(head, nil, false)
+}
+
+// appendTunnelHead appends the head that begins a tunnel: 101, or for a stream
+// 200 without what belongs to an upgrade (RFC 8441 §5).
+func (x *exchange) appendTunnelHead(b []byte) []byte {
+	stream := x.c.stream != nil
+	if stream {
+		b = http1.AppendStatusLine(b, 200, nil)
+	} else {
+		b = http1.AppendStatusLine(b, 101, x.resp.Phrase)
+	}
+	for i := range x.resp.Fields {
+		f := &x.resp.Fields[i]
+		if f.Hop || ownResponseFields[f.ID] || f.ID == http1.FieldStrictTransportSecurity || stream && f.ID == http1.FieldSecWebSocketAccept {
+			continue
+		}
+		b = x.appendResponseField(b, f)
+	}
+	b = x.appendPolicyFields(b)
+	if x.hsts() && !x.setsField(hstsName) {
+		b = http1.AppendField(b, hstsName, x.table.HSTS)
+	}
+	b = append(b, "Connection: upgrade\r\n"...)
+	b = http1.AppendField(b, "Upgrade", x.resp.Upgrade)
+	return http1.AppendHeadEnd(b)
 }
 
 // tunnel is an upgraded connection.

@@ -70,6 +70,7 @@ func builtinServices(network *addressRange) []*corev1.Service {
 
 func builtinService(name store.Name, labels map[string]string, ports ...corev1.ServicePort) *corev1.Service {
 	return &corev1.Service{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name, Labels: labels},
 		Spec:       corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Ports: ports},
 	}

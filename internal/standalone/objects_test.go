@@ -101,3 +101,56 @@ func TestClaimIsAFolder(t *testing.T) {
 		}
 	})
 }
+
+// TestPublishNotReadyAddresses: the field counts at once for all endpoints,
+// both ways.
+func TestPublishNotReadyAddresses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := program("serve")
+		c.ReadinessProbe = execProbe(1)
+		l := newLabWith(t, func(rt *fakeRuntime) { rt.ready = func([]string) bool { return false } }, deployment("web", 2, c), service("web"))
+		defer l.end()
+		for _, publish := range []bool{false, true, false} {
+			s := service("web")
+			s.Spec.PublishNotReadyAddresses = publish
+			l.put(s)
+			if ready, unready, _ := l.endpoints("web"); ready+unready != 2 || (ready == 2) != publish {
+				t.Errorf("publishNotReadyAddresses %v: %d ready, %d not", publish, ready, unready)
+			}
+		}
+	})
+}
+
+// TestSelectorComesAndGoes: services §3.5. Without selector the mirrored
+// endpoints count, with one the Pods.
+func TestSelectorComesAndGoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		legacy := &corev1.Endpoints{ObjectMeta: meta("web"), Subsets: []corev1.EndpointSubset{{
+			Addresses: []corev1.EndpointAddress{{IP: "192.0.2.1"}}, Ports: []corev1.EndpointPort{{Name: "http", Port: 80}},
+		}}}
+		l := newLab(t, deployment("web", 1, program("serve")), service("web"), legacy)
+		defer l.end()
+		addresses := func() string {
+			text := ""
+			for _, s := range l.store.View().SlicesOf(store.Name{Namespace: "default", Name: "web"}) {
+				for _, e := range s.Endpoints {
+					text += e.Addresses[0] + " "
+				}
+			}
+			return text
+		}
+		bare, named := service("web"), service("web")
+		bare.Spec.Selector = nil
+		named.Spec.Type, named.Spec.ExternalName = corev1.ServiceTypeExternalName, "example.com"
+		for i, step := range []struct {
+			svc  *corev1.Service
+			want string
+		}{{service("web"), "127.244.0.1 "}, {bare, "192.0.2.1 "}, {service("web"), "127.244.0.1 "}, {named, ""}, {bare, "192.0.2.1 "}} {
+			if l.put(step.svc); addresses() != step.want {
+				t.Errorf("step %d: %q, want %q", i, addresses(), step.want)
+			}
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package standalone
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"

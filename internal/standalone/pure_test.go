@@ -208,6 +208,18 @@ func TestMirror(t *testing.T) {
 	if s := sizes(got); s != "2 1 1" || *got[0].Endpoints[1].Conditions.Ready || got[1].AddressType != discoveryv1.AddressTypeIPv6 || *got[2].Ports[0].Port != 2 {
 		t.Errorf("slices %s: %v", s, got)
 	}
+	many := e.DeepCopy()
+	for range mirrorLimit {
+		many.Subsets[1].Addresses = append(many.Subsets[1].Addresses, corev1.EndpointAddress{IP: "192.0.2.3"})
+		many.Subsets[1].NotReadyAddresses = append(many.Subsets[1].NotReadyAddresses, corev1.EndpointAddress{IP: "192.0.2.4"})
+	}
+	total := 0
+	for _, s := range mirrorSlices(many)[2:] {
+		total += len(s.Endpoints)
+	}
+	if total != mirrorLimit {
+		t.Errorf("%d addresses of one subset are mirrored", total)
+	}
 	skip := e.DeepCopy()
 	skip.Labels[discoveryv1.LabelSkipMirror] = "true"
 	if mirrors(skip, svc) {

@@ -140,6 +140,13 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 	if r.FallbackBackend != "" {
 		c.Fallback = hs.Backend(r.FallbackBackend)
 	}
+	if r.Canary != nil {
+		c.Canary, c.CanaryRule = hs.Backend(r.Canary.Backend), policy.NewCanary(r.Canary)
+		c.CanaryMetrics = c.Metrics
+		if hs.Canary != nil {
+			c.CanaryMetrics = hs.Canary(host, r)
+		}
+	}
 	if ordered {
 		c.Err = c.compileMatcher()
 	}

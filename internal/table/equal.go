@@ -36,6 +36,8 @@ func equalRoute(a, b *ir.Route) bool {
 		a.FallbackBackend == b.FallbackBackend &&
 		a.DefaultBackend == b.DefaultBackend &&
 		a.Denied == b.Denied &&
+		equalPointer(a.Canary, b.Canary) &&
+		a.SetsAffinity == b.SetsAffinity &&
 		equalPolicies(&a.Policies, &b.Policies)
 }
 

@@ -25,11 +25,14 @@ import (
 	"daemun/internal/upstream"
 )
 
-// Handles finds what routes point to and what outlives a table. Both functions
+// Handles finds what routes point to and what outlives a table. The functions
 // return the same pointer for the same id as long as it is in use.
 type Handles struct {
 	Backend func(ir.BackendID) *upstream.Backend
 	Route   func(*ir.Host, *ir.Route) *metrics.Route
+	// Canary is Route for the requests that the canary of a route gets; nil
+	// counts them as those of the route.
+	Canary func(*ir.Host, *ir.Route) *metrics.Route
 	// Policies is what policies keep beyond a table; nil is a new one, which
 	// knows no way to check passwords.
 	Policies *policy.State
@@ -71,6 +74,11 @@ type Route struct {
 	Fallback *upstream.Backend // nil: none
 	Metrics  *metrics.Route
 	Policies *policy.Set // nil: none
+	// Canary is nil without one; CanaryRule says what goes there, and
+	// CanaryMetrics counts it.
+	Canary        *upstream.Backend
+	CanaryRule    *policy.Canary
+	CanaryMetrics *metrics.Route
 	// Err says why the expression or the rewrite does not compile, in words for
 	// the user; nil for a sound route.
 	Err error

@@ -88,9 +88,9 @@ func (t *Translator) release(h *host) {
 func (t *Translator) assemble(hosts []*ir.Host, standard *ir.Certificate) *ir.Config {
 	cfg := &ir.Config{
 		Hosts:        hosts,
-		Backends:     t.backends.sorted(),
+		Backends:     t.withBalance(t.backends.sorted()),
 		Certificates: t.references.sorted(),
-		Settings:     ir.DefaultSettings(),
+		Settings:     t.settings.values.Settings,
 	}
 	if standard == nil {
 		return cfg

@@ -6,15 +6,16 @@ import (
 	"slices"
 	"strings"
 
-	"daemun/internal/annotation"
+	"daemun/internal/configmap"
 	"daemun/internal/ir"
 
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// openPath is exempt from https redirects and from authentication, so that
-// certificates can be ordered (no-tls-redirect-locations, no-auth-locations).
-const openPath = "/.well-known/acme-challenge"
+// begins reports whether a path begins with one of the prefixes.
+func begins(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
+}
 
 // host is a host block under construction and in memory.
 type host struct {
@@ -27,6 +28,9 @@ type host struct {
 	parts   []*part
 	taken   int
 	changed bool
+
+	// global are the settings of the ConfigMap.
+	global *configmap.Values
 
 	// The rest is what build makes.
 	routes       []*ir.Route
@@ -78,6 +82,10 @@ type location struct {
 	// bare: annotations of the redirect and rewrite groups do not apply
 	// (ingress-nginx §2.1.6).
 	bare bool
+	// canary takes a share of the requests.
+	canary *ir.Canary
+	// canaryTo is its backend.
+	canaryTo ir.Backend
 }
 
 func (l *location) target() string {
@@ -92,10 +100,10 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect}
+	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
-		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != ""
+		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
 	}
 	h.settings(locations)
 	slices.SortStableFunc(locations, func(a, b location) int {
@@ -120,6 +128,9 @@ func (h *host) collect(standard ir.Backend) []location {
 	locations := []location{h.root(standard)}
 	at := map[key]int{{"/", false}: 0}
 	for _, p := range h.parts {
+		if p.ingress.isCanary() {
+			continue
+		}
 		if p.catchAll {
 			if locations[0].in != p.ingress {
 				h.report(CodeCatchAll, p.ingress, "spec.defaultBackend", fmt.Sprintf("%s already is the catch-all; this defaultBackend is not used", locations[0].in.ref))
@@ -141,6 +152,12 @@ func (h *host) collect(standard ir.Backend) []location {
 			}
 		}
 	}
+	h.attachCanaries(locations, func(p *path) int {
+		if i, ok := at[key{p.text, p.exact}]; ok {
+			return i
+		}
+		return -1
+	})
 	return locations
 }
 
@@ -173,7 +190,7 @@ func (h *host) root(standard ir.Backend) location {
 		return l
 	}
 	for _, p := range h.parts {
-		if p.catchAll {
+		if p.catchAll && !p.ingress.isCanary() {
 			l.in, l.to, l.bare, l.implicit, l.standard = p.ingress, p.ingress.standard, true, false, false
 			break
 		}
@@ -201,7 +218,7 @@ func (h *host) settings(locations []location) {
 	var root *ingress
 	for _, p := range h.parts {
 		in := p.ingress
-		if in.values == nil {
+		if in.values == nil || in.isCanary() {
 			continue
 		}
 		if len(in.values.ServerAlias) > 0 && h.alias == nil && !p.catchAll {
@@ -271,7 +288,7 @@ func (h *host) plainRoutes(locations []location) {
 		slash := *r
 		slash.Match, slash.Pattern = ir.MatchExact, bare
 		slash.Redirect = &ir.Redirect{Code: 301, AppendSlash: true}
-		slash.Backend, slash.FallbackBackend = "", ""
+		slash.Backend, slash.FallbackBackend, slash.Canary = "", "", nil
 		h.routes = append(h.routes, &slash)
 	}
 }
@@ -331,14 +348,20 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	}
 	h.use(l.to.backend)
 	if l.in == nil {
-		r.Policies = annotation.Defaults().Policies
-		r.SSLRedirect = false
-		r.AccessLog = false // enable-access-log-for-default-backend
+		r.Policies = h.global.Defaults.Policies
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
 		return r
 	}
 	r.Ingress = l.in.ref
 	r.Policies = l.in.values.Policies
 	r.Denied = l.in.denied
+	r.SetsAffinity = l.in.values.Balance.Affinity != nil
+	if l.canary != nil && r.Backend != "" {
+		r.Canary = l.canary
+		h.use(l.canaryTo)
+	}
+	r.AccessLog = r.AccessLog && !h.global.NoAccessLog
 	if r.Backend != "" {
 		r.FallbackBackend = l.in.fallback.ID
 		h.use(l.in.fallback)
@@ -346,8 +369,11 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	if l.bare {
 		r.Redirect, r.SSLRedirect, r.ForceSSLRedirect, r.PreserveTrailingSlash = nil, false, false, false
 	}
-	if strings.HasPrefix(l.text, openPath) {
-		r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth = false, false, nil
+	if begins(l.text, h.global.NoTLSRedirect) {
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+	}
+	if begins(l.text, h.global.NoAuth) {
+		r.BasicAuth = nil
 	}
 	return r
 }
@@ -365,7 +391,7 @@ func (h *host) chooseCertificates() {
 		return
 	}
 	for _, p := range h.parts {
-		if len(p.ingress.tls) > 0 {
+		if len(p.ingress.tls) > 0 && !p.ingress.isCanary() {
 			h.certificates = p.ingress.certificatesFor(h.name)
 			return
 		}

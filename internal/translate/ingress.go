@@ -95,7 +95,7 @@ type tlsEntry struct {
 
 // fresh reports whether what the Ingress was compiled from is still there.
 func (in *ingress) fresh(v *store.View, same unchanged) bool {
-	if !same.classes {
+	if !same.classes || !same.settings {
 		return false
 	}
 	if !same.services {
@@ -145,15 +145,20 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		in.problems = t.classes.missing(object)
 		return in
 	}
-	parsed := annotation.Parse(t.options.AnnotationsPrefix, in.ref, object.Annotations)
-	in.problems = parsed.Problems
+	if in.problems = t.gate(object); len(in.problems) > 0 {
+		in.created = createdAt(object)
+		return in
+	}
+	defaults := t.settings.values.Defaults
+	parsed := annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, object.Annotations)
+	in.problems = append(parsed.Problems, otherPrefix(&t.options, object)...)
 	in.used = object
-	if parsed.Rejected || parsed.LeftOut {
+	if parsed.Rejected {
 		in.used = nil
 	}
-	if parsed.Rejected && !parsed.LeftOut && prev != nil && prev.used != nil && prev.used.UID == object.UID {
+	if parsed.Rejected && prev != nil && prev.used != nil && prev.used.UID == object.UID {
 		in.used = prev.used
-		parsed = annotation.Parse(t.options.AnnotationsPrefix, in.ref, in.used.Annotations)
+		parsed = annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, in.used.Annotations)
 		in.problems = append(in.problems, ir.Problem{
 			Code: CodeKept, Severity: ir.SeverityWarning, Object: in.ref,
 			Message: "the last good version of this Ingress stays in service until the annotations are right or the Ingress is deleted",
@@ -165,10 +170,15 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	}
 	in.created = createdAt(in.used)
 	in.values = &parsed.Values
-	if parsed.Denied {
+	if parsed.Denied || t.settings.values.Denied {
 		in.denied = 503
 	}
 	c := compilation{ingress: in, t: t, v: v}
+	if in.values.Canary != nil {
+		// Its other annotations are those of the main Ingress.
+		c.compileRules()
+		return in
+	}
 	c.compileReferences()
 	c.compileFallback()
 	c.compileRules()
@@ -259,10 +269,14 @@ func (c *compilation) part(host string) *part {
 	return p
 }
 
+func pathField(rule, i int) string {
+	return "spec.rules[" + strconv.Itoa(rule) + "].http.paths[" + strconv.Itoa(i) + "]"
+}
+
 func (c *compilation) compilePaths(p *part, rule int, paths []networkingv1.HTTPIngressPath) {
 	for i := range paths {
 		written := &paths[i]
-		field := "spec.rules[" + strconv.Itoa(rule) + "].http.paths[" + strconv.Itoa(i) + "]"
+		field := pathField(rule, i)
 		compiled := path{text: written.Path, field: field}
 		if compiled.text == "" {
 			compiled.text = "/"
@@ -317,6 +331,12 @@ func (c *compilation) destination(field string, b *networkingv1.IngressBackend) 
 			"Service %q has no TCP port %q (it has %s); requests get 503", to.service, to.port, portList(object))
 	default:
 		port = strconv.Itoa(int(sp.Port))
+		if object.Spec.Type == corev1.ServiceTypeExternalName && c.t.options.DisableExternalName {
+			c.report(CodeExternalNameOff, ir.SeverityError, field+".service.name",
+				"Service %q has an external name, which is not allowed here (--disable-svc-external-name); requests get 503", to.service)
+			port = noPort
+			break
+		}
 		if object.Spec.Type == corev1.ServiceTypeExternalName {
 			if wrong := checkExternalName(object.Spec.ExternalName); wrong != "" {
 				c.report(CodeExternalName, ir.SeverityError, field+".service.name",

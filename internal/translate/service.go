@@ -16,6 +16,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
+// noPort is the port of a backend that must have no endpoint: no Service can
+// have it.
+const noPort = "-"
+
 func backendOf(service store.Name, port string) ir.Backend {
 	return ir.Backend{
 		ID:        ir.BackendID(service.Namespace + "/" + service.Name + "/" + port),
@@ -135,6 +139,12 @@ func Endpoints(v *store.View, b *ir.Backend) ir.EndpointSet {
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
 		set.Endpoints = externalEndpoint(service.Spec.ExternalName, &port)
 		return set
+	}
+	if b.Balance != nil && b.Balance.ServiceUpstream {
+		if addr, err := netip.ParseAddr(service.Spec.ClusterIP); err == nil { // not "None"
+			set.Endpoints = []ir.Endpoint{{Addr: netip.AddrPortFrom(addr, uint16(port.Port))}}
+			return set
+		}
 	}
 	for _, slice := range v.SlicesOf(name) {
 		set.Endpoints = appendReady(set.Endpoints, slice, &port)

@@ -20,6 +20,7 @@ import (
 	"reflect"
 	"slices"
 
+	"daemun/internal/configmap"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -48,6 +49,11 @@ type Options struct {
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces (allow-cross-namespace-resources).
 	CrossNamespace bool
+	// ConfigMap is "namespace/name" of the one with settings, or empty.
+	ConfigMap string
+	// DisableCatchAll leaves Ingresses with a default backend out;
+	// DisableExternalName gives Services with an external name no endpoint.
+	DisableCatchAll, DisableExternalName bool
 }
 
 // DefaultOptions are ingress-nginx's.
@@ -86,8 +92,9 @@ type Translator struct {
 	generation uint64
 	// view is the one translated last; holding it makes it safe to recognise
 	// its maps by their address.
-	view    *store.View
-	classes classes
+	view     *store.View
+	classes  classes
+	settings settings
 
 	ingresses    map[store.Name]*ingress
 	byName       []*ingress // all
@@ -98,6 +105,8 @@ type Translator struct {
 	sorted         []*host // by name
 	defaultBackend ir.Backend
 
+	strays     []ir.Problem // of canaries without a host
+	balanced   map[ir.BackendID]*ir.Backend
 	backends   registry[ir.BackendID, *ir.Backend]
 	references registry[ir.CertificateID, *ir.Certificate]
 	accepted   []store.Name
@@ -108,6 +117,7 @@ type Translator struct {
 func New(o Options) *Translator {
 	return &Translator{
 		options:      o,
+		settings:     settings{values: configmap.Default()},
 		ingresses:    map[store.Name]*ingress{},
 		certificates: map[store.Name]*certificate{},
 		hosts:        map[string]*host{},
@@ -122,11 +132,13 @@ func (t *Translator) Translate(v *store.View) Result {
 	if t.view == nil {
 		t.view = &store.View{}
 	}
-	var problems []ir.Problem
-	t.compileAll(v)
-	rebuild := t.settleDefaultBackend(v, &problems)
+	resettled := t.settleSettings(v)
+	problems := slices.Clone(t.settings.problems)
+	t.compileAll(v, resettled)
+	rebuild := t.settleDefaultBackend(v, &problems) || resettled
 	defaultCertificate := t.settleDefaultCertificate(v, &problems)
 	t.group(rebuild)
+	problems = append(problems, t.strays...)
 	for _, h := range t.sorted {
 		if h.changed {
 			t.build(h)
@@ -141,7 +153,7 @@ func (t *Translator) Translate(v *store.View) Result {
 }
 
 // compileAll brings t.ingresses and t.order up to date.
-func (t *Translator) compileAll(v *store.View) {
+func (t *Translator) compileAll(v *store.View, resettled bool) {
 	if t.generation == 1 || !sameMap(v.IngressClasses, t.view.IngressClasses) {
 		t.classes = classesOf(v, &t.options)
 	}
@@ -151,6 +163,7 @@ func (t *Translator) compileAll(v *store.View) {
 		secrets:  sameMap(v.Secrets, t.view.Secrets),
 
 		configMaps: sameMap(v.ConfigMaps, t.view.ConfigMaps),
+		settings:   !resettled,
 	}
 	if !same.secrets {
 		for name, c := range t.certificates {
@@ -185,7 +198,7 @@ func (t *Translator) compileAll(v *store.View) {
 }
 
 // unchanged says which maps of the view are those of the last translation.
-type unchanged struct{ classes, services, secrets, configMaps bool }
+type unchanged struct{ classes, services, secrets, configMaps, settings bool }
 
 func sameMap[K comparable, V any](a, b map[K]V) bool {
 	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
@@ -228,6 +241,9 @@ func (t *Translator) group(all bool) {
 	catchAll := t.hostNamed("", &member)
 	catchAll.begin(t.generation, all)
 	for _, in := range t.order {
+		if in.isCanary() {
+			continue // canaries never make hosts
+		}
 		for _, p := range in.parts {
 			h := p.block
 			if h == nil || h.gone {
@@ -240,6 +256,7 @@ func (t *Translator) group(all bool) {
 			h.take(p)
 		}
 	}
+	t.groupCanaries()
 	for name, h := range t.hosts {
 		if h.generation != t.generation {
 			member = true

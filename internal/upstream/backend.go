@@ -13,6 +13,8 @@ type Backend struct {
 	registry *Registry
 	id       ir.BackendID
 	logName  string
+	key      string
+	balance  atomic.Pointer[Balance] // nil: round robin
 
 	set     atomic.Pointer[[]*Endpoint] // the slice is never written after the store
 	next    atomic.Uint32
@@ -21,7 +23,7 @@ type Backend struct {
 }
 
 func newBackend(r *Registry, id ir.BackendID) *Backend {
-	b := &Backend{registry: r, id: id, logName: strings.ReplaceAll(string(id), "/", "-")}
+	b := &Backend{registry: r, id: id, logName: strings.ReplaceAll(string(id), "/", "-"), key: keyOf("backend", string(id))}
 	b.set.Store(new([]*Endpoint))
 	return b
 }
@@ -50,6 +52,7 @@ func (b *Backend) replace(next []ir.Endpoint) (left []*Endpoint) {
 		}
 		made = append(made, newEndpoint(b, spec))
 	}
+	startAtAverage(old, made)
 	b.set.Store(&made)
 	for _, e := range old {
 		if !slices.Contains(made, e) {

@@ -39,6 +39,9 @@ type Endpoint struct {
 	backend *Backend
 	spec    ir.Endpoint
 	address string
+	hash    uint64 // of the address
+	key     string // of persistent affinity
+	took    ewma
 
 	active             atomic.Int64
 	requests, failures atomic.Uint64
@@ -53,6 +56,8 @@ func newEndpoint(b *Backend, spec ir.Endpoint) *Endpoint {
 	if spec.Host != "" {
 		e.address = net.JoinHostPort(spec.Host, strconv.Itoa(int(spec.Port)))
 	}
+	e.hash = Hash([]byte(e.address))
+	e.key = keyOf("endpoint", string(b.id)+" "+e.address)
 	return e
 }
 

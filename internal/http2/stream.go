@@ -1,0 +1,396 @@
+package http2
+
+import (
+	"io"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// Stream is one request with its response. To its user it is a net.Conn that
+// carries content: Read gives out the octets of DATA frames up to the end of
+// the stream, Write sends some.
+type Stream struct {
+	c  *Conn
+	id uint32
+
+	// Of who opened the stream, not written to afterwards:
+	head      []byte
+	refusal   int
+	webSocket bool
+	declared  int64 // Content-Length, -1 without
+
+	readable, writable chan struct{} // of capacity 1: something changed
+	readTimer          *time.Timer   // of the goroutine that reads
+	writeTimer         *time.Timer
+	encoded            []byte // of the goroutine that writes
+
+	// The rest is guarded by c.mu.
+	in       []byte // received and not read: in[at:]
+	at       int
+	received int64
+	ended    bool // the peer sent END_STREAM
+	trailers []byte
+	err      *ResetError
+	onReset  func()
+	hook     chan struct{} // closed when onReset has returned
+
+	window  int // octets we may send
+	credit  int // octets the peer may send
+	owed    int // octets that were read and not yet given back as credit
+	sentEnd bool
+	waiting bool // in c.waiters
+
+	readBy, writeBy time.Time
+
+	// Of a client's stream:
+	response  []byte // the response head, nil while it has not come
+	responses []byte // interim ones before it
+	heads     int
+}
+
+var _ net.Conn = (*Stream)(nil)
+
+// Head is the request head in HTTP/1 form. It is valid as long as the stream.
+func (s *Stream) Head() []byte { return s.head }
+
+// Refusal is the status to answer with when Head means no request that may be
+// served, else 0.
+func (s *Stream) Refusal() int { return s.refusal }
+
+// OnReset sets what is called, by another goroutine and without delay, when the
+// stream ends before its time; at once if it has.
+func (s *Stream) OnReset(f func()) {
+	s.c.mu.Lock()
+	gone := s.err != nil
+	s.onReset = f
+	s.c.mu.Unlock()
+	if gone && f != nil {
+		f()
+	}
+}
+
+// StopReset takes back what OnReset has set and waits for its end if it runs.
+func (s *Stream) StopReset() {
+	s.c.mu.Lock()
+	s.onReset = nil
+	running := s.hook
+	s.c.mu.Unlock()
+	if running != nil {
+		<-running
+	}
+}
+
+// Gone reports that the stream was reset or the connection has ended.
+func (s *Stream) Gone() bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.err != nil
+}
+
+// Ready reports that a Read would not wait.
+func (s *Stream) Ready() bool {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.available() > 0 || s.ended || s.err != nil
+}
+
+// Trailers are the trailer lines in HTTP/1 form with the empty line at the end,
+// nil if there are none; to be asked for after Read returned io.EOF.
+func (s *Stream) Trailers() []byte {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	return s.trailers
+}
+
+// over reports that nothing more is sent either way. The lock is held.
+func (s *Stream) over() bool { return s.err != nil || s.ended && s.sentEnd }
+
+// available is how much may be read. The last octet of a body of declared
+// length waits for the end of the stream, so that a body that turns out to be
+// longer is never taken for complete (H5.14).
+func (s *Stream) available() int {
+	n := len(s.in) - s.at
+	if n > 0 && !s.ended && s.declared >= 0 && s.received == s.declared {
+		n--
+	}
+	return n
+}
+
+// Read gives out content. It returns io.EOF at the end of the stream, a
+// *ResetError when that does not come, os.ErrDeadlineExceeded in time.
+func (s *Stream) Read(p []byte) (int, error) {
+	c := s.c
+	c.mu.Lock()
+	for {
+		switch n := s.available(); {
+		case s.err != nil:
+			err := s.err
+			c.mu.Unlock()
+			return 0, err
+		case n > 0 || len(p) == 0:
+			n = copy(p, s.in[s.at:s.at+n])
+			s.consume(n)
+			tell := c.giveBack(s, n)
+			c.mu.Unlock()
+			if tell {
+				c.flush()
+			}
+			return n, nil
+		case s.ended:
+			c.mu.Unlock()
+			return 0, io.EOF
+		}
+		by := s.readBy
+		c.mu.Unlock()
+		if !await(s.readable, &s.readTimer, by) {
+			return 0, os.ErrDeadlineExceeded
+		}
+		c.mu.Lock()
+	}
+}
+
+// Await waits until a Read would not.
+func (s *Stream) Await() error {
+	for {
+		s.c.mu.Lock()
+		ready := s.available() > 0 || s.ended || s.err != nil
+		by := s.readBy
+		s.c.mu.Unlock()
+		if ready {
+			return nil
+		}
+		if !await(s.readable, &s.readTimer, by) {
+			return os.ErrDeadlineExceeded
+		}
+	}
+}
+
+// keptBuffer is how large a buffer an empty stream keeps.
+const keptBuffer = 4 << 10
+
+func (s *Stream) consume(n int) {
+	if s.at += n; s.at == len(s.in) {
+		s.in, s.at = s.in[:0], 0
+		if cap(s.in) > keptBuffer {
+			s.in = nil
+		}
+	}
+}
+
+// await waits for a signal until by; zero is for ever. It reports false when
+// the time is over.
+func await(signal chan struct{}, timer **time.Timer, by time.Time) bool {
+	if by.IsZero() {
+		<-signal
+		return true
+	}
+	left := time.Until(by)
+	if left <= 0 {
+		return false
+	}
+	if *timer == nil {
+		*timer = time.NewTimer(left)
+	} else {
+		(*timer).Reset(left)
+	}
+	select {
+	case <-signal:
+		(*timer).Stop()
+	case <-(*timer).C:
+		// What was signalled meanwhile is looked at before the time is.
+	}
+	return true
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Write sends content; it waits for windows and for the socket.
+func (s *Stream) Write(p []byte) (int, error) { return s.write(p, false) }
+
+// WriteEnd sends the last content, which may be empty, and ends the stream.
+func (s *Stream) WriteEnd(p []byte) error {
+	_, err := s.write(p, true)
+	return err
+}
+
+// WriteHead sends a head in HTTP/1 form and content behind it. Interim heads
+// have no content and no end.
+func (s *Stream) WriteHead(head, p []byte, end bool) error {
+	s.encoded = appendResponse(s.encoded[:0], head)
+	return s.sendHead(p, end)
+}
+
+// sendHead sends the encoded section, and content.
+func (s *Stream) sendHead(p []byte, end bool) error {
+	c := s.c
+	c.mu.Lock()
+	for s.sendable() == nil && len(c.out) > c.limits.Pending {
+		if err := s.awaitRoom(); err != nil {
+			c.mu.Unlock()
+			return err
+		}
+	}
+	if err := s.sendable(); err != nil {
+		c.mu.Unlock()
+		return err
+	}
+	c.appendSection(s, s.encoded, end && len(p) == 0)
+	if len(p) > 0 {
+		_, err := s.writeLocked(p, end)
+		return err
+	}
+	c.mu.Unlock()
+	c.flush()
+	return nil
+}
+
+// WriteTrailers sends trailer lines in HTTP/1 form and ends the stream.
+func (s *Stream) WriteTrailers(lines []byte) error {
+	s.encoded = appendFields(s.encoded[:0], lines)
+	return s.sendHead(nil, true)
+}
+
+func (s *Stream) write(p []byte, end bool) (int, error) {
+	s.c.mu.Lock()
+	return s.writeLocked(p, end)
+}
+
+// writeLocked is called with the lock and returns without it.
+func (s *Stream) writeLocked(p []byte, end bool) (n int, err error) {
+	c := s.c
+	var since time.Time // when the window was found shut
+	for {
+		if err := s.sendable(); err != nil {
+			c.mu.Unlock()
+			return n, err
+		}
+		m := min(len(p), s.window, c.window, c.limits.Pending-len(c.out))
+		if m > 0 || len(p) == 0 {
+			c.appendData(s, p[:max(m, 0)], end && m == len(p))
+			n, p, since = n+m, p[max(m, 0):], time.Time{}
+		}
+		if len(p) == 0 {
+			c.mu.Unlock()
+			c.flush()
+			return n, nil
+		}
+		if since.IsZero() {
+			since = time.Now()
+		}
+		if err := s.awaitWindow(since); err != nil {
+			c.mu.Unlock()
+			return n, err
+		}
+	}
+}
+
+// sendable tells why nothing more can be sent, nil if it can.
+func (s *Stream) sendable() error {
+	switch {
+	case s.err != nil:
+		return s.err
+	case s.sentEnd:
+		return io.ErrClosedPipe
+	}
+	return nil
+}
+
+// awaitRoom waits until what is pending was written. It is called with the lock
+// and returns with it.
+func (s *Stream) awaitRoom() error { return s.awaitWindow(time.Now()) }
+
+// awaitWindow waits until something may be sent again (H5.8). It is called with
+// the lock and returns with it.
+func (s *Stream) awaitWindow(since time.Time) error {
+	c := s.c
+	if !s.waiting {
+		s.waiting = true
+		c.waiters = append(c.waiters, s)
+	}
+	c.beginStall()
+	by := since.Add(c.limits.Stall)
+	if !s.writeBy.IsZero() && s.writeBy.Before(by) {
+		by = s.writeBy
+	}
+	c.mu.Unlock()
+	c.flush()
+	inTime := await(s.writable, &s.writeTimer, by)
+	c.mu.Lock()
+	c.endStall()
+	switch {
+	case s.err != nil || inTime && !c.stalled():
+		return nil
+	case inTime:
+		c.failLocked(&connError{calm, "the windows hardly move"})
+		return s.err
+	case !s.writeBy.IsZero() && !time.Now().Before(s.writeBy):
+		return os.ErrDeadlineExceeded
+	}
+	c.resetLocked(s, Cancel, false)
+	return os.ErrDeadlineExceeded
+}
+
+// Reset ends the stream before its time.
+func (s *Stream) Reset(code Code) {
+	s.c.mu.Lock()
+	s.c.resetLocked(s, code, false)
+	s.c.mu.Unlock()
+	s.c.flush()
+}
+
+// Close resets the stream unless both sides have ended it.
+func (s *Stream) Close() error {
+	s.Reset(Cancel)
+	return nil
+}
+
+// SetReadDeadline implements net.Conn.
+func (s *Stream) SetReadDeadline(t time.Time) error {
+	s.c.mu.Lock()
+	s.readBy = t
+	s.c.mu.Unlock()
+	signal(s.readable)
+	return nil
+}
+
+// SetWriteDeadline implements net.Conn.
+func (s *Stream) SetWriteDeadline(t time.Time) error {
+	s.c.mu.Lock()
+	s.writeBy = t
+	s.c.mu.Unlock()
+	signal(s.writable)
+	return nil
+}
+
+// SetDeadline implements net.Conn.
+func (s *Stream) SetDeadline(t time.Time) error {
+	_ = s.SetReadDeadline(t)
+	return s.SetWriteDeadline(t)
+}
+
+// LocalAddr implements net.Conn.
+func (s *Stream) LocalAddr() net.Addr { return s.c.nc.LocalAddr() }
+
+// RemoteAddr implements net.Conn.
+func (s *Stream) RemoteAddr() net.Addr { return s.c.nc.RemoteAddr() }
+
+// IsWebSocket reports that the request asks for a tunnel (RFC 8441): its head
+// is that of the upgrade it replaces, and a final response of 200 begins the
+// tunnel.
+func (s *Stream) IsWebSocket() bool { return s.webSocket }
+
+// dataFlags of a DATA or HEADERS frame.
+func endFlag(end bool) http2.Flags {
+	if end {
+		return http2.FlagDataEndStream // the same bit in HEADERS
+	}
+	return 0
+}

@@ -1,0 +1,251 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"daemun/internal/canonical"
+	"daemun/internal/http1"
+	"daemun/internal/http2"
+	"daemun/internal/upstream"
+)
+
+// An HTTP/2 connection is a conn that serves no exchange of its own: each of
+// its streams gets a conn from the pool, whose nc is the stream. Heads are
+// read and built in HTTP/1 form, as for any other exchange; package http2
+// turns them into field sections. What differs is here: how heads and bodies
+// leave, and how an exchange ends.
+
+// http2Source is the least first read of an HTTP/2 connection: a frame with its
+// head.
+const http2Source = 16<<10 + 64
+
+// speaksHTTP2 reports that the TLS handshake agreed on HTTP/2.
+func (c *conn) speaksHTTP2() bool { return c.secure && c.info.TLS.NegotiatedProtocol == "h2" }
+
+// preface is how much of HTTP/2's preface tells it from any HTTP/1 request.
+var preface = []byte(http2.Preface)[:len("PRI * HTTP/2.0\r\n")]
+
+// beginsHTTP2 reports that a head that was not understood is the preface of
+// HTTP/2, with prior knowledge (RFC 9113 §3.3).
+func (c *conn) beginsHTTP2() bool {
+	return c.server.cleartextHTTP2 && !c.secure && c.stream == nil && c.requests.Load() == 0 && bytes.HasPrefix(c.rd.Buffered(), preface)
+}
+
+// serveHTTP2 is the connection's life when it speaks HTTP/2.
+func (c *conn) serveHTTP2() {
+	config := http2.Config{
+		Limits: c.server.http2, Handler: streamHandler{c}, Secure: c.secure,
+		Idle: 75 * time.Second, HeadTime: 60 * time.Second, WriteIdle: c.server.writeIdle,
+	}
+	if t := c.server.table.Load(); t != nil {
+		config.Idle, config.HeadTime = t.Settings.KeepAlive.D(), t.Settings.HeaderTimeout.D()
+	}
+	c.rd.First = http2Source
+	c.idleSince.Store(time.Now().UnixNano())
+	c.state.CompareAndSwap(stateActive, stateIdle) // it was waiting for the preface
+	h := http2.NewServer(c.nc, &c.rd, config)
+	c.http2.Store(h)
+	if c.state.Load() == stateClosing || c.server.draining.Load() { // began before h was there
+		h.Drain()
+	}
+	h.Serve()
+	c.http2.Store(nil)
+	c.rd.First = 0
+}
+
+// streamHandler serves the streams of a connection.
+type streamHandler struct{ c *conn }
+
+func (h streamHandler) Busy(busy bool) {
+	if busy {
+		h.c.state.Store(stateActive)
+		return
+	}
+	h.c.idleSince.Store(time.Now().UnixNano())
+	h.c.state.CompareAndSwap(stateActive, stateIdle)
+}
+
+func (h streamHandler) ServeStream(st *http2.Stream) {
+	s := h.c.server
+	c := s.conns.Get().(*conn)
+	c.beginStream(h.c, st)
+	st.OnReset(c.cancel)
+	c.serveRequest()
+	st.StopReset()
+	s.counters.requests.Add(1)
+	c.end()
+	s.conns.Put(c)
+}
+
+// beginStream makes c ready for one stream of a connection.
+func (c *conn) beginStream(of *conn, st *http2.Stream) {
+	c.nc, c.stream, c.info, c.secure = st, st, of.info, of.secure
+	c.remoteIP, c.port = of.remoteIP, of.port
+	c.fixed = append(c.fixed[:0], of.fixed...)
+	c.rd.Reset(st)
+	c.readBy, c.writeBy = time.Time{}, time.Time{}
+	c.state.Store(stateActive)
+	c.requests.Store(0)
+}
+
+// cancel ends the work for a stream that was reset (H5.11).
+func (c *conn) cancel() {
+	if up := c.upstream.Load(); up != nil {
+		up.Abort()
+	}
+}
+
+// cancelled reports that the exchange's stream was reset.
+func (c *conn) cancelled() bool { return c.stream != nil && c.stream.Gone() }
+
+// gone reports that nobody waits for the response any more.
+func (c *conn) gone() bool {
+	if c.stream != nil {
+		return c.stream.Gone()
+	}
+	return c.peer.gone()
+}
+
+// arrived reports that more of the request body, or its end, can be read
+// without waiting.
+func (c *conn) arrived() bool {
+	return len(c.rd.Buffered()) > 0 || c.stream != nil && c.stream.Ready()
+}
+
+// readStreamHead reads the head of a stream, which is complete.
+func (x *exchange) readStreamHead() error {
+	st := x.c.stream
+	limits := &x.c.server.request
+	n, err := x.req.Parse(st.Head(), limits)
+	if err == http1.ErrIncomplete && st.Refusal() != 0 {
+		err = nil
+	}
+	if err != nil {
+		return err
+	}
+	x.received = int64(n)
+	kind := http1.BodyNone
+	if x.req.Body != http1.BodyNone {
+		kind = http1.BodyClose // until the end of the stream, which checks the length
+	}
+	x.body.Reset(&x.c.rd, kind, -1, limits)
+	return nil
+}
+
+// trailers are the fields behind the request body that go upstream (H2.8).
+func (x *exchange) trailers() []http1.Field {
+	if x.c.stream == nil {
+		return x.body.Trailers()
+	}
+	lines := x.c.stream.Trailers()
+	if lines == nil {
+		return nil
+	}
+	fields, err := http1.ParseTrailers(lines, &x.c.server.request)
+	if err != nil {
+		return nil // over a limit: dropped as a whole
+	}
+	return fields
+}
+
+// sendHead sends a head with what belongs behind it to the client's stream.
+func (x *exchange) sendHead(head, body []byte, end bool) error {
+	x.written += int64(len(head) + len(body))
+	return x.c.stream.WriteHead(head, body, end)
+}
+
+// relayStream is relayBody for a stream.
+func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	st := x.c.stream
+	head := x.out
+	x.out = x.out[:0]
+	if f == frameNone {
+		return x.sendHead(head, nil, true), nil
+	}
+	paced := x.policies != nil && x.policies.Bandwidth != nil
+	if left := x.respBody.Remaining(); !paced && left >= 0 && left <= int64(len(up.Reader.Buffered())) {
+		body := up.Reader.Buffered()[:left]
+		up.Reader.Discard(int(left))
+		x.respBody.Advance(left)
+		return x.sendHead(head, body, true), nil
+	}
+	p := x.c.server.pieces.Get().(*piece)
+	defer x.c.server.pieces.Put(p)
+	begin, sent := time.Now(), int64(0)
+	for {
+		if head != nil && (paced || len(up.Reader.Buffered()) == 0) { // the next read may wait
+			if err := x.sendHead(head, nil, false); err != nil {
+				return err, nil
+			}
+			head = nil
+		}
+		data := p.b[:pieceSize]
+		if paced {
+			most, err := x.allowance(begin, sent)
+			if err != nil {
+				return err, nil
+			}
+			data = data[:min(most, pieceSize)]
+		}
+		n, err := x.readResponse(up, data)
+		sent += int64(n)
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		done := x.respBody.Done()
+		trailers := x.respBody.Trailers()
+		end := done && len(trailers) == 0
+		switch {
+		case head != nil:
+			toClient, head = x.sendHead(head, p.b[:n], end), nil
+		case end:
+			x.written += int64(n)
+			toClient = st.WriteEnd(p.b[:n])
+		default:
+			x.written += int64(n)
+			_, toClient = st.Write(p.b[:n])
+		}
+		if toClient != nil || end {
+			return toClient, nil
+		}
+		if done {
+			x.out = http1.AppendTrailers(x.out[:0], trailers)
+			return st.WriteTrailers(x.out), nil
+		}
+	}
+}
+
+// refuseMisdirected answers 421 to a request for a host that the connection's
+// certificate does not cover (RFC 9113 §9.1.1): a client may use a connection
+// for other hosts only as far as the certificate goes. Who connected with the
+// name it now asks for, or with none, has taken the certificate as it was.
+func (x *exchange) refuseMisdirected() bool {
+	c := x.c
+	if c.stream == nil || !c.secure || c.info.TLS.ServerName == "" {
+		return false
+	}
+	host := string(x.host)
+	if sni, ok := canonical.HostString(c.info.TLS.ServerName); ok && sni == host || covers(c.info.Names, host) {
+		return false
+	}
+	c.server.counters.other[refusedMisdirected].Add(1)
+	x.answer(421)
+	return true
+}
+
+// covers reports whether one of the names of a certificate is good for host.
+func covers(names []string, host string) bool {
+	_, parent, _ := strings.Cut(host, ".")
+	for _, n := range names {
+		if strings.EqualFold(n, host) || parent != "" && strings.EqualFold(n, "*."+parent) {
+			return true
+		}
+	}
+	return false
+}
+
+var _ net.Conn = (*http2.Stream)(nil)

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"strconv"
+
+	"daemun/internal/http1"
+	"daemun/internal/variable"
+)
+
+// AppendVariable appends the value of a variable for this request.
+func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
+	switch id {
+	case variable.Host:
+		if len(x.host) > 0 {
+			return append(b, x.host...)
+		}
+		return append(b, withoutPort(x.authority())...)
+	case variable.HTTPHost:
+		return append(b, x.authority()...)
+	case variable.Scheme:
+		return append(b, x.c.scheme()...)
+	case variable.Method:
+		return append(b, x.req.Method...)
+	case variable.RequestURI:
+		return x.appendURI(b)
+	case variable.EscapedRequestURI:
+		start := len(b)
+		return appendEscapedURI(b, x.appendURI(b)[start:])
+	case variable.URI:
+		return append(b, x.match.Path...)
+	case variable.Args:
+		return append(b, x.req.Query...)
+	case variable.IsArgs:
+		if len(x.req.Query) > 0 {
+			return append(b, '?')
+		}
+		return b
+	case variable.Field:
+		return x.appendFieldVariable(b, arg)
+	case variable.Cookie:
+		return append(b, x.Cookie(arg)...)
+	case variable.Arg:
+		value, _ := variable.Param(x.req.Query, arg, variable.AnyCase)
+		return append(b, value...)
+	}
+	return x.appendConnectionVariable(b, id)
+}
+
+// appendConnectionVariable has the variables of the connection and the route.
+func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
+	switch id {
+	case variable.RemoteAddr:
+		return x.client().Unmap().WithZone("").AppendTo(b)
+	case variable.RemotePort:
+		return strconv.AppendUint(b, uint64(x.c.info.Remote.Port()), 10)
+	case variable.RemoteUser:
+		return append(b, x.user()...)
+	case variable.ServerName:
+		return append(b, x.match.Host.IR.Name...)
+	case variable.ServerPort:
+		return append(b, x.c.port...)
+	case variable.ServerProtocol:
+		return append(b, protocols[x.req.Minor]...)
+	case variable.RequestID:
+		return append(b, x.requestID()...)
+	case variable.ContentType:
+		v, _ := x.req.Get(http1.FieldContentType)
+		return append(b, v...)
+	case variable.ContentLength:
+		v, _ := x.req.Get(http1.FieldContentLength)
+		return append(b, v...)
+	}
+	r := x.match.Route
+	if r == nil {
+		return b
+	}
+	switch id {
+	case variable.Namespace:
+		return append(b, r.IR.Ingress.Namespace...)
+	case variable.IngressName:
+		return append(b, r.IR.Ingress.Name...)
+	case variable.ServiceName:
+		return append(b, r.IR.Service...)
+	case variable.ServicePort:
+		return append(b, r.IR.ServicePort...)
+	case variable.LocationPath:
+		return append(b, r.IR.Path...)
+	case variable.UpstreamName:
+		if r.Backend != nil {
+			return append(b, r.Backend.LogName()...)
+		}
+		return append(b, "upstream-default-backend"...)
+	}
+	return b
+}
+
+func (x *exchange) appendFieldVariable(b []byte, arg string) []byte {
+	for i := range x.req.Fields {
+		if f := &x.req.Fields[i]; variable.FieldIs(f.Name, arg) {
+			return append(b, f.Value...)
+		}
+	}
+	return b
+}
+
+// appendEscapedURI escapes all that is not unreserved, so that a URI can stand
+// in a parameter. b may be what uri is appended to.
+func appendEscapedURI(b, uri []byte) []byte {
+	const hex = "0123456789ABCDEF"
+	out := make([]byte, 0, 3*len(uri))
+	for _, c := range uri {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '.' || c == '_' || c == '~' {
+			out = append(out, c)
+			continue
+		}
+		out = append(out, '%', hex[c>>4], hex[c&15])
+	}
+	return append(b, out...)
+}
