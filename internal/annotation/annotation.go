@@ -180,6 +180,9 @@ type Values struct {
 	MirrorTarget URLText
 	MirrorHost   string
 	MirrorBody   bool
+	// ErrorStatuses are sorted; OwnErrorsOnly leaves those of backends alone.
+	ErrorStatuses []int
+	OwnErrorsOnly bool
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -247,6 +250,9 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
 	p.Values = defaults
+	if defaults.Access != nil { // its parts are written one by one
+		p.Values.Access = new(*defaults.Access)
+	}
 	found, unknown := p.find(annotations)
 	written := make(map[string]bool, len(found))
 	canary := false

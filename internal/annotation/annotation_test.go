@@ -139,6 +139,11 @@ func TestValues(t *testing.T) {
 		{"mirror-target", "m.test", nil, CodeDefault},
 		{"mirror-target", "http://$host/", nil, CodeDefault},
 		{"mirror-host", "x", nil, CodeNoEffect},
+		{"custom-http-errors", "503, 404,404", func(v *Values) { v.ErrorStatuses = []int{404, 503} }, ""},
+		{"custom-http-errors", "200", nil, CodeRejected},
+		{"custom-http-errors", "4xx", nil, CodeRejected},
+		{"disable-proxy-intercept-errors", "true", func(v *Values) { v.OwnErrorsOnly = true }, ""},
+		{"disable-proxy-intercept-errors", "on", nil, CodeDefault},
 		{"whitelist-source-range", "10.0.0.0/8,::ffff:192.0.2.1", func(v *Values) {
 			v.Access = &ir.Access{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}}
 		}, ""},

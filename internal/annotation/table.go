@@ -543,17 +543,19 @@ var rows = []Row{
 
 	// Errors, default backend, mirror, WAF, tracing, TLS.
 	{
-		Name: "custom-http-errors", Scope: PerRoute, Bad: Reject, Support: Later,
-		Doc: "Statuses whose responses come from the default backend.",
+		Name: "custom-http-errors", Scope: PerRoute, Bad: Reject,
+		parse: parseErrors,
+		Doc:   "Statuses, 400 to 599, whose responses come from the default-backend of the Ingress or the global one.",
 	},
 	{
 		Name: "default-backend", Scope: PerRoute, Bad: Reject,
 		parse: text(dnsLabel, "a Service name: write the name of a Service in the namespace of the Ingress", func(v *Values, s string) { v.DefaultBackend = s }),
-		Doc:   "Service that takes over while the backend has no ready endpoint.",
+		Doc:   "Service that takes over while the backend has no ready endpoint, and answers for custom-http-errors.",
 	},
 	{
-		Name: "disable-proxy-intercept-errors", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Passes error responses of the backend.",
+		Name: "disable-proxy-intercept-errors", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.OwnErrorsOnly = b }),
+		Doc:   "Lets responses of the backend pass; only those that Daemun makes are replaced.",
 	},
 	{
 		Name: "server-alias", Scope: PerHost, Risk: High, Bad: Reject,

@@ -75,6 +75,12 @@ func policyRows() []policyRow {
 			}
 			return r.Mirror.URL
 		}},
+		{"custom-http-errors", func(_ *ir.Host, r *ir.Route) string {
+			if r.Errors == nil {
+				return ""
+			}
+			return fmt.Sprintf("%v from %s", r.Errors.Statuses, r.Errors.Backend)
+		}},
 		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
 		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},
 		{"proxy-cookie-path", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookiePath) }},

@@ -181,6 +181,8 @@ type Policies struct {
 	// ExternalAuth and Mirror are nil when absent.
 	ExternalAuth *ExternalAuth `json:"externalAuth,omitempty"`
 	Mirror       *Mirror       `json:"mirror,omitempty"`
+	// Errors is nil when absent.
+	Errors *Errors `json:"errors,omitempty"`
 	// SatisfyAny lets a request pass that one of Access and the ways of
 	// authentication accepts; otherwise all of them have to.
 	SatisfyAny bool `json:"satisfyAny,omitempty"`

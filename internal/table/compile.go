@@ -146,6 +146,9 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 	if r.Mirror != nil {
 		c.MirrorBackend = hs.Backend(r.Mirror.Backend)
 	}
+	if r.Errors != nil {
+		c.ErrorBackend = hs.Backend(r.Errors.Backend)
+	}
 	if r.Canary != nil {
 		c.Canary, c.CanaryRule = hs.Backend(r.Canary.Backend), policy.NewCanary(r.Canary)
 		c.CanaryMetrics = c.Metrics

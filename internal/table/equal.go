@@ -62,6 +62,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.BasicAuth, b.BasicAuth) &&
 		equalDeep(a.ExternalAuth, b.ExternalAuth) &&
 		equalPointer(a.Mirror, b.Mirror) &&
+		equalDeep(a.Errors, b.Errors) &&
 		a.SatisfyAny == b.SatisfyAny &&
 		equalDeep(a.Limits, b.Limits) &&
 		equalPointer(a.Bandwidth, b.Bandwidth) &&
