@@ -74,8 +74,8 @@ type path struct {
 type destination struct {
 	service, port string
 	// h2c: the Service port asks for HTTP/2 in cleartext.
-	h2c bool
-	backend       ir.Backend
+	h2c     bool
+	backend ir.Backend
 }
 
 type serviceUse struct {
