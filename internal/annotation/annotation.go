@@ -183,6 +183,8 @@ type Values struct {
 	// ErrorStatuses are sorted; OwnErrorsOnly leaves those of backends alone.
 	ErrorStatuses []int
 	OwnErrorsOnly bool
+	// Client is about client certificates.
+	Client ClientAuth
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -215,6 +217,7 @@ func Defaults() Values {
 			AccessLog:      true,
 		},
 		External:      DefaultExternalAuth(),
+		Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
 		GlobalAuth:    true,
 		MirrorBody:    true,
 		permanentCode: 301,

@@ -19,6 +19,7 @@ type policyRow struct {
 // names are those of the annotations.
 func policyRows() []policyRow {
 	return []policyRow{
+		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
 		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
@@ -129,7 +130,7 @@ func (e *explanation) policies() []Policy {
 // for what concerns the whole host all of the host.
 func (e *explanation) setters(name string) []ir.Ref {
 	own := []ir.Ref{e.route.IR.Ingress}
-	if name != "app-root" {
+	if name != "app-root" && name != "auth-tls-secret" {
 		return own
 	}
 	for _, s := range e.Trail.Steps {

@@ -75,6 +75,8 @@ type Host struct {
 	// RedirectTo makes the whole host a redirect to another host name
 	// (from-to-www-redirect); such a host has no routes.
 	RedirectTo string `json:"redirectTo,omitempty"`
+	// ClientAuth is nil when clients are not asked for certificates.
+	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.

@@ -45,8 +45,9 @@ type exchange struct {
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
 	grant       *policy.AuthAnswer
-	replacing   bool // an error backend was asked for the answer
-	guarded     bool // the answer is the refusal of a guard
+	certificate *policy.ClientVerdict // of a host with client authentication
+	replacing   bool                  // an error backend was asked for the answer
+	guarded     bool                  // the answer is the refusal of a guard
 	userScratch [256]byte
 
 	rewritten bool
@@ -87,7 +88,7 @@ func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
-	x.replacing, x.guarded = false, false
+	x.replacing, x.guarded, x.certificate = false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]

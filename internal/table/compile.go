@@ -83,7 +83,7 @@ func (t *Table) previous(at int, host *ir.Host) *Host {
 }
 
 func compileHost(host *ir.Host, hs Handles) *Host {
-	h := &Host{IR: host}
+	h := &Host{IR: host, ClientAuth: policy.NewClientAuth(host.ClientAuth, hs.Policies)}
 	if host.RedirectTo != "" {
 		return h
 	}

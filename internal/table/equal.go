@@ -18,6 +18,7 @@ func equalHost(a, b *ir.Host) bool {
 		a.AppRoot == b.AppRoot &&
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
+		equalDeep(a.ClientAuth, b.ClientAuth) &&
 		slices.Equal(a.Aliases, b.Aliases) &&
 		slices.Equal(a.Certificates, b.Certificates) &&
 		slices.EqualFunc(a.Routes, b.Routes, equalRoute)

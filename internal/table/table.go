@@ -54,6 +54,8 @@ type Host struct {
 	// IR is the source; IR.RedirectTo is the other name of a host that has no
 	// routes.
 	IR *ir.Host
+	// ClientAuth is nil when clients are not asked for certificates.
+	ClientAuth *policy.ClientAuth
 
 	routes []*Route // in the order of IR.Routes
 	index  pathIndex

@@ -38,6 +38,7 @@ type host struct {
 	routes       []*ir.Route
 	regexMode    bool
 	appRoot      string
+	clientAuth   *ir.ClientAuth
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -226,6 +227,7 @@ func (h *host) settings(locations []location) {
 		if len(in.values.ServerAlias) > 0 && h.alias == nil && !p.catchAll {
 			h.alias = in
 		}
+		h.settleClientAuth(in)
 		if !has[in] {
 			continue
 		}

@@ -38,6 +38,8 @@ type ingress struct {
 	secrets    []secretUse
 	configMaps []configMapUse
 	tls        []tlsEntry
+	// clientAuth is what the Ingress wants of the certificates of clients.
+	clientAuth *ir.ClientAuth
 	// authTo and mirrorTo are where auth-url and mirror-target lead.
 	authTo, mirrorTo ir.Backend
 	// fallback is the backend of the default-backend annotation.
