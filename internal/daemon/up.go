@@ -238,6 +238,8 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	traffic := newGroup(context.WithoutCancel(ctx))
 	workloads.start("pods", func(ctx context.Context) error { return d.cluster.Run(ctx, kill) })
 	if err := errors.Join(d.loop.Build(), d.services.loop.Build()); err != nil {
+		d.services.close()
+		d.closeSockets()
 		return errors.Join(err, workloads.stop())
 	}
 	d.startAdmin(traffic)
