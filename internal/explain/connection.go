@@ -67,14 +67,14 @@ type NameServer struct {
 	Other netip.AddrPort
 }
 
-// IsConnection says whether a URL is one for ExplainConnection.
+// IsConnection says whether a URL is one for TraceConnection.
 func IsConnection(text string) bool {
 	return strings.HasPrefix(text, "tcp://") || strings.HasPrefix(text, "udp://")
 }
 
-// ExplainConnection tells what happens to a connection. The error says what is
+// TraceConnection tells what happens to a connection. The error says what is
 // wrong with the request.
-func ExplainConnection(r ConnectionRequest, s NetworkSource) (*Connection, error) {
+func TraceConnection(r ConnectionRequest, s NetworkSource) (*Connection, error) {
 	transport, host, port, ok := parseConnection(r.URL)
 	if !ok {
 		return nil, fmt.Errorf("%q: want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp", r.URL)

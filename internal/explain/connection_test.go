@@ -167,7 +167,7 @@ func TestNameServerIsNoService(t *testing.T) {
 		{false, "refused: Daemun's DNS server could not open port 53 (daemun get problems says why)", "ask 127.0.0.1:5353 instead"},
 	} {
 		s.NameServer.Open = tt.open
-		c, err := explain.ExplainConnection(explain.ConnectionRequest{URL: "udp://kube-dns.kube-system:53"}, s)
+		c, err := explain.TraceConnection(explain.ConnectionRequest{URL: "udp://kube-dns.kube-system:53"}, s)
 		if err != nil || c.Result != tt.result || c.Hint != tt.hint {
 			t.Errorf("open %v: %v, %+v", tt.open, err, c)
 		}
