@@ -48,6 +48,8 @@ const (
 	CodeReference = "DMN0311"
 	// CodeUsers: a Secret with users has some who can never pass, or none.
 	CodeUsers = "DMN0312"
+	// CodeTuning: a known annotation that has nothing to adjust here.
+	CodeTuning = "DMN0313"
 )
 
 // Scope says what an annotation acts on.
@@ -108,10 +110,15 @@ const (
 	Refused
 	// Obsolete annotations are ignored by ingress-nginx, too.
 	Obsolete
+	// Tuning annotations adjust what only nginx has: they are accepted and
+	// have no effect.
+	Tuning
 )
 
 // String returns the words of the generated documentation.
-func (s Support) String() string { return [...]string{"yes", "later", "refused", "obsolete"}[s] }
+func (s Support) String() string {
+	return [...]string{"yes", "later", "refused", "obsolete", "no effect"}[s]
+}
 
 // Row is one annotation. Rows are never written.
 type Row struct {
@@ -144,6 +151,9 @@ type Row struct {
 // every route unchanged; the rest needs knowledge of hosts and paths.
 type Values struct {
 	ir.Policies
+	// ProtocolWritten says that Protocol is not the default: the appProtocol
+	// of a Service port then has no say.
+	ProtocolWritten bool
 
 	RewriteTarget string
 	// ForwardedPrefix is only sent together with a rewrite.
@@ -162,6 +172,19 @@ type Values struct {
 	Balance ir.Balance
 	// Canary is set for a canary Ingress, without its destination.
 	Canary *ir.Canary
+	// External is without a URL when no service is asked. GlobalAuth says that
+	// the global settings apply then.
+	External   ExternalAuth
+	GlobalAuth bool
+	// MirrorTarget is without a host when nothing is mirrored.
+	MirrorTarget URLText
+	MirrorHost   string
+	MirrorBody   bool
+	// ErrorStatuses are sorted; OwnErrorsOnly leaves those of backends alone.
+	ErrorStatuses []int
+	OwnErrorsOnly bool
+	// Client is about client certificates.
+	Client ClientAuth
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -193,6 +216,10 @@ func Defaults() Values {
 			Retry:          ir.Retry{On: ir.RetryError | ir.RetryTimeout, Tries: 3},
 			AccessLog:      true,
 		},
+		External:      DefaultExternalAuth(),
+		Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
+		GlobalAuth:    true,
+		MirrorBody:    true,
 		permanentCode: 301,
 		temporalCode:  302,
 		redirectFrom:  "off",
@@ -226,6 +253,9 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
 	p.Values = defaults
+	if defaults.Access != nil { // its parts are written one by one
+		p.Values.Access = new(*defaults.Access)
+	}
 	found, unknown := p.find(annotations)
 	written := make(map[string]bool, len(found))
 	canary := false
@@ -324,6 +354,8 @@ func (p *parsing) use(r *Row, key, value string) {
 		}
 	case Later:
 		p.later(r, key, value)
+	case Tuning:
+		p.report(CodeTuning, ir.SeverityNotice, key, "adjusts what only nginx has; it is accepted and has no effect")
 	case Refused:
 		p.Rejected = true
 		p.report(CodeSnippet, ir.SeverityError, key, "snippets are never accepted, because text of an Ingress must not become configuration; "+

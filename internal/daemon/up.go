@@ -249,7 +249,7 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	err := d.follow(ctx, workloads, traffic)
 
 	d.say("stopping: finishing requests (again Ctrl-C: at once)")
-	d.drain(kill)
+	d.drain(d.DrainTimeout, kill)
 	err = errors.Join(err, workloads.stop(), traffic.stop())
 	return err
 }

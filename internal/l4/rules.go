@@ -363,19 +363,17 @@ func (r *rules) way(kind Kind, node int, from place) way {
 	return w
 }
 
-// serves says whether an endpoint still may carry flows: it need not be chosen
-// for new ones.
-func (r *rules) serves(to netip.AddrPort) bool {
+// serving are the endpoints that still may carry flows; they need not be
+// chosen for new ones.
+func (r *rules) serving() map[netip.AddrPort]bool {
+	all := map[netip.AddrPort]bool{}
 	for i := range r.service.Endpoints {
 		e := &r.service.Endpoints[i]
-		if e.Addr != to.Addr() || !e.Ready && !e.Serving {
-			continue
-		}
-		if at, _, ok := r.target(e); ok && at == to {
-			return true
+		if to, _, ok := r.target(e); ok && (e.Ready || e.Serving) {
+			all[to] = true
 		}
 	}
-	return false
+	return all
 }
 
 // localReady counts the addresses of ready endpoints on a node, over all ports.
