@@ -67,14 +67,14 @@ type NameServer struct {
 	Other netip.AddrPort
 }
 
-// IsConnection says whether a URL is one for ExplainConnection.
+// IsConnection says whether a URL is one for TraceConnection.
 func IsConnection(text string) bool {
 	return strings.HasPrefix(text, "tcp://") || strings.HasPrefix(text, "udp://")
 }
 
-// ExplainConnection tells what happens to a connection. The error says what is
+// TraceConnection tells what happens to a connection. The error says what is
 // wrong with the request.
-func ExplainConnection(r ConnectionRequest, s NetworkSource) (*Connection, error) {
+func TraceConnection(r ConnectionRequest, s NetworkSource) (*Connection, error) {
 	transport, host, port, ok := parseConnection(r.URL)
 	if !ok {
 		return nil, fmt.Errorf("%q: want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp", r.URL)
@@ -122,7 +122,10 @@ type connection struct {
 
 // byName resolves the name of a Service as DNS does.
 func (c *connection) byName(host, port string, client netip.Addr) error {
-	name := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(host, "."), "."+c.Zone), ".svc")
+	name := strings.TrimSuffix(strings.TrimSuffix(host, "."), "."+c.Zone)
+	if full, ok := strings.CutSuffix(name, ".svc"); ok && strings.Contains(full, ".") { // web.svc is in namespace svc
+		name = full
+	}
 	service, namespace, both := strings.Cut(name, ".")
 	if strings.Contains(namespace, ".") {
 		return fmt.Errorf("%q: want NAME.NAMESPACE, NAME.NAMESPACE.svc or NAME.NAMESPACE.svc.%s", host, c.Zone)
@@ -169,6 +172,10 @@ func (c *connection) find(namespace, name string) (*ir.Service, error) {
 		}
 	}
 	text := fmt.Sprintf("there is no Service %q in namespace %q", name, namespace)
+	ref := ir.Ref{Kind: "Service", Namespace: namespace, Name: name}
+	if i := slices.IndexFunc(c.NetworkSource.Problems, func(p ir.Problem) bool { return p.Object == ref }); i >= 0 {
+		return nil, fmt.Errorf("%s; its manifest is not used: %s", text, c.NetworkSource.Problems[i])
+	}
 	if near := nearest.Name(name, known); near != "" {
 		text += fmt.Sprintf("; did you mean %q?", near)
 	}

@@ -78,6 +78,11 @@ spec: {type: ExternalName, externalName: db.example.com}
 ---
 apiVersion: v1
 kind: Service
+metadata: {name: wrong}
+spec: {ports: [{port: 0}]}
+---
+apiVersion: v1
+kind: Service
 metadata: {name: azure}
 spec:
   ports: [{port: 80}]
@@ -109,6 +114,8 @@ func TestConnections(t *testing.T) {
 		{"tcp://web", "", "error: Service default/web: say which port behind the name; its ports are 80/TCP (http)"},
 		{"tcp://web:htpp", "", `error: Service default/web has no TCP port "htpp"; its ports are 80/TCP (http)`},
 		{"tcp://emty:80", "", `error: there is no Service "emty" in namespace "default"; did you mean "empty"?`},
+		{"tcp://wrong:80", "", `error: there is no Service "wrong" in namespace "default"; its manifest is not used: stdin:66:23: Service default/wrong: spec.ports[0].port: 0 is not allowed: a port is a number from 1 to 65535 [DMN0106]`},
+		{"tcp://web.svc:80", "", `error: there is no Service "web" in namespace "svc"`},
 		{"tcp://a.b.c:80", "", `error: "a.b.c": want NAME.NAMESPACE, NAME.NAMESPACE.svc or NAME.NAMESPACE.svc.cluster.local`},
 		{"tcp://", "", `error: "tcp://": want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp`},
 		{"tcp://web:80/path", "", `error: "tcp://web:80/path": want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp`},
@@ -160,7 +167,7 @@ func TestNameServerIsNoService(t *testing.T) {
 		{false, "refused: Daemun's DNS server could not open port 53 (daemun get problems says why)", "ask 127.0.0.1:5353 instead"},
 	} {
 		s.NameServer.Open = tt.open
-		c, err := explain.ExplainConnection(explain.ConnectionRequest{URL: "udp://kube-dns.kube-system:53"}, s)
+		c, err := explain.TraceConnection(explain.ConnectionRequest{URL: "udp://kube-dns.kube-system:53"}, s)
 		if err != nil || c.Result != tt.result || c.Hint != tt.hint {
 			t.Errorf("open %v: %v, %+v", tt.open, err, c)
 		}
