@@ -152,6 +152,9 @@ type Row struct {
 // every route unchanged; the rest needs knowledge of hosts and paths.
 type Values struct {
 	ir.Policies
+	// ProtocolWritten says that Protocol is not the default: the appProtocol
+	// of a Service port then has no say.
+	ProtocolWritten bool
 
 	RewriteTarget string
 	// ForwardedPrefix is only sent together with a rewrite.

@@ -259,15 +259,20 @@ func (e *explanation) forwarded(target string) {
 	if name != r.IR.Backend {
 		e.Result += fmt.Sprintf(": the default-backend annotation, as %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
 	}
-	scheme := "http"
-	if r.IR.Protocol == ir.ProtocolHTTPS || r.IR.Protocol == ir.ProtocolAuto && e.u.Scheme == "https" {
+	scheme, version := "http", "HTTP/1.1"
+	switch p := r.IR.Protocol; {
+	case p == ir.ProtocolHTTPS || p == ir.ProtocolAuto && e.u.Scheme == "https":
 		scheme = "https"
+	case p == ir.ProtocolGRPC || p == ir.ProtocolH2C:
+		version = "HTTP/2"
+	case p == ir.ProtocolGRPCS:
+		scheme, version = "https", "HTTP/2"
 	}
 	host := e.u.Host
 	if r.IR.UpstreamVhost != "" {
 		host = r.IR.UpstreamVhost
 	}
-	e.Upstream = fmt.Sprintf("%s %s HTTP/1.1, Host: %s, over %s", e.Method, target, host, scheme)
+	e.Upstream = fmt.Sprintf("%s %s %s, Host: %s, over %s", e.Method, target, version, host, scheme)
 }
 
 // target is the request target the backend sees; away says that it is a URL to

@@ -229,10 +229,16 @@ type Rewrite struct {
 // Protocol of a backend.
 type Protocol string
 
-// The protocols. GRPC and FCGI join with their own features.
+// The protocols. FCGI joins with its own features.
 const (
 	ProtocolHTTP  Protocol = "HTTP"
 	ProtocolHTTPS Protocol = "HTTPS"
+	// ProtocolGRPC is HTTP/2 in cleartext with prior knowledge, ProtocolGRPCS
+	// HTTP/2 over TLS, as gRPC wants them; ProtocolH2C is the former for a
+	// Service port whose appProtocol is kubernetes.io/h2c.
+	ProtocolGRPC  Protocol = "GRPC"
+	ProtocolGRPCS Protocol = "GRPCS"
+	ProtocolH2C   Protocol = "H2C"
 	// ProtocolAuto uses the scheme of the client connection.
 	ProtocolAuto Protocol = "AUTO_HTTP"
 )

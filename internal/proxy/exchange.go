@@ -59,6 +59,8 @@ type exchange struct {
 	up        []byte        // upstream head, with the body when whole
 	prefix    []byte        // what was read of the body before it is streamed
 	waited    time.Duration // for octets of the body
+	replays   int           // over HTTP/2, to a fresh connection
+	deadline  time.Time     // of a gRPC call, zero without one
 	whole     bool          // prefix is the whole body
 	streaming bool          // a goroutine sends the body
 	cutShort  bool          // the upstream did not take the whole request
@@ -91,7 +93,8 @@ func (x *exchange) begin() {
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
-	x.host, x.id[0], x.waited = nil, 0, 0
+	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
+	x.deadline = time.Time{}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
@@ -304,6 +307,10 @@ func (x *exchange) settleBody() {
 // respond writes an own answer: head, and the page unless it is nil.
 func (x *exchange) respond(status int, location, page []byte) {
 	c := x.c
+	if status >= 400 && x.isGRPC() {
+		x.respondGRPC(status)
+		return
+	}
 	x.status, x.committed = status, true
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))

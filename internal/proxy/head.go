@@ -72,6 +72,9 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	if r.ConnectionField != "" {
 		b = http1.AppendField(b, "Connection", r.ConnectionField)
 	}
+	if x.transport().Multiplexed() && x.wantsTrailers() {
+		b = append(b, "TE: trailers\r\n"...)
+	}
 	if x.wantsTunnel() {
 		b = append(b, "Connection: upgrade\r\n"...)
 		b = http1.AppendField(b, "Upgrade", x.req.Upgrade)
@@ -138,7 +141,14 @@ func (x *exchange) appendFallbackFields(b []byte) []byte {
 // wantsTunnel reports that the client asked for the one upgrade that is passed
 // on (H4.4).
 func (x *exchange) wantsTunnel() bool {
-	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == ""
+	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == "" && !x.transport().Multiplexed()
+}
+
+// wantsTrailers reports that the client takes trailers (RFC 9110 §10.1.4), which
+// gRPC backends ask of their clients.
+func (x *exchange) wantsTrailers() bool {
+	te, ok := x.req.Get(http1.FieldTE)
+	return ok && bytes.EqualFold(te, []byte("trailers"))
 }
 
 // idempotent reports whether the method may be repeated (RFC 9110 §9.2.2).

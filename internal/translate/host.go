@@ -359,6 +359,9 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	}
 	r.Ingress = l.in.ref
 	r.Policies = l.in.values.Policies
+	if l.to.h2c && !l.in.values.ProtocolWritten {
+		r.Protocol = ir.ProtocolH2C
+	}
 	r.Denied = l.in.denied
 	to := l.to.backend
 	if !l.standard {

@@ -17,13 +17,15 @@ import (
 
 // ingress is a compiled Ingress: a function of the object, of our classes, and
 // of the Services, Secrets and ConfigMaps it refers to. It is not written after compile,
-// except for generation and part.block.
+// except for generation, listed, ordered and part.block.
 type ingress struct {
 	// seen is the object in the view; used is the one that was compiled, nil
 	// if none can be: the last good version where seen is rejected.
 	seen, used *networkingv1.Ingress
 	ours       bool
 	generation uint64
+	// listed and ordered: it is in the translator's lists.
+	listed, ordered bool
 
 	name    store.Name
 	key     string // namespace/name
@@ -77,7 +79,9 @@ type path struct {
 // built-in 404 server.
 type destination struct {
 	service, port string
-	backend       ir.Backend
+	// h2c: the Service port asks for HTTP/2 in cleartext.
+	h2c     bool
+	backend ir.Backend
 }
 
 type serviceUse struct {
@@ -314,6 +318,9 @@ func (c *compilation) compilePaths(p *part, rule int, paths []networkingv1.HTTPI
 	}
 }
 
+// appProtocolH2C is what Kubernetes calls HTTP/2 with prior knowledge.
+const appProtocolH2C = "kubernetes.io/h2c"
+
 // destination resolves a backend; ok is false when it names no Service. A
 // Service or port that does not exist keeps its backend, which then has no
 // endpoints: its routes answer 503.
@@ -345,6 +352,7 @@ func (c *compilation) destination(field string, b *networkingv1.IngressBackend) 
 			port = noPort
 			break
 		}
+		to.h2c = sp.AppProtocol != nil && *sp.AppProtocol == appProtocolH2C
 		if object.Spec.Type == corev1.ServiceTypeExternalName {
 			if wrong := checkExternalName(object.Spec.ExternalName); wrong != "" {
 				c.report(CodeExternalName, ir.SeverityError, field+".service.name",
