@@ -107,7 +107,12 @@ func TestValues(t *testing.T) {
 		{"default-backend", "Sorry", nil, CodeRejected},
 		{"enable-access-log", "false", func(v *Values) { v.AccessLog = false }, ""},
 		{"proxy-buffering", "off", nil, ""},
-		{"proxy-buffering", "on", nil, CodeLater},
+		{"proxy-buffering", "on", nil, CodeTuning},
+		{"proxy-request-buffering", "off", nil, ""},
+		{"proxy-request-buffering", "no", nil, CodeDefault},
+		{"proxy-ssl-secret", "ns/up", func(v *Values) { v.BackendTLS.Secret = "ns/up" }, ""},
+		{"proxy-ssl-secret", "ns/u p", nil, CodeRejected},
+		{"proxy-ssl-verify", "on", nil, CodeNoEffect},
 		{"auth-url", "http://auth.test", func(v *Values) {
 			v.External.URL = URLText{Text: "http://auth.test", Host: "auth.test", Port: 80, Target: "/"}
 		}, ""},
