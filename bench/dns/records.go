@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -43,7 +44,7 @@ func network(services int) *ir.Network {
 		n.Services = append(n.Services, s)
 	}
 	slices.SortFunc(n.Services, func(a, b *ir.Service) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	for i := range min(services, 50) {
 		n.Namespaces = append(n.Namespaces, namespaceOf(i))

@@ -16,7 +16,9 @@ func flagsFromEnv(cmd *cobra.Command) error {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		name := "DAEMUN_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value, ok := os.LookupEnv(name)
-		if !ok || f.Changed || first != nil {
+		if !ok || f.Changed || first != nil || strings.Contains(value, "://") && f.Value.Type() == "int" {
+			// A Service that is called daemun-http gives the Pods of its
+			// namespace DAEMUN_HTTP_PORT=tcp://10.96.0.7:80.
 			return
 		}
 		if err := cmd.Flags().Set(f.Name, value); err != nil {

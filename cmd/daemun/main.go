@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -28,7 +30,24 @@ const (
 
 func main() {
 	process.ShimMain()
-	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(arguments(os.Args), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// arguments adds the command that the name of the program stands for: images
+// and manifests of ingress-nginx start /nginx-ingress-controller with flags
+// only, and /wait-shutdown in the preStop hook.
+func arguments(argv []string) []string {
+	args := argv[1:]
+	switch filepath.Base(argv[0]) {
+	case "nginx-ingress-controller":
+		return append([]string{"controller"}, args...)
+	case "wait-shutdown":
+		return append([]string{"wait-shutdown"}, args...)
+	}
+	if len(args) > 0 && strings.HasPrefix(args[0], "--") && args[0] != "--help" {
+		return append([]string{"controller"}, args...)
+	}
+	return args
 }
 
 // run is main without the process around it, for tests.
@@ -101,7 +120,7 @@ without a cluster, root or containers.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(upCommand(kill), getCommand(), explainCommand(), lintCommand(), logsCommand(), versionCommand(), echoCommand())
+	root.AddCommand(upCommand(kill), controllerCommand(kill), getCommand(), explainCommand(), lintCommand(), migrateCommand(), logsCommand(), versionCommand(), echoCommand(), waitShutdownCommand())
 	for _, cmd := range append(root.Commands(), root) {
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {

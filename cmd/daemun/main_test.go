@@ -167,6 +167,8 @@ func otherValue(f *pflag.Flag) string {
 		return strconv.FormatBool(f.DefValue != "true")
 	case "int":
 		return "7"
+	case "float64Slice":
+		return "7.000000"
 	case "duration":
 		return "7s"
 	case "CIDR":

@@ -100,6 +100,9 @@ func translateFlags(cmd *cobra.Command, o *translate.Options) {
 	f.BoolVar(&o.IngressClassByName, "ingress-class-by-name", o.IngressClassByName, "also serve the IngressClass named as --ingress-class")
 	f.BoolVar(&o.WithoutClass, "watch-ingress-without-class", o.WithoutClass, "serve Ingresses that name no class")
 	f.StringVar(&o.AnnotationsPrefix, "annotations-prefix", o.AnnotationsPrefix, "prefix of the annotations")
+	f.StringVar(&o.ConfigMap, "configmap", o.ConfigMap, "NAMESPACE/NAME of the ConfigMap with settings for all hosts")
+	f.BoolVar(&o.DisableCatchAll, "disable-catch-all", o.DisableCatchAll, "leave out Ingresses with a default backend")
+	f.BoolVar(&o.DisableExternalName, "disable-svc-external-name", o.DisableExternalName, "serve no Services with an external name")
 	f.StringVar(&o.DefaultBackendService, "default-backend-service", o.DefaultBackendService, "NAMESPACE/NAME of the Service for requests that match nothing")
 	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"runtime/debug"
 	"time"
 
@@ -40,6 +41,13 @@ type Config struct {
 	Address string
 	// LogPath is nil where there are no local Pods.
 	LogPath func(pod store.Name, container string) string
+	// Health is what /healthz says; nil is always well. HealthPath is another
+	// path for it, or empty.
+	Health     func() error
+	HealthPath string
+	// Restricted answers nothing but health and metrics to clients on other
+	// machines: the state of a cluster's edge is not for every Pod (H8.1).
+	Restricted bool
 	// Explain answers for one request.
 	Explain func(explain.Request) (*explain.Answer, error)
 	// ExplainConnection is nil where there is no Service network.
@@ -51,15 +59,36 @@ func Handler(c Config) http.Handler {
 	s := server{c}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.index)
-	mux.HandleFunc("GET /healthz", s.healthz)
-	mux.HandleFunc("GET /readyz", s.readyz)
-	mux.Handle("GET /metrics", c.Metrics)
+	open := map[string]http.HandlerFunc{
+		"/healthz": s.healthz, "/livez": s.livez, "/readyz": s.readyz, "/metrics": c.Metrics.ServeHTTP,
+	}
+	if c.HealthPath != "" {
+		open[c.HealthPath] = s.healthz
+	}
+	for path, handler := range open {
+		mux.HandleFunc("GET "+path, handler)
+	}
 	mux.HandleFunc("GET /api/v1/version", s.version)
 	mux.HandleFunc("GET /api/v1/explain", s.explain)
 	mux.HandleFunc("GET /api/v1/explain/connection", s.explainConnection)
 	mux.HandleFunc("GET /api/v1/logs/{namespace}/{pod}", s.logs)
 	mux.HandleFunc("GET /api/v1/{kind}", s.list)
-	return recovered(mux)
+	if !c.Restricted {
+		return recovered(mux)
+	}
+	return recovered(restricted(mux, open))
+}
+
+// restricted keeps clients on other machines to the open paths.
+func restricted(next http.Handler, open map[string]http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		if open[r.URL.Path] == nil && (err != nil || !from.Addr().Unmap().IsLoopback()) {
+			http.Error(w, "only for clients on this machine: use kubectl port-forward", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 type server struct{ Config }
@@ -81,13 +110,26 @@ func recovered(next http.Handler) http.Handler {
 
 // index tells somebody who came with a browser what is here.
 func (s server) index(w http.ResponseWriter, _ *http.Request) {
-	fmt.Fprintf(w, "Daemun %s, admin address\n\n/healthz\n/readyz\n/metrics\n/api/v1/version\n/api/v1/explain?url=URL\n/api/v1/logs/NAMESPACE/POD\n", s.Version)
+	fmt.Fprintf(w, "Daemun %s, admin address\n\n/healthz\n/livez\n/readyz\n/metrics\n/api/v1/version\n/api/v1/explain?url=URL\n/api/v1/logs/NAMESPACE/POD\n", s.Version)
 	for _, k := range Kinds() {
 		fmt.Fprintf(w, "/api/v1/%s\n", k.Resource)
 	}
 }
 
-func (s server) healthz(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+// healthz is what ingress-nginx's charts probe for liveness and readiness
+// both, so it fails as well while requests would not be served.
+func (s server) healthz(w http.ResponseWriter, _ *http.Request) {
+	if s.Health != nil {
+		if err := s.Health(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// livez says that the program is alive.
+func (s server) livez(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
 
 func (s server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if err := s.Ready(); err != nil {

@@ -12,6 +12,7 @@ package annotation
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,6 +49,8 @@ const (
 	CodeReference = "DMN0311"
 	// CodeUsers: a Secret with users has some who can never pass, or none.
 	CodeUsers = "DMN0312"
+	// CodeTuning: a known annotation that has nothing to adjust here.
+	CodeTuning = "DMN0313"
 )
 
 // Scope says what an annotation acts on.
@@ -108,10 +111,15 @@ const (
 	Refused
 	// Obsolete annotations are ignored by ingress-nginx, too.
 	Obsolete
+	// Tuning annotations adjust what only nginx has: they are accepted and
+	// have no effect.
+	Tuning
 )
 
 // String returns the words of the generated documentation.
-func (s Support) String() string { return [...]string{"yes", "later", "refused", "obsolete"}[s] }
+func (s Support) String() string {
+	return [...]string{"yes", "later", "refused", "obsolete", "no effect"}[s]
+}
 
 // Row is one annotation. Rows are never written.
 type Row struct {
@@ -165,6 +173,21 @@ type Values struct {
 	Balance ir.Balance
 	// Canary is set for a canary Ingress, without its destination.
 	Canary *ir.Canary
+	// External is without a URL when no service is asked. GlobalAuth says that
+	// the global settings apply then.
+	External   ExternalAuth
+	GlobalAuth bool
+	// MirrorTarget is without a host when nothing is mirrored.
+	MirrorTarget URLText
+	MirrorHost   string
+	MirrorBody   bool
+	// ErrorStatuses are sorted; OwnErrorsOnly leaves those of backends alone.
+	ErrorStatuses []int
+	OwnErrorsOnly bool
+	// Client is about client certificates.
+	Client ClientAuth
+	// BackendTLS is about TLS towards backends.
+	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -196,6 +219,11 @@ func Defaults() Values {
 			Retry:          ir.Retry{On: ir.RetryError | ir.RetryTimeout, Tries: 3},
 			AccessLog:      true,
 		},
+		External:      DefaultExternalAuth(),
+		BackendTLS:    BackendTLS{BackendTLS: ir.BackendTLS{Depth: 1, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}},
+		Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
+		GlobalAuth:    true,
+		MirrorBody:    true,
 		permanentCode: 301,
 		temporalCode:  302,
 		redirectFrom:  "off",
@@ -222,8 +250,16 @@ type Result struct {
 // Parse reads the annotations of one Ingress that begin with prefix and "/".
 // All others are not touched. object is put into the problems.
 func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
+	return ParseOver(Defaults(), prefix, object, annotations)
+}
+
+// ParseOver is Parse with other defaults, as a ConfigMap may set them.
+func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
-	p.Values = Defaults()
+	p.Values = defaults
+	if defaults.Access != nil { // its parts are written one by one
+		p.Values.Access = new(*defaults.Access)
+	}
 	found, unknown := p.find(annotations)
 	written := make(map[string]bool, len(found))
 	canary := false
@@ -322,6 +358,11 @@ func (p *parsing) use(r *Row, key, value string) {
 		}
 	case Later:
 		p.later(r, key, value)
+	case Tuning:
+		if slices.Contains(r.Off, strings.TrimSpace(value)) {
+			return
+		}
+		p.report(CodeTuning, ir.SeverityNotice, key, "adjusts what only nginx has; it is accepted and has no effect")
 	case Refused:
 		p.Rejected = true
 		p.report(CodeSnippet, ir.SeverityError, key, "snippets are never accepted, because text of an Ingress must not become configuration; "+

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"daemun/internal/annotation"
+	"daemun/internal/configmap"
 )
 
 var update = flag.Bool("update", false, "write the generated documents")
@@ -20,6 +21,7 @@ func TestGenerated(t *testing.T) {
 	for name, text := range map[string]string{
 		"docs/annotations.md": annotation.Markdown(),
 		"deploy/daemun.yaml":  manifests(t),
+		"docs/configmap.md":   configmap.Markdown(),
 	} {
 		if *update {
 			if err := os.WriteFile("../../"+name, []byte(text), 0o644); err != nil {

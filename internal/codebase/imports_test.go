@@ -84,15 +84,19 @@ func importRules() []rule {
 		{dataSide, []string{"daemun/internal/store", "daemun/internal/translate", "daemun/internal/annotation", "daemun/internal/manifest", "daemun/internal/standalone", "daemun/internal/control"}, "the data side is driven by the control side, never the other way"},
 		{dataSide, []string{"github.com/spf13/", "go.opentelemetry.io/"}, "command line and exporters are edges"},
 		{bare, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
-		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream"}, "layer 4 knows nothing above TCP and UDP"},
+		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream", "daemun/internal/dns"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
 		{[]string{"http1"}, []string{"daemun/internal/"}, "the codec knows octets only"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
 		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
-		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
+		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
+		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
+		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
-		{[]string{"daemon"}, []string{"k8s.io/client-go", "sigs.k8s.io/controller-runtime"}, "only internal/kube may speak to an API server"},
+		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
+		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},
+		{[]string{"store", "translate", "control", "admin", "console", "explain"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
 	}
 }
 
@@ -115,6 +119,18 @@ func TestImportDirections(t *testing.T) {
 						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestOneUserOfClientGo: what crosses the edge are API types, not clients.
+func TestOneUserOfClientGo(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t) {
+		for _, dep := range p.Imports {
+			if strings.HasPrefix(dep, "k8s.io/client-go") && p.ImportPath != "daemun/internal/kube" {
+				t.Errorf("%s imports %s: only internal/kube speaks to an API server", p.ImportPath, dep)
 			}
 		}
 	}

@@ -42,6 +42,10 @@ type GatewayConfig struct {
 	Translate    translate.Options
 	DrainTimeout time.Duration
 	Version      string
+	// Debug logs details.
+	Debug bool
+	// Upper bounds of the histograms; nil are the usual ones.
+	TimeBuckets, LengthBuckets, SizeBuckets []float64
 }
 
 // edges are what a mode adds to its gateway. The functions may be called as
@@ -67,6 +71,18 @@ type edges struct {
 	logPath func(pod store.Name, container string) string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
+	// published hears of every table that went live; nil is nobody.
+	published func(control.State)
+	// leader is the name of the election and whether it is won; nil where
+	// there is none.
+	leader func() (name string, leading bool)
+	// health is what /healthz says, healthPath another path for it, and
+	// restricted keeps other machines from the state; for a cluster.
+	health     func() error
+	healthPath string
+	restricted bool
+	// withoutMetrics answers nothing at /metrics.
+	withoutMetrics bool
 }
 
 // gateway is what all modes share: from the store to the sockets. A mode fills
@@ -87,6 +103,10 @@ type gateway struct {
 	certs     *listen.Certificates
 	problems  *problemBoard
 
+	// measured is the configuration whose routes have series; the control
+	// loop's own.
+	measured *ir.Config
+
 	admin net.Listener
 	// listeners is nil until the traffic sockets are open; scrapes may come
 	// before that.
@@ -105,7 +125,11 @@ type listeners struct{ http, https *listen.Listener }
 // newGateway builds all parts; nothing runs and no socket is open yet.
 func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates()}
-	g.logger = slog.New(slog.NewTextHandler(c.Stderr, nil))
+	level := slog.LevelInfo
+	if c.Debug {
+		level = slog.LevelDebug
+	}
+	g.logger = slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: level}))
 	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
@@ -119,6 +143,9 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Published: func(s control.State) {
 			g.retainMetrics(s.Config)
 			g.problems.publish(s.Problems)
+			if g.published != nil {
+				g.published(s)
+			}
 		},
 	})
 	return g
@@ -205,21 +232,21 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 	}
 }
 
-// startControl starts what works without traffic: the loop, the operator's
-// address, the watch over problems.
-func (g *gateway) startControl(members *group) {
+// startAdmin starts what works before there is a table: the operator's address
+// and the watch over problems.
+func (g *gateway) startAdmin(members *group) {
 	members.start("access log", g.log.Run)
-	members.start("control loop", g.loop.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 }
 
-// startTraffic serves clients; all sockets are open and a table is live by
-// then.
+// startTraffic serves clients and follows the store; all sockets are open and a
+// table is live by then.
 func (g *gateway) startTraffic(members *group) {
 	l := g.listeners.Load()
 	filter := g.newDialFilter(l.http.Addr(), l.https.Addr(), g.admin.Addr())
 	g.dialFilter.Store(&filter)
+	members.start("control loop", g.loop.Run)
 	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
 	members.start("https", func(ctx context.Context) error { return l.https.Serve(ctx, g.proxy) })
 }
@@ -239,12 +266,12 @@ func (g *gateway) watchProblems(ctx context.Context) error {
 	}
 }
 
-// drain stops accepting and lets requests in flight finish; kill cuts that
-// short.
-func (g *gateway) drain(kill <-chan struct{}) {
+// drain stops accepting and lets requests in flight finish in time; kill cuts
+// that short.
+func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	g.draining.Store(true)
 	g.closeTraffic()
-	ctx, cancel := context.WithTimeout(context.Background(), g.config.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	go func() { // ends with ctx
 		select {
@@ -273,11 +300,16 @@ func (g *gateway) serveAdmin(ctx context.Context) error {
 }
 
 func (g *gateway) adminConfig() admin.Config {
+	scrape := g.metrics.Handler()
+	if g.withoutMetrics {
+		scrape = http.NotFoundHandler()
+	}
 	return admin.Config{
 		Version: g.config.Version, View: g.store.View, State: g.loop.State, Table: g.table.Load,
 		Problems: g.problems.list, Backend: g.upstreams.Backend, Ready: g.readiness,
-		Metrics: g.metrics.Handler(), Certificates: g.certs.Info, Address: g.config.ListenAddress,
+		Metrics: scrape, Certificates: g.certs.Info, Address: g.config.ListenAddress,
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
+		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain,
 	}
 }

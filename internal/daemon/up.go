@@ -126,9 +126,10 @@ func (d *up) edges() edges {
 
 // explainConnection answers for one connection to a Service.
 func (d *up) explainConnection(r explain.ConnectionRequest) (*explain.Connection, error) {
-	return explain.ExplainConnection(r, explain.NetworkSource{
+	return explain.TraceConnection(r, explain.NetworkSource{
 		Network: d.services.loop.Network(), Decide: d.services.l4.Decide, Zone: cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
-		View: d.store.View(), Problems: d.problems.list(), Place: placeOf(d.locate),
+		NameServer: d.services.nameServer(),
+		View:       d.store.View(), Problems: d.problems.list(), Place: placeOf(d.locate),
 	})
 }
 
@@ -237,16 +238,18 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	traffic := newGroup(context.WithoutCancel(ctx))
 	workloads.start("pods", func(ctx context.Context) error { return d.cluster.Run(ctx, kill) })
 	if err := errors.Join(d.loop.Build(), d.services.loop.Build()); err != nil {
+		d.services.close()
+		d.closeSockets()
 		return errors.Join(err, workloads.stop())
 	}
-	d.startControl(traffic)
+	d.startAdmin(traffic)
 	d.startTraffic(traffic)
 	d.services.start(traffic)
 	traffic.start("manifests", func(ctx context.Context) error { return d.loader.Watch(ctx, d.apply) })
 	err := d.follow(ctx, workloads, traffic)
 
 	d.say("stopping: finishing requests (again Ctrl-C: at once)")
-	d.drain(kill)
+	d.drain(d.DrainTimeout, kill)
 	err = errors.Join(err, workloads.stop(), traffic.stop())
 	return err
 }

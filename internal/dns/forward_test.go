@@ -2,11 +2,13 @@ package dns
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -335,16 +337,21 @@ func TestTheServerDoesNotAskItself(t *testing.T) {
 	}
 }
 
-// relay is what makes a loop that no address gives away: it passes everything
-// on as it is.
-func relay(t *testing.T, to *atomic.Pointer[netip.AddrPort]) netip.AddrPort {
+// relay is what makes a loop that no address gives away: it passes on what
+// change makes of each query.
+func relay(t *testing.T, to *atomic.Pointer[netip.AddrPort], change func([]byte) []byte) netip.AddrPort {
 	t.Helper()
 	in, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var tasks sync.WaitGroup
-	t.Cleanup(func() { in.Close(); tasks.Wait() })
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(func() {
+		cancel()
+		in.Close()
+		tasks.Wait()
+	})
 	tasks.Go(func() {
 		buf := make([]byte, 4096)
 		for {
@@ -352,14 +359,14 @@ func relay(t *testing.T, to *atomic.Pointer[netip.AddrPort]) netip.AddrPort {
 			if err != nil {
 				return
 			}
-			query := bytes.Clone(buf[:n])
+			query := change(bytes.Clone(buf[:n]))
 			tasks.Go(func() {
 				out, err := net.Dial("udp", to.Load().String())
 				if err != nil {
 					return
 				}
 				defer out.Close()
-				out.SetDeadline(time.Now().Add(patience))
+				defer context.AfterFunc(ctx, func() { out.Close() })()
 				out.Write(query)
 				answer := make([]byte, 4096)
 				if n, err := out.Read(answer); err == nil {
@@ -375,7 +382,7 @@ func TestALoopIsRecognised(t *testing.T) {
 	t.Parallel()
 	var out logs
 	var to atomic.Pointer[netip.AddrPort]
-	c := Config{Logger: slog.New(slog.NewTextHandler(&out, nil)), Upstreams: []netip.AddrPort{relay(t, &to)}}
+	c := Config{Logger: slog.New(slog.NewTextHandler(&out, nil)), Upstreams: []netip.AddrPort{relay(t, &to, func(b []byte) []byte { return b })}}
 	s := New(c)
 	at, err := s.Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
@@ -391,6 +398,30 @@ func TestALoopIsRecognised(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "asks this server what it was asked by it"); n != 1 {
 		t.Errorf("told %d times:\n%s", n, out.String())
+	}
+}
+
+// A resolver in the loop that asks in its own words takes the mark away. What
+// comes back then waits for itself, and ends with the first question.
+func TestALoopWithoutTheMarkEnds(t *testing.T) {
+	t.Parallel()
+	var to atomic.Pointer[netip.AddrPort]
+	unmarked := func(b []byte) []byte {
+		at, _, _ := bytes.Cut(b[headerSize:], []byte{0, 0, byte(typeOPT)})
+		b[11] = 0
+		return b[:headerSize+len(at)]
+	}
+	s := New(Config{Upstreams: []netip.AddrPort{relay(t, &to, unmarked)}, TryTimeout: 50 * time.Millisecond, ForwardTimeout: 200 * time.Millisecond})
+	at, err := s.Listen(t.Context(), netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	to.Store(&at)
+	run(t, s)
+	wants(t, "loop", asks(t, at, "www.example.com. A"), "SERVFAIL")
+	// The question itself, once for each round; after that, probes.
+	if st := s.Stats(); st.ByType["A"] > 1+rounds || st.Coalesced != st.ByType["A"]-1 {
+		t.Errorf("%+v", st)
 	}
 }
 
@@ -456,4 +487,29 @@ func TestEndpointsOfExternalNamesFollowUpdates(t *testing.T) {
 	wants(t, "alias", asks(t, at, "y.x.svc.cluster.local. A"), "NOERROR aa\ny.x.svc.cluster.local. 5 CNAME a.example.com.\na.example.com. 60 A 192.0.2.1")
 	s.Update(networkOf(&ir.Service{Namespace: "x", Name: "y", ClusterIPs: addrs("10.0.0.1")}))
 	wants(t, "address", asks(t, at, "y.x.svc.cluster.local. A"), "NOERROR aa\ny.x.svc.cluster.local. 5 A 10.0.0.1")
+}
+
+// TestTimeoutsThatAnAnswerOvertookSayNothing: any number of questions that
+// began before the resolver's last answer leave it up; those after it count.
+func TestTimeoutsThatAnAnswerOvertookSayNothing(t *testing.T) {
+	t.Parallel()
+	clock := time.Unix(1000, 0)
+	s := New(Config{Upstreams: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}})
+	s.now = func() time.Time { return clock }
+	u, began := s.forward.all[0], clock
+	clock = clock.Add(time.Second)
+	s.forward.succeeded(u)
+	for range 100 {
+		s.forward.failedOnce(u, began, os.ErrDeadlineExceeded)
+	}
+	if u.down.Load() {
+		t.Error("down by questions that began before it answered")
+	}
+	clock = clock.Add(time.Second)
+	for range maxFailures {
+		s.forward.failedOnce(u, clock, os.ErrDeadlineExceeded)
+	}
+	if !u.down.Load() {
+		t.Error("up after as many failures as take a resolver down")
+	}
 }

@@ -150,7 +150,6 @@ func listenUDP(ctx context.Context, at netip.AddrPort) (sockets []*udpSocket, er
 }
 
 func openUDP(ctx context.Context, at netip.AddrPort, join bool) (*udpSocket, error) {
-	wildcard := at.Addr().IsUnspecified()
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		controlErr := c.Control(func(fd uintptr) { err = prepareUDP(int(fd), at.Addr(), join) })
@@ -160,7 +159,7 @@ func openUDP(ctx context.Context, at netip.AddrPort, join bool) (*udpSocket, err
 	if err != nil {
 		return nil, err
 	}
-	u := &udpSocket{conn: conn.(*net.UDPConn), wildcard: wildcard}
+	u := &udpSocket{conn: conn.(*net.UDPConn)}
 	if u.raw, err = u.conn.SyscallConn(); err != nil {
 		conn.Close()
 		return nil, err

@@ -247,6 +247,7 @@ func TestStats(t *testing.T) {
 		t.Error(d)
 	}
 }
+
 func TestClientsAreSpreadOverSockets(t *testing.T) {
 	t.Parallel()
 	s, at := listening(t, Config{}, example())

@@ -13,7 +13,6 @@ import (
 type udpSocket struct {
 	conn     *net.UDPConn
 	raw      syscall.RawConn
-	wildcard bool
 	counters *counters
 	buffers  sync.Pool // of *[maxUDP]byte, for answers that come later
 }

@@ -71,3 +71,25 @@ func sizeOrNothing(n int64) string {
 	}
 	return size(n)
 }
+
+func externalAuth(a *ir.ExternalAuth) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.OwnHost:
+		return a.URL + ", answered by the route of this host"
+	}
+	return fmt.Sprintf("%s, asked of %s", a.URL, a.Backend)
+}
+
+func clientAuth(c *ir.ClientAuth) string {
+	switch {
+	case c == nil:
+		return ""
+	case c.Broken:
+		return fmt.Sprintf("Secret %s cannot be used: every request gets 403", c.Secret)
+	case c.MatchCN != "":
+		return fmt.Sprintf("%s, CAs of Secret %s, subject matches %s", c.Mode, c.Secret, c.MatchCN)
+	}
+	return fmt.Sprintf("%s, CAs of Secret %s", c.Mode, c.Secret)
+}

@@ -19,6 +19,7 @@ type policyRow struct {
 // names are those of the annotations.
 func policyRows() []policyRow {
 	return []policyRow{
+		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
 		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
@@ -46,6 +47,7 @@ func policyRows() []policyRow {
 			return prefixes(r.Access.Allow)
 		}},
 		{"auth-type", func(_ *ir.Host, r *ir.Route) string { return basicAuth(r.BasicAuth) }},
+		{"auth-url", func(_ *ir.Host, r *ir.Route) string { return externalAuth(r.ExternalAuth) }},
 		{"satisfy", func(_ *ir.Host, r *ir.Route) string {
 			if r.SatisfyAny {
 				return "any"
@@ -67,6 +69,18 @@ func policyRows() []policyRow {
 				return ""
 			}
 			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
+		}},
+		{"mirror-target", func(_ *ir.Host, r *ir.Route) string {
+			if r.Mirror == nil {
+				return ""
+			}
+			return r.Mirror.URL
+		}},
+		{"custom-http-errors", func(_ *ir.Host, r *ir.Route) string {
+			if r.Errors == nil {
+				return ""
+			}
+			return fmt.Sprintf("%v from %s", r.Errors.Statuses, r.Errors.Backend)
 		}},
 		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
 		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},
@@ -116,7 +130,7 @@ func (e *explanation) policies() []Policy {
 // for what concerns the whole host all of the host.
 func (e *explanation) setters(name string) []ir.Ref {
 	own := []ir.Ref{e.route.IR.Ingress}
-	if name != "app-root" {
+	if name != "app-root" && name != "auth-tls-secret" {
 		return own
 	}
 	for _, s := range e.Trail.Steps {

@@ -75,6 +75,8 @@ type Host struct {
 	// RedirectTo makes the whole host a redirect to another host name
 	// (from-to-www-redirect); such a host has no routes.
 	RedirectTo string `json:"redirectTo,omitempty"`
+	// ClientAuth is nil when clients are not asked for certificates.
+	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -178,6 +180,11 @@ type Policies struct {
 	Access *Access `json:"access,omitempty"`
 	// BasicAuth is nil when absent.
 	BasicAuth *BasicAuth `json:"basicAuth,omitempty"`
+	// ExternalAuth and Mirror are nil when absent.
+	ExternalAuth *ExternalAuth `json:"externalAuth,omitempty"`
+	Mirror       *Mirror       `json:"mirror,omitempty"`
+	// Errors is nil when absent.
+	Errors *Errors `json:"errors,omitempty"`
 	// SatisfyAny lets a request pass that one of Access and the ways of
 	// authentication accepts; otherwise all of them have to.
 	SatisfyAny bool `json:"satisfyAny,omitempty"`
@@ -275,6 +282,10 @@ type Backend struct {
 	Port string `json:"port"`
 	// Balance is nil for round robin over the endpoints.
 	Balance *Balance `json:"balance,omitempty"`
+	// External is nil for a port of a Service.
+	External *External `json:"external,omitempty"`
+	// TLS is nil for the usual way.
+	TLS *BackendTLS `json:"tls,omitempty"`
 }
 
 // Endpoint is one address of a backend.

@@ -38,6 +38,9 @@ func stateGroups(c Config) []group {
 	if c.AccessLogWritten != nil {
 		groups = append(groups, single("daemun_accesslog_written_lines_total", "Access log lines written.", c.AccessLogWritten))
 	}
+	if c.Leader != nil {
+		groups = append(groups, leaderGroup(c.Leader))
+	}
 	if c.Process != nil {
 		groups = append(groups, processGroup(c.Process))
 	}
@@ -132,6 +135,22 @@ func certificatesGroup(class string, read func() []Certificate) group {
 				seen[c] = true
 				emit(0, float64(expires.Unix()), c.Namespace, class, c.Host, c.SecretName, c.Identifier)
 			}
+		},
+	}
+}
+
+func leaderGroup(read func() (string, bool)) group {
+	return group{
+		metrics: []metric{{
+			name: namespace + "_leader_election_status", help: "Whether this replica is the leader.", kind: gauge, labels: []string{"name"},
+		}},
+		collect: func(emit emitter) {
+			name, leading := read()
+			value := 0.0
+			if leading {
+				value = 1
+			}
+			emit(0, value, name)
 		},
 	}
 }

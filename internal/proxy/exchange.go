@@ -44,6 +44,10 @@ type exchange struct {
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
+	grant       *policy.AuthAnswer
+	certificate *policy.ClientVerdict // of a host with client authentication
+	replacing   bool                  // an error backend was asked for the answer
+	guarded     bool                  // the answer is the refusal of a guard
 	userScratch [256]byte
 
 	rewritten bool
@@ -83,7 +87,8 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
-	x.canary, x.affinity = false, x.affinity[:0]
+	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
+	x.replacing, x.guarded, x.certificate = false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -257,12 +262,18 @@ func isToken(id []byte) bool {
 // refuse answers with a page and ends the connection.
 func (x *exchange) refuse(status int) {
 	x.keep, x.lingering = false, true
+	if x.replaceError(status) {
+		return
+	}
 	x.respond(status, nil, x.c.server.pages.of(status))
 }
 
 // answer answers with a page and keeps the connection when the request body
 // is, or can cheaply be brought, to its end (H2.11).
 func (x *exchange) answer(status int) {
+	if x.replaceError(status) {
+		return
+	}
 	x.settleBody()
 	x.respond(status, nil, x.c.server.pages.of(status))
 }
@@ -393,6 +404,7 @@ func (x *exchange) abandon() {
 	}
 	answered := x.committed
 	if !answered {
+		x.replacing = true // nobody else is asked any more
 		x.refuse(500)
 	}
 	x.status = 500

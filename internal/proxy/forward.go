@@ -40,6 +40,7 @@ func (x *exchange) forward() {
 		x.fail(bodyStatus(err))
 		return
 	}
+	x.mirror()
 	x.up = x.appendUpstreamHead(x.up[:0])
 	if !x.transport().Multiplexed() {
 		x.up = x.appendPrefix(x.up)
@@ -126,7 +127,9 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
-		x.relay(up)
+		if !x.replaceResponse(up) {
+			x.relay(up)
+		}
 		x.seen.Response = time.Since(start)
 		a.Status = x.resp.Status
 		a.ResponseLength = x.respBody.Payload()

@@ -90,7 +90,7 @@ func (t *Translator) assemble(hosts []*ir.Host, standard *ir.Certificate) *ir.Co
 		Hosts:        hosts,
 		Backends:     t.withBalance(t.backends.sorted()),
 		Certificates: t.references.sorted(),
-		Settings:     ir.DefaultSettings(),
+		Settings:     t.settings.values.Settings,
 	}
 	if standard == nil {
 		return cfg

@@ -6,15 +6,16 @@ import (
 	"slices"
 	"strings"
 
-	"daemun/internal/annotation"
+	"daemun/internal/configmap"
 	"daemun/internal/ir"
 
 	networkingv1 "k8s.io/api/networking/v1"
 )
 
-// openPath is exempt from https redirects and from authentication, so that
-// certificates can be ordered (no-tls-redirect-locations, no-auth-locations).
-const openPath = "/.well-known/acme-challenge"
+// begins reports whether a path begins with one of the prefixes.
+func begins(path string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(path, p) })
+}
 
 // host is a host block under construction and in memory.
 type host struct {
@@ -28,10 +29,16 @@ type host struct {
 	taken   int
 	changed bool
 
+	// global are the settings of the ConfigMap.
+	global *configmap.Values
+	// standard is the global default backend.
+	standard ir.Backend
+
 	// The rest is what build makes.
 	routes       []*ir.Route
 	regexMode    bool
 	appRoot      string
+	clientAuth   *ir.ClientAuth
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -96,7 +103,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect}
+	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, standard: t.defaultBackend}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -220,6 +227,7 @@ func (h *host) settings(locations []location) {
 		if len(in.values.ServerAlias) > 0 && h.alias == nil && !p.catchAll {
 			h.alias = in
 		}
+		h.settleClientAuth(in)
 		if !has[in] {
 			continue
 		}
@@ -342,11 +350,11 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		Path: l.text, PathType: l.written, Match: match, Pattern: pattern, Implicit: l.implicit,
 		Service: l.to.service, ServicePort: l.to.port, Backend: l.to.backend.ID, DefaultBackend: l.standard,
 	}
-	h.use(l.to.backend)
 	if l.in == nil {
-		r.Policies = annotation.Defaults().Policies
-		r.SSLRedirect = false
-		r.AccessLog = false // enable-access-log-for-default-backend
+		h.use(l.to.backend)
+		r.Policies = h.global.Defaults.Policies
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
+		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
 		return r
 	}
 	r.Ingress = l.in.ref
@@ -355,11 +363,20 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.Protocol = ir.ProtocolH2C
 	}
 	r.Denied = l.in.denied
+	to := l.to.backend
+	if !l.standard {
+		to = l.in.overTLS(to, r.Protocol)
+	}
+	r.Backend = to.ID
+	h.use(to)
 	r.SetsAffinity = l.in.values.Balance.Affinity != nil
 	if l.canary != nil && r.Backend != "" {
-		r.Canary = l.canary
-		h.use(l.canaryTo)
+		canary, to := *l.canary, l.in.overTLS(l.canaryTo, r.Protocol)
+		canary.Backend = to.ID
+		r.Canary = &canary
+		h.use(to)
 	}
+	r.AccessLog = r.AccessLog && !h.global.NoAccessLog
 	if r.Backend != "" {
 		r.FallbackBackend = l.in.fallback.ID
 		h.use(l.in.fallback)
@@ -367,10 +384,45 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	if l.bare {
 		r.Redirect, r.SSLRedirect, r.ForceSSLRedirect, r.PreserveTrailingSlash = nil, false, false, false
 	}
-	if strings.HasPrefix(l.text, openPath) {
-		r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth = false, false, nil
+	if begins(l.text, h.global.NoTLSRedirect) {
+		r.SSLRedirect, r.ForceSSLRedirect = false, false
 	}
+	if begins(l.text, h.global.NoAuth) {
+		r.BasicAuth, r.ExternalAuth = nil, nil
+	}
+	if r.ExternalAuth != nil {
+		h.use(l.in.authTo)
+	}
+	if r.Mirror != nil {
+		h.use(l.in.mirrorTo)
+	}
+	h.errorsOf(r, l)
 	return r
+}
+
+// errorsOf gives a route its error backend: that of the default-backend
+// annotation, else the global one.
+func (h *host) errorsOf(r *ir.Route, l *location) {
+	v := l.in.values
+	if len(v.ErrorStatuses) == 0 {
+		return
+	}
+	b := l.in.fallback
+	if b.ID == "" {
+		b = h.standard
+	}
+	if b.ID == "" {
+		p := ir.Problem{
+			Code: CodeFallback, Severity: ir.SeverityWarning, Object: l.in.ref, Field: "metadata.annotations",
+			Message: "custom-http-errors has no effect: neither the annotation default-backend nor --default-backend-service says who answers instead",
+		}
+		if !slices.Contains(h.problems, p) {
+			h.problems = append(h.problems, p)
+		}
+		return
+	}
+	r.Errors = &ir.Errors{Statuses: v.ErrorStatuses, Backend: b.ID, OwnOnly: v.OwnErrorsOnly}
+	h.use(b)
 }
 
 func (h *host) use(b ir.Backend) {

@@ -17,13 +17,15 @@ import (
 
 // ingress is a compiled Ingress: a function of the object, of our classes, and
 // of the Services, Secrets and ConfigMaps it refers to. It is not written after compile,
-// except for generation and part.block.
+// except for generation, listed, ordered and part.block.
 type ingress struct {
 	// seen is the object in the view; used is the one that was compiled, nil
 	// if none can be: the last good version where seen is rejected.
 	seen, used *networkingv1.Ingress
 	ours       bool
 	generation uint64
+	// listed and ordered: it is in the translator's lists.
+	listed, ordered bool
 
 	name    store.Name
 	key     string // namespace/name
@@ -36,6 +38,14 @@ type ingress struct {
 	secrets    []secretUse
 	configMaps []configMapUse
 	tls        []tlsEntry
+	// upstreamTLS is how TLS is spoken to backends, nil for the usual way;
+	// upstreamTLSPrint tells it from others.
+	upstreamTLS      *ir.BackendTLS
+	upstreamTLSPrint string
+	// clientAuth is what the Ingress wants of the certificates of clients.
+	clientAuth *ir.ClientAuth
+	// authTo and mirrorTo are where auth-url and mirror-target lead.
+	authTo, mirrorTo ir.Backend
 	// fallback is the backend of the default-backend annotation.
 	fallback ir.Backend
 	// standard is spec.defaultBackend.
@@ -97,7 +107,7 @@ type tlsEntry struct {
 
 // fresh reports whether what the Ingress was compiled from is still there.
 func (in *ingress) fresh(v *store.View, same unchanged) bool {
-	if !same.classes {
+	if !same.classes || !same.settings {
 		return false
 	}
 	if !same.services {
@@ -147,15 +157,20 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		in.problems = t.classes.missing(object)
 		return in
 	}
-	parsed := annotation.Parse(t.options.AnnotationsPrefix, in.ref, object.Annotations)
-	in.problems = parsed.Problems
+	if in.problems = t.gate(object); len(in.problems) > 0 {
+		in.created = createdAt(object)
+		return in
+	}
+	defaults := t.settings.values.Defaults
+	parsed := annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, object.Annotations)
+	in.problems = append(parsed.Problems, otherPrefix(&t.options, object)...)
 	in.used = object
 	if parsed.Rejected {
 		in.used = nil
 	}
 	if parsed.Rejected && prev != nil && prev.used != nil && prev.used.UID == object.UID {
 		in.used = prev.used
-		parsed = annotation.Parse(t.options.AnnotationsPrefix, in.ref, in.used.Annotations)
+		parsed = annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, in.used.Annotations)
 		in.problems = append(in.problems, ir.Problem{
 			Code: CodeKept, Severity: ir.SeverityWarning, Object: in.ref,
 			Message: "the last good version of this Ingress stays in service until the annotations are right or the Ingress is deleted",
@@ -167,7 +182,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	}
 	in.created = createdAt(in.used)
 	in.values = &parsed.Values
-	if parsed.Denied {
+	if parsed.Denied || t.settings.values.Denied {
 		in.denied = 503
 	}
 	c := compilation{ingress: in, t: t, v: v}
@@ -266,10 +281,14 @@ func (c *compilation) part(host string) *part {
 	return p
 }
 
+func pathField(rule, i int) string {
+	return "spec.rules[" + strconv.Itoa(rule) + "].http.paths[" + strconv.Itoa(i) + "]"
+}
+
 func (c *compilation) compilePaths(p *part, rule int, paths []networkingv1.HTTPIngressPath) {
 	for i := range paths {
 		written := &paths[i]
-		field := "spec.rules[" + strconv.Itoa(rule) + "].http.paths[" + strconv.Itoa(i) + "]"
+		field := pathField(rule, i)
 		compiled := path{text: written.Path, field: field}
 		if compiled.text == "" {
 			compiled.text = "/"
@@ -327,6 +346,12 @@ func (c *compilation) destination(field string, b *networkingv1.IngressBackend) 
 			"Service %q has no TCP port %q (it has %s); requests get 503", to.service, to.port, portList(object))
 	default:
 		port = strconv.Itoa(int(sp.Port))
+		if object.Spec.Type == corev1.ServiceTypeExternalName && c.t.options.DisableExternalName {
+			c.report(CodeExternalNameOff, ir.SeverityError, field+".service.name",
+				"Service %q has an external name, which is not allowed here (--disable-svc-external-name); requests get 503", to.service)
+			port = noPort
+			break
+		}
 		to.h2c = sp.AppProtocol != nil && *sp.AppProtocol == appProtocolH2C
 		if object.Spec.Type == corev1.ServiceTypeExternalName {
 			if wrong := checkExternalName(object.Spec.ExternalName); wrong != "" {

@@ -48,6 +48,19 @@ const (
 	CodeKept = "DMN0219"
 	// CodeEmpty: an Ingress has neither rules nor a default backend.
 	CodeEmpty = "DMN0220"
+	// CodeCatchAllOff: --disable-catch-all forbids default backends.
+	CodeCatchAllOff = "DMN0291"
+	// CodeExternalNameOff: --disable-svc-external-name forbids external names.
+	CodeExternalNameOff = "DMN0292"
+	// CodeConfigMap: the ConfigMap of --configmap cannot be used.
+	CodeConfigMap = "DMN0293"
+	// CodePrefix: an annotation has the prefix that --annotations-prefix
+	// replaces.
+	CodePrefix = "DMN0389"
+	// CodeRisk: annotations-risk-level forbids an annotation.
+	CodeRisk = "DMN0390"
+	// CodeBlocked: annotation-value-word-blocklist forbids a value.
+	CodeBlocked = "DMN0391"
 
 	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
 	CodeCanary = "DMN0231"

@@ -20,6 +20,8 @@ import (
 	"reflect"
 	"slices"
 
+	"daemun/internal/annotation"
+	"daemun/internal/configmap"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -45,9 +47,17 @@ type Options struct {
 	// AllowedResponseHeaders are the fields that custom-headers may set, in
 	// exactly this spelling (global-allowed-response-headers).
 	AllowedResponseHeaders []string
+	// GlobalAuth asks a service about the requests of all Ingresses that have
+	// none of their own; without a URL it does not (global-auth-url).
+	GlobalAuth annotation.ExternalAuth
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces (allow-cross-namespace-resources).
 	CrossNamespace bool
+	// ConfigMap is "namespace/name" of the one with settings, or empty.
+	ConfigMap string
+	// DisableCatchAll leaves Ingresses with a default backend out;
+	// DisableExternalName gives Services with an external name no endpoint.
+	DisableCatchAll, DisableExternalName bool
 }
 
 // DefaultOptions are ingress-nginx's.
@@ -86,8 +96,9 @@ type Translator struct {
 	generation uint64
 	// view is the one translated last; holding it makes it safe to recognise
 	// its maps by their address.
-	view    *store.View
-	classes classes
+	view     *store.View
+	classes  classes
+	settings settings
 
 	ingresses    map[store.Name]*ingress
 	byName       []*ingress // all
@@ -96,6 +107,7 @@ type Translator struct {
 
 	hosts          map[string]*host
 	sorted         []*host // by name
+	added          []*host // since sorted was made
 	defaultBackend ir.Backend
 
 	strays     []ir.Problem // of canaries without a host
@@ -110,6 +122,7 @@ type Translator struct {
 func New(o Options) *Translator {
 	return &Translator{
 		options:      o,
+		settings:     settings{values: configmap.Default()},
 		ingresses:    map[store.Name]*ingress{},
 		certificates: map[store.Name]*certificate{},
 		hosts:        map[string]*host{},
@@ -124,9 +137,10 @@ func (t *Translator) Translate(v *store.View) Result {
 	if t.view == nil {
 		t.view = &store.View{}
 	}
-	var problems []ir.Problem
-	t.compileAll(v)
-	rebuild := t.settleDefaultBackend(v, &problems)
+	resettled := t.settleSettings(v)
+	problems := slices.Clone(t.settings.problems)
+	t.compileAll(v, resettled)
+	rebuild := t.settleDefaultBackend(v, &problems) || resettled
 	defaultCertificate := t.settleDefaultCertificate(v, &problems)
 	t.group(rebuild)
 	problems = append(problems, t.strays...)
@@ -144,7 +158,7 @@ func (t *Translator) Translate(v *store.View) Result {
 }
 
 // compileAll brings t.ingresses and t.order up to date.
-func (t *Translator) compileAll(v *store.View) {
+func (t *Translator) compileAll(v *store.View, resettled bool) {
 	if t.generation == 1 || !sameMap(v.IngressClasses, t.view.IngressClasses) {
 		t.classes = classesOf(v, &t.options)
 	}
@@ -154,6 +168,7 @@ func (t *Translator) compileAll(v *store.View) {
 		secrets:  sameMap(v.Secrets, t.view.Secrets),
 
 		configMaps: sameMap(v.ConfigMaps, t.view.ConfigMaps),
+		settings:   !resettled,
 	}
 	if !same.secrets {
 		for name, c := range t.certificates {
@@ -188,7 +203,7 @@ func (t *Translator) compileAll(v *store.View) {
 }
 
 // unchanged says which maps of the view are those of the last translation.
-type unchanged struct{ classes, services, secrets, configMaps bool }
+type unchanged struct{ classes, services, secrets, configMaps, settings bool }
 
 func sameMap[K comparable, V any](a, b map[K]V) bool {
 	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
@@ -206,16 +221,36 @@ func (t *Translator) reorder(moved bool) {
 		}
 		return
 	}
-	t.byName, t.order, t.accepted = t.byName[:0], t.order[:0], nil
-	for _, in := range t.ingresses {
-		t.byName = append(t.byName, in)
+	// Most are where they were: sorting then costs little.
+	byName, order := t.byName[:0], t.order[:0]
+	for _, old := range t.byName {
+		if in := t.ingresses[old.name]; in != nil {
+			in.listed = true
+			byName = append(byName, in)
+		}
 	}
+	for _, old := range t.order {
+		if in := t.ingresses[old.name]; in != nil && in.ours {
+			in.ordered = true
+			order = append(order, in)
+		}
+	}
+	for _, in := range t.ingresses {
+		if !in.listed {
+			in.listed = true
+			byName = append(byName, in)
+		}
+		if in.ours && !in.ordered {
+			in.ordered = true
+			order = append(order, in)
+		}
+	}
+	t.byName, t.order, t.accepted = byName, order, make([]store.Name, 0, len(order))
 	slices.SortFunc(t.byName, func(a, b *ingress) int {
 		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
 	})
 	for _, in := range t.byName {
 		if in.ours {
-			t.order = append(t.order, in)
 			t.accepted = append(t.accepted, in.name)
 		}
 	}
@@ -260,10 +295,9 @@ func (t *Translator) group(all bool) {
 	if !member {
 		return
 	}
-	t.sorted = t.sorted[:0]
-	for _, h := range t.hosts {
-		t.sorted = append(t.sorted, h)
-	}
+	// The rest is sorted already, which costs little.
+	t.sorted = append(slices.DeleteFunc(t.sorted, func(h *host) bool { return h.gone }), t.added...)
+	t.added = t.added[:0]
 	slices.SortFunc(t.sorted, func(a, b *host) int { return cmp.Compare(a.name, b.name) })
 }
 
@@ -273,6 +307,7 @@ func (t *Translator) hostNamed(name string, added *bool) *host {
 		*added = true
 		h = &host{name: name, changed: true}
 		t.hosts[name] = h
+		t.added = append(t.added, h)
 	}
 	return h
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -52,9 +53,11 @@ func oneAddress(t *testing.T, d *daemuntest.Instance, service string) (address s
 
 // shown is what `get services -o json` shows of a Service.
 type shown struct {
-	Spec struct {
-		ClusterIP string
-		Ports     []struct{ Port, NodePort int }
+	Metadata struct{ Name string }
+	Spec     struct {
+		Type, ClusterIP     string
+		HealthCheckNodePort int
+		Ports               []struct{ Port, NodePort int }
 	}
 	Status struct {
 		LoadBalancer struct{ Ingress []struct{ IP string } }
@@ -68,6 +71,15 @@ func service(t *testing.T, d *daemuntest.Instance, name string) (s shown) {
 		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
 	}
 	return s
+}
+
+func allServices(t *testing.T, d *daemuntest.Instance) (all []shown) {
+	t.Helper()
+	out, code := d.Run("get", "services", "-A", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 {
+		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
+	}
+	return all
 }
 
 // askFrom makes one HTTP request on a connection of its own that comes from an
@@ -90,13 +102,16 @@ func askFrom(source, address string) (e daemuntest.Echo, err error) {
 	return e, err
 }
 
+const oneNode = "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n"
+const twoNodes = oneNode + "---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n"
+
 // TestServiceSourceAddresses: who the server sees depends on the kind of
 // address and on the policy (services §5.3).
 func TestServiceSourceAddresses(t *testing.T) {
 	t.Parallel()
 	app := echoApp{name: "web", replicas: 1}
 	d := up(t, map[string]string{
-		"nodes.yaml": "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n",
+		"nodes.yaml": twoNodes,
 		"web.yaml":   app.deployment(),
 		"svc.yaml":   lbService("web", "Cluster"),
 		"local.yaml": lbService("web-local", "Local"),
@@ -354,4 +369,54 @@ func endpointsOf(t *testing.T, d *daemuntest.Instance, service string) []endpoin
 		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
 	}
 	return row.Addresses
+}
+
+// TestServiceIsNoEndpoint: a Service whose endpoint is its own external address
+// resets its clients at once, instead of passing a connection, or a datagram,
+// round and round; explain says why.
+func TestServiceIsNoEndpoint(t *testing.T) {
+	t.Parallel()
+	own := fmt.Sprintf("127.9.%d.%d", os.Getpid()>>8&0xff, os.Getpid()&0xff)
+	d := up(t, map[string]string{"loop.yaml": strings.ReplaceAll(`
+apiVersion: v1
+kind: Service
+metadata: {name: loop}
+spec:
+  externalIPs: [OWN]
+  ports: [{name: stream, port: 17070}, {name: datagram, port: 17070, protocol: UDP}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: loop-1, labels: {kubernetes.io/service-name: loop}}
+addressType: IPv4
+ports: [{name: stream, port: 17070}, {name: datagram, port: 17070, protocol: UDP}]
+endpoints: [{addresses: [OWN]}]
+`, "OWN", own)})
+	address := oneAddress(t, d, "loop") + ":17070"
+	if _, err := askFrom("", address); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+		t.Errorf("%v, want reset", err)
+	}
+	c, err := net.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("round")); err != nil {
+		t.Fatal(err)
+	}
+	d.Eventually(10*time.Second, "a connection and a datagram turned away", func() error {
+		resp, err := http.Get("http://" + d.Admin + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err == nil && !strings.Contains(string(text), `reason="dial filter"} 2`+"\n") {
+			err = errors.New("not counted")
+		}
+		return err
+	})
+	if out, code := d.Run("explain", "tcp://loop:stream"); code != 0 || !strings.Contains(out, "reset: no endpoint may be reached through a Service: the address is one of a Service, never an endpoint") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
 }

@@ -1,0 +1,182 @@
+// Package admission is the validating webhook for Ingresses: what would be out
+// of service is refused before it is stored.
+//
+//	h := admission.Handler(admission.Config{Check: func(in *networkingv1.Ingress) (translate.Checked, error) { … }})
+//
+// It turns a review of the API server into an answer with the sentences that
+// `daemun lint` prints. It only validates: it never loads, writes or runs what
+// it is sent (H8.4), and keeps nothing. It owns no goroutine.
+package admission
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"daemun/internal/ir"
+	"daemun/internal/translate"
+)
+
+// Path is where ingress-nginx answers reviews.
+const Path = "/networking/v1/ingresses"
+
+// Bounds of a review (H8.4) and of an answer.
+const (
+	maxReview   = 1 << 20
+	maxAtOnce   = 32
+	maxRefusals = 10
+	maxWarnings = 10
+)
+
+// Config says how Ingresses are judged.
+type Config struct {
+	// Check says what would be wrong with an Ingress; the error is that
+	// nothing can be said yet. It is called from several goroutines at once.
+	Check func(in *networkingv1.Ingress) (translate.Checked, error)
+	// InScope reports whether the Ingresses of a namespace are read; nil is
+	// all of them.
+	InScope func(namespace string) bool
+}
+
+// Stats counts reviews.
+type Stats struct {
+	Reviewed, Refused uint64
+	// Last is how long the last one took.
+	Last time.Duration
+}
+
+// Webhook answers reviews. It is safe for concurrent use.
+type Webhook struct {
+	Config
+	slots             chan struct{}
+	reviewed, refused atomic.Uint64
+	last              atomic.Int64
+}
+
+// New returns a webhook.
+func New(c Config) *Webhook { return &Webhook{Config: c, slots: make(chan struct{}, maxAtOnce)} }
+
+// Stats returns the counters.
+func (h *Webhook) Stats() Stats {
+	return Stats{Reviewed: h.reviewed.Load(), Refused: h.refused.Load(), Last: time.Duration(h.last.Load())}
+}
+
+// ServeHTTP answers at Path.
+func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			http.Error(w, fmt.Sprintf("internal error: %v\n%s", p, debug.Stack()), http.StatusInternalServerError)
+		}
+	}()
+	if r.URL.Path != Path {
+		http.NotFound(w, r)
+		return
+	}
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		http.Error(w, "want a review as application/json", http.StatusUnsupportedMediaType)
+		return
+	}
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	default:
+		http.Error(w, "too many reviews at once", http.StatusTooManyRequests)
+		return
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
+	if err != nil {
+		status := http.StatusBadRequest
+		if _, long := errors.AsType[*http.MaxBytesError](err); long {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, "read review: "+err.Error(), status)
+		return
+	}
+	start := time.Now()
+	review := admissionv1.AdmissionReview{}
+	if err := json.Unmarshal(body, &review); err != nil || review.Request == nil {
+		http.Error(w, "want an AdmissionReview with a request", http.StatusBadRequest)
+		return
+	}
+	answer := admissionv1.AdmissionReview{TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}}
+	if answer.Response, err = h.review(review.Request); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	answer.Response.UID = review.Request.UID
+	h.reviewed.Add(1)
+	h.last.Store(int64(time.Since(start)))
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(answer) // the only error is a reader that has gone
+}
+
+// review judges one request.
+func (h *Webhook) review(r *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
+	allowed := &admissionv1.AdmissionResponse{Allowed: true}
+	isIngress := r.Resource.Group == "networking.k8s.io" && r.Resource.Resource == "ingresses" && r.SubResource == ""
+	if !isIngress || r.Operation != admissionv1.Create && r.Operation != admissionv1.Update {
+		return allowed, nil
+	}
+	if h.InScope != nil && !h.InScope(r.Namespace) {
+		return allowed, nil
+	}
+	in := &networkingv1.Ingress{}
+	if err := json.Unmarshal(r.Object.Raw, in); err != nil {
+		return h.refuse("the object is no Ingress of networking.k8s.io/v1: " + err.Error()), nil
+	}
+	in.Namespace = r.Namespace // absent in some clients' objects
+	if in.Name == "" {
+		in.Name = r.Name
+	}
+	if in.DeletionTimestamp != nil {
+		return allowed, nil // only finalizers go
+	}
+	checked, err := h.Check(in)
+	if err != nil || !checked.Ours {
+		return allowed, err
+	}
+	return h.answer(checked.Problems), nil
+}
+
+// answer refuses what is out of service by itself and warns of the rest.
+func (h *Webhook) answer(problems []ir.Problem) *admissionv1.AdmissionResponse {
+	var refusals, warnings []string
+	for _, p := range problems {
+		switch {
+		case translate.Refuses(p):
+			refusals = append(refusals, p.String())
+		case p.Severity != ir.SeverityNotice:
+			warnings = append(warnings, p.String())
+		}
+	}
+	if len(refusals) > 0 {
+		return h.refuse(strings.Join(shorten(refusals, maxRefusals), "\n"))
+	}
+	return &admissionv1.AdmissionResponse{Allowed: true, Warnings: shorten(warnings, maxWarnings)}
+}
+
+func (h *Webhook) refuse(message string) *admissionv1.AdmissionResponse {
+	h.refused.Add(1)
+	return &admissionv1.AdmissionResponse{Result: &metav1.Status{
+		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Message: message,
+	}}
+}
+
+// shorten keeps the first lines and counts the rest.
+func shorten(lines []string, most int) []string {
+	if len(lines) <= most {
+		return lines
+	}
+	return append(lines[:most:most], fmt.Sprintf("and %d more", len(lines)-most))
+}

@@ -1,0 +1,27 @@
+package annotation
+
+// Lookup returns the row of an annotation by its name without prefix, or by an
+// alias.
+func Lookup(name string) (Row, bool) {
+	i, ok := byName[name]
+	if !ok {
+		return Row{}, false
+	}
+	return rows[i], true
+}
+
+// SetDefault gives an annotation another default: v becomes what Ingresses
+// without it have. It reports whether the annotation is supported; the error
+// is that of a bad value, which changes nothing.
+func SetDefault(name, value string, v *Values) (supported bool, err error) {
+	r, ok := Lookup(name)
+	if !ok || r.Support != Supported {
+		return false, nil
+	}
+	changed := *v
+	if err := r.parse(value, &changed); err != nil {
+		return true, err
+	}
+	*v = changed
+	return true, nil
+}

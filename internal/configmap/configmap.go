@@ -1,0 +1,262 @@
+// Package configmap is the one table of the keys of ingress-nginx's ConfigMap:
+// name, parser to a typed value, default, documentation line, and what Daemun
+// makes of the key.
+//
+//	r := configmap.Parse(ref, cm.Data)
+//	… r.Values.Settings, annotation.ParseOver(r.Values.Defaults, …)
+//
+// It turns the data of one ConfigMap into settings of all hosts and defaults
+// of annotations, plus problems. A key that is the default of an annotation is
+// parsed by the row of that annotation, so that both mean the same by the same
+// text. It knows nothing of objects other than the ConfigMap. Everything in it
+// is pure and safe for concurrent use.
+package configmap
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"daemun/internal/annotation"
+	"daemun/internal/ir"
+	"daemun/internal/nearest"
+)
+
+// The problem codes of this package.
+const (
+	// CodeDefault: a bad value was ignored, the default applies.
+	CodeDefault = "DMN0701"
+	// CodeLater: a known key that is not supported yet was ignored.
+	CodeLater = "DMN0702"
+	// CodeLaterGuard: a known key that guards something is not supported yet,
+	// so all routes answer 503.
+	CodeLaterGuard = "DMN0703"
+	// CodeUnknown: no key has this name.
+	CodeUnknown = "DMN0704"
+	// CodeSnippet: configuration text is never accepted (H9.1).
+	CodeSnippet = "DMN0705"
+	// CodeNoEffect: the key has no effect here, or no longer anywhere.
+	CodeNoEffect = "DMN0706"
+)
+
+// Support says what Daemun makes of a key.
+type Support uint8
+
+// The kinds of support: the key works; it tunes something that only nginx has;
+// it comes later; configuration text is refused; ingress-nginx has dropped it.
+const (
+	Supported Support = iota
+	Tuning
+	Later
+	Refused
+	Obsolete
+)
+
+// String returns the word of the generated documentation.
+func (s Support) String() string {
+	return [...]string{"yes", "not needed", "later", "refused", "obsolete"}[s]
+}
+
+// Row is one key. Rows are never written.
+type Row struct {
+	Name string
+	// Default is the effective value without the key, as text.
+	Default string
+	// Support is computed for the default of an annotation: as that is.
+	Support Support
+	// Guard marks what protects something: it must not be ignored.
+	Guard bool
+	// Doc is one line for people.
+	Doc string
+
+	// parse writes the value of a supported key to its place.
+	parse func(value string, v *Values) error
+	// annotation is the name of the one whose default the key is.
+	annotation string
+}
+
+// Values are the typed keys of one ConfigMap.
+type Values struct {
+	Settings ir.Settings
+	// Defaults are the values of an Ingress without annotations.
+	Defaults annotation.Values
+	// Denied: every route of every Ingress answers 503.
+	Denied bool
+	// NoAccessLog turns the access log off, whatever annotations say;
+	// DefaultBackendLog turns it on for requests that match nothing.
+	NoAccessLog, DefaultBackendLog bool
+	// MaxRisk is the highest risk of an annotation that is loaded.
+	MaxRisk annotation.Risk
+	// Blocklist are texts that no annotation may contain.
+	Blocklist []string
+	// NoTLSRedirect and NoAuth are path prefixes that are never redirected to
+	// https, and never ask for authentication.
+	NoTLSRedirect, NoAuth []string
+	// AllowedResponseHeaders are the fields that custom-headers may set.
+	AllowedResponseHeaders []string
+	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
+	// namespaces.
+	CrossNamespace bool
+	// ShutdownTimeout bounds the drain of connections.
+	ShutdownTimeout time.Duration
+
+	// nonIdempotent is settled after all keys.
+	nonIdempotent bool
+}
+
+// acmePath lets certificates be ordered.
+const acmePath = "/.well-known/acme-challenge"
+
+// Default are the values without a ConfigMap.
+func Default() Values {
+	return Values{
+		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
+		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
+		ShutdownTimeout: 240 * time.Second,
+	}
+}
+
+// Result is what Parse found.
+type Result struct {
+	Values Values
+	// Problems are sorted by key.
+	Problems []ir.Problem
+}
+
+// Parse reads the data of a ConfigMap. object is put into the problems.
+func Parse(object ir.Ref, data map[string]string) Result {
+	p := parsing{object: object}
+	p.Values = Default()
+	index := indexed()
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		value := strings.TrimSpace(data[key])
+		i, known := index[key]
+		switch {
+		case !known:
+			p.unknown(key)
+		case value != "":
+			p.use(&rows[i], value)
+		}
+	}
+	p.settle()
+	return p.Result
+}
+
+type parsing struct {
+	Result
+	object ir.Ref
+}
+
+// settle finishes what depends on several keys.
+func (p *parsing) settle() {
+	v := &p.Values
+	if v.nonIdempotent {
+		v.Defaults.Retry.On |= ir.RetryNonIdempotent
+	}
+	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
+		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
+	}
+}
+
+func (p *parsing) use(r *Row, value string) {
+	support := r.support()
+	if support != Supported && r.sameAsDefault(value) {
+		return
+	}
+	switch support {
+	case Supported:
+		if err := r.set(value, &p.Values); err != nil {
+			use := "it is ignored"
+			if r.Default != "" {
+				use = "the default " + r.Default + " applies"
+			}
+			p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))
+		}
+	case Tuning:
+		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")
+	case Obsolete:
+		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "no longer known to ingress-nginx; it has no effect and can be removed")
+	case Refused:
+		p.report(CodeSnippet, ir.SeverityError, r.Name, "configuration text for nginx is never accepted; say the same with typed keys and annotations; ignored")
+	case Later:
+		p.later(r)
+	}
+}
+
+func (p *parsing) later(r *Row) {
+	if r.Guard {
+		p.Values.Denied = true
+		p.report(CodeLaterGuard, ir.SeverityError, r.Name, "not supported yet; because it guards access, all routes of all Ingresses answer 503 until it is removed")
+		return
+	}
+	p.report(CodeLater, ir.SeverityNotice, r.Name, "not supported yet; ignored")
+}
+
+func (p *parsing) unknown(key string) {
+	known := make([]string, 0, len(rows))
+	for i := range rows {
+		known = append(known, rows[i].Name)
+	}
+	msg := "there is no key of this name; ignored"
+	if near := nearest.Name(key, known); near != "" {
+		msg += "; did you mean " + near + "?"
+	}
+	p.report(CodeUnknown, ir.SeverityWarning, key, msg)
+}
+
+func (p *parsing) report(code string, severity ir.Severity, key, message string) {
+	p.Problems = append(p.Problems, ir.Problem{Code: code, Severity: severity, Object: p.object, Field: Field(key), Message: message})
+}
+
+// Field returns the problem field of a key.
+func Field(key string) string { return "data[" + key + "]" }
+
+// support is that of the annotation whose default the key is.
+func (r *Row) support() Support {
+	if r.annotation == "" {
+		return r.Support
+	}
+	if a, ok := annotation.Lookup(r.annotation); ok && a.Support == annotation.Supported {
+		return Supported
+	}
+	return Later
+}
+
+func (r *Row) set(value string, v *Values) error {
+	if r.annotation != "" {
+		_, err := annotation.SetDefault(r.annotation, value, &v.Defaults)
+		return err
+	}
+	return r.parse(value, v)
+}
+
+// sameAsDefault reports whether a value asks for what happens anyway.
+func (r *Row) sameAsDefault(value string) bool {
+	if strings.EqualFold(value, r.Default) {
+		return true
+	}
+	want, err := strconv.ParseBool(r.Default)
+	got, err2 := strconv.ParseBool(value)
+	return err == nil && err2 == nil && want == got
+}
+
+// All returns the table in the order of the documentation, with the computed
+// support.
+func All() []Row {
+	list := slices.Clone(rows)
+	for i := range list {
+		list[i].Support = list[i].support()
+	}
+	return list
+}
+
+func indexed() map[string]int {
+	m := make(map[string]int, len(rows))
+	for i := range rows {
+		m[rows[i].Name] = i
+	}
+	return m
+}

@@ -1,0 +1,106 @@
+package configmap
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"daemun/internal/annotation"
+	"daemun/internal/ir"
+)
+
+func boolean(set func(v *Values, b bool)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		b, err := strconv.ParseBool(s)
+		if err != nil {
+			return errors.New(`is not a boolean: write "true" or "false"`)
+		}
+		set(v, b)
+		return nil
+	}
+}
+
+func integer(lowest, highest int, set func(v *Values, n int)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			return errors.New(`is not an integer: write digits only, such as "60"`)
+		}
+		if n < lowest || n > highest {
+			return fmt.Errorf("is out of range: write a number from %d to %d", lowest, highest)
+		}
+		set(v, n)
+		return nil
+	}
+}
+
+const maxSeconds = math.MaxInt64 / int(time.Second)
+
+func seconds(lowest int, set func(v *Values, d ir.Duration)) func(string, *Values) error {
+	return integer(lowest, maxSeconds, func(v *Values, n int) { set(v, ir.Duration(time.Duration(n)*time.Second)) })
+}
+
+// nginxTime reads nginx's times ("240s", "1m30s", "10"), seconds without unit.
+func nginxTime(set func(v *Values, d time.Duration)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		if n, err := strconv.Atoi(s); err == nil {
+			s = strconv.Itoa(n) + "s"
+		}
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 {
+			return errors.New(`is not a time: write a number and a unit, such as "240s" or "4m"`)
+		}
+		set(v, d)
+		return nil
+	}
+}
+
+func parseRisk(s string, v *Values) error {
+	for _, r := range []annotation.Risk{annotation.Low, annotation.Medium, annotation.High, annotation.Critical} {
+		if strings.EqualFold(s, r.String()) {
+			v.MaxRisk = r
+			return nil
+		}
+	}
+	return errors.New("is no risk: write Low, Medium, High or Critical")
+}
+
+// list reads texts with commas between them.
+func list(set func(v *Values, words []string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		var words []string
+		for word := range strings.SplitSeq(s, ",") {
+			if word = strings.TrimSpace(word); word != "" {
+				words = append(words, word)
+			}
+		}
+		slices.Sort(words)
+		set(v, slices.Compact(words))
+		return nil
+	}
+}
+
+// paths reads a list of path prefixes.
+func paths(set func(v *Values, words []string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		for word := range strings.SplitSeq(s, ",") {
+			if !strings.HasPrefix(strings.TrimSpace(word), "/") {
+				return errors.New(`is no list of paths: write paths that begin with "/", with commas between them`)
+			}
+		}
+		return list(set)(s, v)
+	}
+}
+
+func parseRedirectCode(s string, v *Values) error {
+	n, err := strconv.Atoi(s)
+	if err != nil || !slices.Contains([]int{301, 302, 307, 308}, n) {
+		return errors.New("is no redirect status: write 301, 302, 307 or 308")
+	}
+	v.Settings.HTTPRedirectCode = n
+	return nil
+}
