@@ -1,8 +1,11 @@
 package listen
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
+	"slices"
 	"strings"
 
 	"daemun/internal/canonical"
@@ -22,6 +25,25 @@ type clients struct {
 // others.
 func (c *Certificates) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	x := c.index.Load()
+	config, err := x.clientConfig(hello)
+	if x.withoutHTTP2 == nil || err != nil {
+		return config, err
+	}
+	return x.withoutHTTP2[cmp.Or(config, c.config)], nil
+}
+
+// withoutHTTP2 makes the configurations that do not offer HTTP/2 of those that
+// do.
+func (c *Certificates) withoutHTTP2(made *clients) map[*tls.Config]*tls.Config {
+	all := map[*tls.Config]*tls.Config{}
+	for _, config := range append(slices.Collect(maps.Values(made.byPrint)), c.config) {
+		all[config] = config.Clone()
+		all[config].NextProtos = []string{"http/1.1"}
+	}
+	return all
+}
+
+func (x *index) clientConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	if len(x.clients.byPrint) == 0 {
 		return nil, nil
 	}
