@@ -25,9 +25,9 @@ type clients struct {
 // others.
 func (c *Certificates) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	x := c.index.Load()
-	config, err := x.clientConfig(hello)
-	if x.withoutHTTP2 == nil || err != nil {
-		return config, err
+	config := x.clientConfig(hello)
+	if x.withoutHTTP2 == nil {
+		return config, nil
 	}
 	return x.withoutHTTP2[cmp.Or(config, c.config)], nil
 }
@@ -43,26 +43,26 @@ func (c *Certificates) withoutHTTP2(made *clients) map[*tls.Config]*tls.Config {
 	return all
 }
 
-func (x *index) clientConfig(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+func (x *index) clientConfig(hello *tls.ClientHelloInfo) *tls.Config {
 	if len(x.clients.byPrint) == 0 {
-		return nil, nil
+		return nil
 	}
 	name, ok := canonical.HostString(hello.ServerName)
 	if !ok {
-		return x.clients.fallback, nil
+		return x.clients.fallback
 	}
 	if config := x.clients.exact[name]; config != nil {
-		return config, nil
+		return config
 	}
 	if _, taken := x.exact[name]; taken {
-		return nil, nil // a host of its own
+		return nil // a host of its own
 	}
 	if _, rest, ok := strings.Cut(name, "."); ok {
 		if _, taken := x.wildcard[rest]; taken {
-			return x.clients.wildcard[rest], nil
+			return x.clients.wildcard[rest]
 		}
 	}
-	return x.clients.fallback, nil
+	return x.clients.fallback
 }
 
 // clientsOf collects the hosts of cfg. Each set of CAs has a configuration, and
