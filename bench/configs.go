@@ -79,22 +79,24 @@ spec:
   %s
 ---`
 
-// manySliceDocument: Service, port, endpoints.
+// manySliceDocument: Service, port, endpoints. The second port is for those who
+// have one.
 const manySliceDocument = `
 apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: %[1]s-1, labels: {kubernetes.io/service-name: %[1]s}}
 addressType: IPv4
-ports: [{name: http, port: %[2]s}]
+ports: [{name: http, port: %[2]s}, {name: more, port: %[2]s}]
 endpoints:%[3]s
 ---`
 
+// movedDocuments: a second port.
 const movedDocuments = `
 apiVersion: v1
 kind: Service
 metadata: {name: moved}
 spec:
-  ports: [{name: http, port: 80}]
+  ports: [{name: http, port: 80}, {name: more, port: %d}]
 ---
 apiVersion: v1
 kind: Service

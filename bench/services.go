@@ -58,6 +58,10 @@ func (l *lab) services() ([]figure, error) {
 			seen[n] = append(seen[n], t)
 		}
 	}
+	edits, err := l.secondPorts(dir, w[0].at)
+	if err != nil {
+		return nil, err
+	}
 	figures := []figure{
 		{"5,000 Services with 20,000 endpoints in 100 files: start to ready", ready.Round(time.Millisecond).String()},
 		{"5,000 Services: resident memory then", resident},
@@ -65,13 +69,36 @@ func (l *lab) services() ([]figure, error) {
 	for n, one := range w {
 		figures = append(figures, figure{fmt.Sprintf("5,000 Services: change of an endpoint in a file to its effect on %s (%d times)", one.name, flips), middle(seen[n])})
 	}
-	return figures, nil
+	return append(figures, figure{"5,000 Services: edit of a port in a file to its effect on a new connection", middle(edits)}), nil
+}
+
+// secondPorts changes the number of a port until a connection to the new one
+// succeeds.
+func (l *lab) secondPorts(dir, address string) ([]time.Duration, error) {
+	var edits []time.Duration
+	for i := range changes {
+		port := 100 + i
+		took, err := l.effect(func() error { return writeSecondPort(dir, port) }, func() bool {
+			conn, err := net.DialTimeout("tcp", net.JoinHostPort(address, fmt.Sprint(port)), time.Second)
+			if err != nil {
+				return false
+			}
+			conn.Close()
+			return true
+		})
+		if err != nil {
+			return nil, fmt.Errorf("edit of a port of a Service: %w", err)
+		}
+		edits = append(edits, took)
+	}
+	return edits, nil
 }
 
 // watcher is one way to see where the Service "moved" leads to: it returns the
 // address of the server.
 type watcher struct {
 	name string
+	at   string // the address that is asked
 	look func() string
 }
 
@@ -85,15 +112,15 @@ func watchers(d *daemunUp) ([]watcher, error) {
 	}
 	fresh := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	return []watcher{
-		{"a new connection to the cluster IP", func() string { _, text := fetch(fresh, "http://"+address[0]+"/", ""); return text }},
-		{"a question for the headless name", func() string {
+		{"a new connection to the cluster IP", address[0], func() string { _, text := fetch(fresh, "http://"+address[0]+"/", ""); return text }},
+		{"a question for the headless name", d.dns, func() string {
 			found, err := resolver.LookupHost(context.Background(), "moved-headless.default.svc.cluster.local.")
 			if err != nil || len(found) != 1 {
 				return ""
 			}
 			return found[0]
 		}},
-		{"a request through an Ingress", func() string { _, text := d.get("moved.test", "/"); return text }},
+		{"a request through an Ingress", d.http, func() string { _, text := d.get("moved.test", "/"); return text }},
 	}, nil
 }
 
@@ -171,7 +198,7 @@ func writeServices(dir string, t *twinServers) error {
 			return err
 		}
 	}
-	if err := replace(filepath.Join(dir, "moved.yaml"), []byte(movedDocuments)); err != nil {
+	if err := writeSecondPort(dir, 81); err != nil {
 		return err
 	}
 	return writeMoved(dir, t.hosts[1], t.port)
@@ -184,6 +211,10 @@ func endpointsOf(service int) string {
 		fmt.Fprintf(&b, "\n  - {addresses: [127.10.%d.%d], conditions: {ready: true}}", n/250, n%250+1)
 	}
 	return b.String()
+}
+
+func writeSecondPort(dir string, port int) error {
+	return replace(filepath.Join(dir, "moved.yaml"), fmt.Appendf(nil, movedDocuments, port))
 }
 
 // writeMoved writes the one file that changes: the slices of both Services.

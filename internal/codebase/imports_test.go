@@ -76,7 +76,6 @@ func importRules() []rule {
 		"ir",
 		"l4",
 		"policy",
-		"upstream",
 		"variable",
 	}
 	return []rule{
@@ -85,13 +84,15 @@ func importRules() []rule {
 		{dataSide, []string{"daemun/internal/store", "daemun/internal/translate", "daemun/internal/annotation", "daemun/internal/manifest", "daemun/internal/standalone", "daemun/internal/control"}, "the data side is driven by the control side, never the other way"},
 		{dataSide, []string{"github.com/spf13/", "go.opentelemetry.io/"}, "command line and exporters are edges"},
 		{bare, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
-		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream"}, "layer 4 knows nothing above TCP and UDP"},
+		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream", "daemun/internal/dns"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
 		{[]string{"http1"}, []string{"daemun/internal/"}, "the codec knows octets only"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
 		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
-		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
+		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
+		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
+		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},
@@ -130,6 +131,22 @@ func TestOneUserOfClientGo(t *testing.T) {
 		for _, dep := range p.Imports {
 			if strings.HasPrefix(dep, "k8s.io/client-go") && p.ImportPath != "daemun/internal/kube" {
 				t.Errorf("%s imports %s: only internal/kube speaks to an API server", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+// TestDirectImports is for packages that use the Framer of golang.org/x/net: its
+// package holds a server, too, so that net/http comes with it unasked.
+func TestDirectImports(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t) {
+		if p.ImportPath != "daemun/internal/http2" && p.ImportPath != "daemun/internal/upstream" {
+			continue
+		}
+		for _, dep := range p.Imports {
+			if dep == "net/http" || strings.HasPrefix(dep, "github.com/prometheus/") {
+				t.Errorf("%s imports %s: the hot path has its own codec and counters", p.ImportPath, dep)
 			}
 		}
 	}

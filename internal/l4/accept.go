@@ -174,6 +174,7 @@ func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr) unix.Errno {
 	target := l.server.loops[l.next]
 	l.next = (l.next + 1) % len(l.server.loops)
 	c := &conn{loop: target, deadline: l.now.Add(l.server.config.DialTimeout)}
+	c.mayBeItself = to.to.Addr() == sources[0] || to.to.Addr() == usualSource(to.to.Addr())
 	c.sides[clientSide].reg = registration{owner: c, fd: client, side: clientSide}
 	c.sides[endpointSide].reg = registration{owner: c, fd: fd, side: endpointSide}
 	target.listMu.Lock()
@@ -201,7 +202,7 @@ func noRoom(e unix.Errno) bool {
 // its clients wait in the queue, nothing spins. One of them is told that there
 // is no room (H11.10), so that a shortage that lasts does not look like silence.
 func (l *loop) pause(r *registration, e unix.Errno) {
-	if r.paused {
+	if r.paused || r.fd < 0 {
 		return
 	}
 	l.count.acceptErrors.Add(1)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -135,8 +136,9 @@ func newLoop(s *Server) (*loop, error) {
 
 // run returns when the loop's file is closed.
 func (l *loop) run() {
-	var ready int
+	var ready, asked int
 	poll := func(uintptr) bool {
+		asked++
 		ready = epollPoll(l.epoll, l.events[:])
 		return ready > 0
 	}
@@ -146,17 +148,15 @@ func (l *loop) run() {
 	due := time.Now().Add(tick)
 	_ = l.file.SetReadDeadline(due) // fails when closed, as Read then does
 	for batch := 0; ; batch++ {
-		// Before it waits: a busy loop finds more, and with connections pending
-		// it must not wait.
-		ready = epollPoll(l.epoll, l.events[:])
-		if ready == 0 && len(l.pending) == 0 {
-			err := l.raw.Read(poll)
-			if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-				return
-			}
-		} else if batch%16 == 0 {
-			// A loop that never waits must not keep a processor from the
-			// goroutines of other listeners.
+		ready, asked = 0, 0
+		if len(l.pending) > 0 {
+			poll(0) // there is something to do whatever it finds
+		} else if err := l.raw.Read(poll); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
+		if asked == 1 && batch%16 == 0 {
+			// It did not wait. A loop that never does must not keep a processor
+			// from the goroutines of other listeners.
 			runtime.Gosched()
 		}
 		l.mu.Lock()
@@ -196,15 +196,46 @@ func (l *loop) dispatch(ready int) {
 		if r == nil || r.generation != uint32(e.Pad) {
 			continue // of a descriptor that was closed meanwhile
 		}
-		r.owner.ready(l, r.side, e.Events)
+		l.deliver(r.owner, r.side, e.Events)
 	}
 	l.pending, l.spare = l.spare[:0], l.pending
 	for i, c := range l.spare {
 		l.spare[i] = nil
 		c.queued = false
-		if !c.closed {
-			c.move(l)
+		l.deliver(c, clientSide, 0)
+	}
+}
+
+// deliver tells an owner of an event. A panic costs one connection or flow, or
+// keeps a frontend from taking more until the next tick (H6.20).
+func (l *loop) deliver(to pollable, side int, events uint32) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
 		}
+		l.count.panics.Add(1)
+		l.server.logger.Error("layer 4 panicked", "panic", p, "stack", string(debug.Stack()))
+		l.contain(to)
+	}()
+	to.ready(l, side, events)
+}
+
+// contain ends what panicked, so that it does not panic again at once.
+func (l *loop) contain(p pollable) {
+	switch p := p.(type) {
+	case *conn:
+		if !p.closed {
+			p.cut()
+		}
+	case *flow:
+		p.end(l)
+	case *checkConn:
+		p.close()
+	case *frontend:
+		l.pause(&p.reg, 0)
+	case *healthCheck:
+		l.pause(&p.reg, 0)
 	}
 }
 

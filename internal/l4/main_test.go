@@ -11,5 +11,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(shortageEnv) != "" {
 		os.Exit(shortageHelper())
 	}
+	if os.Getenv(permissionEnv) != "" {
+		os.Exit(permissionHelper())
+	}
 	goleak.VerifyTestMain(m)
 }

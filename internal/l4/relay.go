@@ -27,9 +27,11 @@ type conn struct {
 	sides      [2]side
 	deadline   time.Time // of the dial
 	connected  bool
-	aged       bool // has seen a tick
-	queued     bool // in loop.pending
-	closed     bool
+	// mayBeItself: source and endpoint have the same address.
+	mayBeItself bool
+	aged        bool // has seen a tick
+	queued      bool // in loop.pending
+	closed      bool
 }
 
 // side is one of the two sockets.
@@ -88,7 +90,8 @@ func (c *conn) ready(l *loop, which int, events uint32) {
 // finishDial takes the first event of the endpoint's socket: connected or
 // failed. A failure becomes a reset of the client; there is no second attempt.
 func (c *conn) finishDial(l *loop, events uint32) bool {
-	if events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 && takeError(c.sides[endpointSide].reg.fd) != 0 {
+	fd := c.sides[endpointSide].reg.fd
+	if events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 && takeError(fd) != 0 || c.mayBeItself && connectedToItself(fd) {
 		l.count.dialFailed.Add(1)
 		c.reset(endpointSide)
 		return false

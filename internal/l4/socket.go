@@ -135,6 +135,28 @@ func takeError(fd int) unix.Errno {
 	return unix.Errno(value)
 }
 
+// connectedToItself says whether a socket is its own peer: TCP allows that when
+// nobody listens and the kernel happens to choose the port that is dialled.
+func connectedToItself(fd int) bool {
+	here, err := unix.Getsockname(fd)
+	if err != nil {
+		return false
+	}
+	there, err := unix.Getpeername(fd)
+	if err != nil {
+		return false
+	}
+	switch h := here.(type) {
+	case *unix.SockaddrInet4:
+		t, ok := there.(*unix.SockaddrInet4)
+		return ok && t.Port == h.Port && t.Addr == h.Addr
+	case *unix.SockaddrInet6:
+		t, ok := there.(*unix.SockaddrInet6)
+		return ok && t.Port == h.Port && t.Addr == h.Addr
+	}
+	return false
+}
+
 // message is struct mmsghdr.
 type message struct {
 	header unix.Msghdr

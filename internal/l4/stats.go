@@ -22,7 +22,7 @@ type counters struct {
 	toEndpoints, toClients                   atomic.Uint64
 	flows, flowsRefused, flowsEvicted        atomic.Uint64
 	datagramsIn, datagramsOut, datagramsLost atomic.Uint64
-	checks                                   atomic.Uint64
+	checks, panics                           atomic.Uint64
 	refused                                  [refusals]atomic.Uint64
 
 	_ [64]byte // the next loop's are not in the same cache line
@@ -61,6 +61,8 @@ type Stats struct {
 
 	// HealthChecks were answered.
 	HealthChecks uint64
+	// Panics are our mistakes; each cost one connection.
+	Panics uint64
 }
 
 // Refused counts by reason.
@@ -88,6 +90,7 @@ func (s *Server) Stats() Stats {
 		st.DatagramsOut += c.datagramsOut.Load()
 		st.DatagramsLost += c.datagramsLost.Load()
 		st.HealthChecks += c.checks.Load()
+		st.Panics += c.panics.Load()
 		st.Refused.NoEndpoint += c.refused[refusedNoEndpoint].Load()
 		st.Refused.Policy += c.refused[refusedByPolicy].Load()
 		st.Refused.SourceRange += c.refused[refusedBySource].Load()

@@ -279,3 +279,34 @@ func TestDialFilterRefuses(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 }
+
+// H6.20: a panic costs one connection.
+func TestH6_20PanicCostsOneConnection(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	a := l.endpoint(port(l.podA(0)))
+	s := l.start(Config{loops: 1}, l.network(l.service(ir.TCP, l.ready(a))))
+	kept, lost := l.dial(l.podA(1), port(l.cluster())), l.dial(l.podA(1), port(l.cluster()))
+	for _, c := range []*client{kept, lost} {
+		if _, _, err := c.hello(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.loops[0].mu.Lock()
+	s.loops[0].copied = nil // what is read next has nowhere to go
+	s.loops[0].mu.Unlock()
+	lost.Write([]byte("x"))
+	if _, err := lost.r.ReadByte(); failure(err) != "reset" {
+		t.Errorf("%v", err)
+	}
+	s.loops[0].mu.Lock()
+	s.loops[0].prepare()
+	s.loops[0].mu.Unlock()
+	kept.Write([]byte("x"))
+	if b, err := kept.r.ReadByte(); b != 'x' || err != nil {
+		t.Errorf("%q, %v", b, err)
+	}
+	if st := s.Stats(); st.Panics != 1 {
+		t.Errorf("%+v", st)
+	}
+}

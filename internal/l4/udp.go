@@ -201,8 +201,12 @@ func (w *flow) ready(l *loop, _ int, _ uint32) {
 // dropStale ends the flows whose endpoint no longer serves; their next
 // datagram chooses anew. The caller holds loop.mu.
 func (f *frontend) dropStale(l *loop) {
+	if len(f.flows) == 0 {
+		return
+	}
+	serving := f.plan.rules.serving()
 	for _, w := range f.flows {
-		if !f.plan.rules.serves(w.to) {
+		if !serving[w.to] {
 			w.end(l)
 		}
 	}

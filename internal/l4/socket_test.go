@@ -80,6 +80,27 @@ func TestIPv6Filter(t *testing.T) {
 	c.Close()
 }
 
+// TestConnectedToItself makes such a socket on purpose.
+func TestConnectedToItself(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	self := port(l.podA(0))
+	fd, e := newSocket(true, unix.SOCK_STREAM)
+	if e != 0 {
+		t.Fatal(e)
+	}
+	defer unix.Close(fd)
+	if e := bindTo(fd, self); e != 0 {
+		t.Fatal(e)
+	}
+	if e := connectTo(fd, self); e != 0 && e != unix.EINPROGRESS {
+		t.Fatal(e)
+	}
+	if !connectedToItself(fd) {
+		t.Error("not recognised")
+	}
+}
+
 // TestAddresses: what is written for the kernel is read back the same.
 func TestAddresses(t *testing.T) {
 	t.Parallel()
