@@ -352,9 +352,7 @@ func TestPublishedPorts(t *testing.T) {
 		_, problems := i.admin("/api/v1/problems")
 		t.Errorf("the port %s is not open at once: %s", free, problems)
 	}
-	if code, body := i.admin("/api/v1/problems"); !strings.Contains(body, "is not a port") {
-		t.Errorf("problems: %d %s", code, body)
-	}
+	await(t, "problem", func() bool { _, body := i.admin("/api/v1/problems"); return strings.Contains(body, "is not a port") })
 	api.Put(t, ports(nil))
 	await(t, "end of the port", func() bool { return !open() })
 	api.Put(t, ports(map[string]string{free: "shop/queue:5672"}))
