@@ -44,8 +44,6 @@ func acceptedFlags() []accepted {
 		{"enable-ssl-chain-completion", false, "certificates are served as they are in their Secrets; put the intermediate ones there", true},
 		{"enable-ssl-passthrough", false, "TLS is always ended here", true},
 		{"enable-topology-aware-routing", false, "endpoints of all zones are used", true},
-		{"tcp-services-configmap", "", "TCP services are not served yet", true},
-		{"udp-services-configmap", "", "UDP services are not served yet", true},
 		{"maxmind-edition-ids", "GeoLite2-City,GeoLite2-ASN", noGeoIP, true},
 		{"maxmind-license-key", "", noGeoIP, true},
 		{"maxmind-mirror", "", noGeoIP, true},

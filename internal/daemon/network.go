@@ -141,8 +141,9 @@ func (n *serviceNetwork) problems() []ir.Problem {
 }
 
 // layer4 is what /metrics shows of connections and flows.
-func (n *serviceNetwork) layer4() metrics.Layer4 {
-	s := n.l4.Stats()
+func (n *serviceNetwork) layer4() metrics.Layer4 { return layer4Metrics(n.l4.Stats()) }
+
+func layer4Metrics(s l4.Stats) metrics.Layer4 {
 	return metrics.Layer4{
 		Frontends: s.Frontends, Listening: s.Listening, Failed: s.Failed,
 		Connections: s.Connections, OpenConnections: s.OpenConnections, DialFailures: s.DialFailures,
