@@ -131,7 +131,7 @@ func TestConnections(t *testing.T) {
 		{"tcp://alias:5432", "", "an alias of db.example.com: DNS answers with that name, and the connection does not pass here"},
 		{"tcp://azure:80", "", "reset: no endpoint may be reached through a Service: the metadata service of a cloud is never a backend"},
 	} {
-		c, err := in.Follow(explain.ConnectionRequest{URL: tt.url, Client: tt.client})
+		c, err := in.ExplainConnection(explain.ConnectionRequest{URL: tt.url, Client: tt.client})
 		got := ""
 		if err != nil {
 			got = "error: " + err.Error()
