@@ -142,6 +142,11 @@ func (c *connection) byName(host, port string, client netip.Addr) error {
 	switch {
 	case s.ExternalName != "":
 		c.Names, c.Service = []string{s.ExternalName}, s.Ref()
+		if _, err := netip.ParseAddr(s.ExternalName); err == nil { // services §10.2
+			c.Names, c.Hint = nil, "write a DNS name as externalName, or a Service without selector and an EndpointSlice with the address"
+			c.Result = "an alias of " + s.ExternalName + ", which is an address and no name: the name does not exist (NXDOMAIN)"
+			return nil
+		}
 		c.Result = "an alias of " + s.ExternalName + ": DNS answers with that name, and the connection does not pass here"
 		return nil
 	case s.Headless:

@@ -78,6 +78,11 @@ spec: {type: ExternalName, externalName: db.example.com}
 ---
 apiVersion: v1
 kind: Service
+metadata: {name: address}
+spec: {type: ExternalName, externalName: 192.0.2.1}
+---
+apiVersion: v1
+kind: Service
 metadata: {name: wrong}
 spec: {ports: [{port: 0}]}
 ---
@@ -114,7 +119,7 @@ func TestConnections(t *testing.T) {
 		{"tcp://web", "", "error: Service default/web: say which port behind the name; its ports are 80/TCP (http)"},
 		{"tcp://web:htpp", "", `error: Service default/web has no TCP port "htpp"; its ports are 80/TCP (http)`},
 		{"tcp://emty:80", "", `error: there is no Service "emty" in namespace "default"; did you mean "empty"?`},
-		{"tcp://wrong:80", "", `error: there is no Service "wrong" in namespace "default"; its manifest is not used: stdin:66:23: Service default/wrong: spec.ports[0].port: 0 is not allowed: a port is a number from 1 to 65535 [DMN0106]`},
+		{"tcp://wrong:80", "", `error: there is no Service "wrong" in namespace "default"; its manifest is not used: stdin:71:23: Service default/wrong: spec.ports[0].port: 0 is not allowed: a port is a number from 1 to 65535 [DMN0106]`},
 		{"tcp://web.svc:80", "", `error: there is no Service "web" in namespace "svc"`},
 		{"tcp://a.b.c:80", "", `error: "a.b.c": want NAME.NAMESPACE, NAME.NAMESPACE.svc or NAME.NAMESPACE.svc.cluster.local`},
 		{"tcp://", "", `error: "tcp://": want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp`},
@@ -129,6 +134,7 @@ func TestConnections(t *testing.T) {
 		{"tcp://empty:80", "", "refused: the Service has no endpoints"},
 		{"tcp://db:5432", "", "the Service is headless: DNS answers with the address of its only ready endpoint, and the client connects to it directly"},
 		{"tcp://alias:5432", "", "an alias of db.example.com: DNS answers with that name, and the connection does not pass here"},
+		{"tcp://address:5432", "", "an alias of 192.0.2.1, which is an address and no name: the name does not exist (NXDOMAIN)"},
 		{"tcp://azure:80", "", "reset: no endpoint may be reached through a Service: the metadata service of a cloud is never a backend"},
 	} {
 		c, err := in.ExplainConnection(explain.ConnectionRequest{URL: tt.url, Client: tt.client})
