@@ -44,8 +44,6 @@ func acceptedFlags() []accepted {
 		{"enable-ssl-chain-completion", false, "certificates are served as they are in their Secrets; put the intermediate ones there", true},
 		{"enable-ssl-passthrough", false, "TLS is always ended here", true},
 		{"enable-topology-aware-routing", false, "endpoints of all zones are used", true},
-		{"tcp-services-configmap", "", "TCP services are not served yet", true},
-		{"udp-services-configmap", "", "UDP services are not served yet", true},
 		{"maxmind-edition-ids", "GeoLite2-City,GeoLite2-ASN", noGeoIP, true},
 		{"maxmind-license-key", "", noGeoIP, true},
 		{"maxmind-mirror", "", noGeoIP, true},
@@ -64,12 +62,26 @@ func acceptedFlags() []accepted {
 func logFlags() []accepted {
 	const why = "Daemun logs to standard error, one line per event"
 	return []accepted{
-		{"add-dir-header", false, why, false}, {"add_dir_header", false, why, false},
-		{"alsologtostderr", false, why, false}, {"logtostderr", true, why, false}, {"one-output", false, why, false}, {"one_output", false, why, false},
-		{"log-backtrace-at", "", why, false}, {"log_backtrace_at", "", why, false}, {"log-dir", "", why, false}, {"log_dir", "", why, false},
-		{"log-file", "", why, false}, {"log_file", "", why, false}, {"log-file-max-size", "1800", why, false}, {"log_file_max_size", "1800", why, false},
-		{"skip-headers", false, why, false}, {"skip_headers", false, why, false}, {"skip-log-headers", false, why, false}, {"skip_log_headers", false, why, false},
-		{"stderrthreshold", "2", why, false}, {"vmodule", "", why, false},
+		{"add-dir-header", false, why, false},
+		{"add_dir_header", false, why, false},
+		{"alsologtostderr", false, why, false},
+		{"logtostderr", true, why, false},
+		{"one-output", false, why, false},
+		{"one_output", false, why, false},
+		{"log-backtrace-at", "", why, false},
+		{"log_backtrace_at", "", why, false},
+		{"log-dir", "", why, false},
+		{"log_dir", "", why, false},
+		{"log-file", "", why, false},
+		{"log_file", "", why, false},
+		{"log-file-max-size", "1800", why, false},
+		{"log_file_max_size", "1800", why, false},
+		{"skip-headers", false, why, false},
+		{"skip_headers", false, why, false},
+		{"skip-log-headers", false, why, false},
+		{"skip_log_headers", false, why, false},
+		{"stderrthreshold", "2", why, false},
+		{"vmodule", "", why, false},
 	}
 }
 

@@ -175,16 +175,43 @@ var rows = []Row{
 	{Name: "block-referers", Support: Later, Guard: true, Doc: "Referers that get 403."},
 	{Name: "whitelist-source-range", Guard: true, annotation: "allowlist-source-range"},
 	{Name: "denylist-source-range", Guard: true, annotation: "denylist-source-range"},
-	{Name: "global-auth-url", Support: Later, Guard: true, Doc: "Service that decides about each request."},
-	{Name: "global-auth-method", Support: Later, Guard: true, Doc: "Method of the request to global-auth-url."},
-	{Name: "global-auth-signin", Support: Later, Guard: true, Doc: "Where a client without credentials is redirected to."},
-	{Name: "global-auth-signin-redirect-param", Default: "rd", Support: Later, Doc: "Query parameter with the original URL."},
-	{Name: "global-auth-response-headers", Support: Later, Doc: "Fields copied from its answer."},
-	{Name: "global-auth-request-redirect", Support: Later, Doc: "Value of X-Auth-Request-Redirect."},
+	{
+		Name: "global-auth-url", Guard: true, parse: globalAuth("auth-url"),
+		Doc: "Service that is asked about each request of every Ingress without one of its own.",
+	},
+	{
+		Name: "global-auth-method", parse: globalAuth("auth-method"),
+		Doc: "Method of the request to it.",
+	},
+	{
+		Name: "global-auth-signin", parse: globalAuth("auth-signin"),
+		Doc: "Where a client without credentials is redirected to.",
+	},
+	{
+		Name: "global-auth-signin-redirect-param", Default: "rd", parse: globalAuth("auth-signin-redirect-param"),
+		Doc: "Query parameter with the original URL.",
+	},
+	{
+		Name: "global-auth-response-headers", parse: globalAuth("auth-response-headers"),
+		Doc: "Fields of its answer that the backend gets.",
+	},
+	{
+		Name: "global-auth-request-redirect", parse: globalAuth("auth-request-redirect"),
+		Doc: "Value of X-Auth-Request-Redirect.",
+	},
 	{Name: "global-auth-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "global-auth-cache-key", Support: Later, Doc: "Key of the cache of its answers."},
-	{Name: "global-auth-cache-duration", Default: "200 202 401 5m", Support: Later, Doc: "Time its answers are cached."},
-	{Name: "global-auth-always-set-cookie", Default: "false", Support: Later, Doc: "Passes its cookies on at any status."},
+	{
+		Name: "global-auth-cache-key", parse: globalAuth("auth-cache-key"),
+		Doc: "Keeps its answers by this text with variables.",
+	},
+	{
+		Name: "global-auth-cache-duration", Default: "200 202 401 5m", parse: globalAuth("auth-cache-duration"),
+		Doc: "How long its answers are kept.",
+	},
+	{
+		Name: "global-auth-always-set-cookie", Default: "false", parse: globalAuth("auth-always-set-cookie"),
+		Doc: "Passes its cookies on at any status.",
+	},
 	{
 		Name: "no-auth-locations", Default: "/.well-known/acme-challenge", parse: paths(func(v *Values, list []string) { v.NoAuth = list }),
 		Doc: "Path prefixes without authentication.",

@@ -41,6 +41,8 @@ type ControllerConfig struct {
 	SyncEvents bool
 
 	Webhook WebhookConfig
+	// Published are TCP and UDP ports that lead to Services.
+	Published PublishedConfig
 
 	// HealthPath is another path for /healthz.
 	HealthPath string
@@ -112,7 +114,7 @@ func newController(c ControllerConfig) (*controller, error) {
 	d.gateway = newGateway(c.GatewayConfig, d.edges())
 	d.source = kube.NewSource(kube.SourceConfig{
 		Cluster: d.cluster, Store: d.store, Scope: c.Scope, AnnotationsPrefix: c.Translate.AnnotationsPrefix,
-		Extra: namedObjects(c.Translate, c.Status.Service), Logger: d.logger,
+		Extra: append(namedObjects(c.Translate, c.Status.Service), c.Published.objects()...), Logger: d.logger,
 	})
 	d.newWriters()
 	for _, text := range c.Notices {
@@ -136,7 +138,11 @@ func (d *controller) openOwnSockets() (err error) {
 	if d.webhook, err = d.openWebhook(d.Webhook, d.source.InScope); err != nil {
 		return err
 	}
-	return d.openAdmin()
+	if err := d.openAdmin(); err != nil {
+		return err
+	}
+	d.published, err = d.openPublished(d.Published)
+	return err
 }
 
 func (d *controller) closeSockets() {
@@ -147,18 +153,19 @@ func (d *controller) closeSockets() {
 	if d.webhook != nil {
 		d.webhook.listener.Close()
 	}
+	d.published.close()
 }
 
 func (d *controller) edges() edges {
 	return edges{
 		say:       func(line string) { d.logger.Info(line) },
 		locate:    func(store.Key, string) (manifest.Position, bool) { return manifest.Position{}, false },
-		sources:   []problemSource{func() []ir.Problem { return d.source.Problems() }},
+		sources:   []problemSource{func() []ir.Problem { return append(d.source.Problems(), d.published.problems()...) }},
 		changed:   d.logProblems,
 		starting:  "not everything has been read from the API server yet",
 		namespace: d.Self.Namespace, class: d.Translate.Controllers[0], pod: d.Self.Name,
 		refuse:     refuseLoopback,
-		published:  func(s control.State) { d.published(s) },
+		tableLive:  func(s control.State) { d.tableIsLive(s) },
 		leader:     func() (string, bool) { return d.Election.ID, d.leading() },
 		health:     func() error { return d.readiness() },
 		healthPath: d.HealthPath, restricted: true, withoutMetrics: !d.Metrics,
@@ -202,8 +209,9 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	members.start("events", d.events.Run)
 	members.start("election", d.lead)
 	d.logger.Info("reading from the API server", "host", d.cluster.Host)
-	if err := d.begin(ctx, members); err != nil || d.listeners.Load() == nil {
+	if err := d.begin(ctx, members); err != nil || !d.ready.Load() {
 		d.closeSockets()
+		d.upstreams.Close()
 		return errors.Join(err, members.stop())
 	}
 	select {
@@ -234,6 +242,9 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 	}
 	close(d.first)
 	d.startTraffic(members)
+	if err := d.published.start(members); err != nil {
+		return err
+	}
 	d.ready.Store(true)
 	a, s := d.addresses(), d.loop.State()
 	d.logger.Info("ready", "http", a.HTTP, "https", a.HTTPS, "admin", a.Admin, "ingresses", len(s.Accepted),

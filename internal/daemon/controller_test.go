@@ -7,17 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -318,4 +321,57 @@ func TestControllerSaysWhyItDoesNotStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPublishedPorts: entries of the ConfigMap open and close ports. The
+// endpoint is one that is never dialled.
+func TestPublishedPorts(t *testing.T) {
+	t.Parallel()
+	api := kubetest.New(t)
+	ports := func(data map[string]string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "infra", Name: "tcp"}, Data: data}
+	}
+	free := freePort(t)
+	api.Put(t, ports(map[string]string{free: "shop/queue:5672", "http": "x"}))
+	api.Put(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "queue"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 5672}}}})
+	ep := &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: "shop", Name: "queue-1", Labels: map[string]string{discoveryv1.LabelServiceName: "queue"}},
+		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"169.254.1.1"}}}, Ports: []discoveryv1.EndpointPort{{Port: new(int32(5672))}},
+	}
+	api.Put(t, ep)
+	i := serve(t, api, func(c *ControllerConfig) { c.Published.TCP = "infra/tcp" })
+	open := func() bool {
+		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", free))
+		if err == nil {
+			c.Close()
+		}
+		// It may be reset at once, as its endpoint cannot be dialled.
+		return !errors.Is(err, syscall.ECONNREFUSED)
+	}
+	if !open() {
+		_, problems := i.admin("/api/v1/problems")
+		t.Errorf("the port %s is not open at once: %s", free, problems)
+	}
+	await(t, "problem", func() bool { _, body := i.admin("/api/v1/problems"); return strings.Contains(body, "is not a port") })
+	api.Put(t, ports(nil))
+	await(t, "end of the port", func() bool { return !open() })
+	api.Put(t, ports(map[string]string{free: "shop/queue:5672"}))
+	await(t, "port again", open)
+	api.Delete(t, ep)
+	await(t, "end of a port without endpoints", func() bool { return !open() })
+}
+
+// freePort returns one that nobody has now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

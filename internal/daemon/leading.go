@@ -97,8 +97,8 @@ func (d *controller) clearStatus(ctx context.Context) {
 	d.status.Clear(ctx)
 }
 
-// published follows a new table.
-func (d *controller) published(s control.State) {
+// tableIsLive follows a new table.
+func (d *controller) tableIsLive(s control.State) {
 	d.status.Changed()
 	if d.SyncEvents {
 		d.synced.update(s.Accepted, d.store.View().Ingresses, d.events.Accepted)
