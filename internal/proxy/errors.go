@@ -17,7 +17,7 @@ const errorPage = 1 << 20
 // replaces reports whether a status is replaced by what the error backend of the
 // route says (custom-http-errors, §11.3).
 func (x *exchange) replaces(status int) bool {
-	if x.policies == nil || x.policies.Errors == nil || x.replacing {
+	if x.policies == nil || x.policies.Errors == nil || x.replacing || x.isGRPC() {
 		return false
 	}
 	_, listed := slices.BinarySearch(x.policies.Errors.Statuses, status)
@@ -36,7 +36,7 @@ func (x *exchange) replaceError(status int) bool {
 	s := &subrequest{
 		server: x.c.server, backend: x.match.Route.ErrorBackend, method: string(x.req.Method), octets: x.appendErrorRequest(status),
 		connect: policies.ConnectTimeout.D(), patience: policies.ReadTimeout.D(), wanted: errorPage,
-		using: func(up *upstream.Conn) { x.c.upstream.Store(up) },
+		using: func(up *upstream.Conn) { x.c.use(up) },
 	}
 	var fields []ir.Field
 	code := 0

@@ -48,7 +48,7 @@ func (x *exchange) serviceRequest() (s *subrequest, ok bool) {
 	s = &subrequest{
 		server: x.c.server, tls: e.IR.TLS, method: e.IR.Method,
 		connect: policies.ConnectTimeout.D(), patience: policies.ReadTimeout.D(),
-		using: func(up *upstream.Conn) { x.c.upstream.Store(up) },
+		using: func(up *upstream.Conn) { x.c.use(up) },
 	}
 	if s.method == "" {
 		s.method = "GET"

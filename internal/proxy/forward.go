@@ -187,7 +187,7 @@ func dialFailure(err error) failure {
 // attempt of its own.
 func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn, failure) {
 	for {
-		x.c.upstream.Store(up)
+		x.c.use(up)
 		x.cutShort = false
 		sent, err := x.sendAndAwait(up)
 		if err == nil {
@@ -268,7 +268,7 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 	if x.streaming {
 		bodyErr = x.stopBody()
 	}
-	x.c.upstream.Store(nil)
+	x.c.use(nil)
 	if bodyErr != nil || !x.whole {
 		up.Reset()
 	} else {

@@ -53,10 +53,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 	x.committed = true
 	toClient, fromUpstream := x.relayBody(up, f)
 	sentAll := x.joinBody(up)
-	x.c.upstream.Store(nil)
-	if x.c.stream != nil { // who aborts it has done so, or will not
-		x.c.stream.StopReset()
-	}
+	x.c.use(nil)
 	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
 		up.Release()
 	} else {

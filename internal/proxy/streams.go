@@ -103,8 +103,22 @@ func (c *conn) beginStream(of *conn, st *http2.Stream) {
 	c.requests.Store(0)
 }
 
+// use notes the upstream connection that is in use, nil for none. When it
+// returns, nobody aborts the one before any more: it may go back to its pool.
+func (c *conn) use(up *upstream.Conn) {
+	if c.stream == nil {
+		c.upstream.Store(up)
+		return
+	}
+	c.cancelling.Lock()
+	c.upstream.Store(up)
+	c.cancelling.Unlock()
+}
+
 // cancel ends the work for a stream that was reset (H5.11).
 func (c *conn) cancel() {
+	c.cancelling.Lock()
+	defer c.cancelling.Unlock()
 	if up := c.upstream.Load(); up != nil {
 		up.Abort()
 	}

@@ -96,6 +96,7 @@ func (s *subrequest) converse(up *upstream.Conn, read func(*http1.Response)) err
 		}
 	}
 	if s.resp.KeepAlive && s.drain(up, limit) {
+		s.using(nil) // it is others' from now on
 		up.Release()
 	} else {
 		up.Discard()

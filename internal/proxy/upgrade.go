@@ -39,7 +39,7 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 		defer c.server.untrack(c)
 	}
 	defer func() {
-		c.upstream.Store(nil)
+		c.use(nil)
 		up.Discard()
 	}()
 	x.out = x.appendTunnelHead(x.out[:0])
