@@ -46,7 +46,7 @@ type Conn struct {
 	ending  chan struct{} // closed when there will be none
 
 	mu       sync.Mutex // guards the following, and the streams
-	idle     *sync.Cond // nobody writes, or nothing runs
+	idle     *sync.Cond // nobody writes any more, or a handler has returned
 	out      []byte     // pending
 	spare    []byte
 	flushing bool // somebody writes
@@ -57,6 +57,7 @@ type Conn struct {
 	err      error
 
 	streams    map[uint32]*Stream
+	finished   int       // of them: both sides have ended, only the handler has not returned yet
 	used       time.Time // when the last stream ended, or the connection began
 	last       uint32    // the highest stream that was opened
 	closed     ring      // the last streams that we reset

@@ -80,8 +80,8 @@ func (c *Conn) take(s *Stream, f *http2.DataFrame) Code {
 	}
 	s.in = append(s.in, data...)
 	signal(s.readable)
-	if s.ended && c.client {
-		c.dropDone(s)
+	if s.ended {
+		c.noteEnd(s)
 	}
 	return NoError
 }

@@ -43,6 +43,27 @@ func TestH5_1_ConcurrentStreams(t *testing.T) {
 	}
 }
 
+// TestH5_1_FinishedStreamsDoNotCount: a client that sees the end of a response
+// may open the next stream, whatever the handler still has to do.
+func TestH5_1_FinishedStreamsDoNotCount(t *testing.T) {
+	config := testConfig()
+	config.Limits.Streams = 1
+	release := make(chan struct{})
+	c := dial(t, config, func(s *Stream) {
+		echo(s)
+		if bytes.Contains(s.Head(), []byte("wait")) {
+			<-release
+		}
+	})
+	c.request(1, true, "GET", "wait", "1")
+	c.answer(1)
+	c.request(3, true, "GET")
+	if r := c.answer(3); r.status != "200" {
+		t.Errorf("status %s", r.status)
+	}
+	close(release)
+}
+
 func TestH5_2_HeadOctets(t *testing.T) {
 	config := testConfig()
 	config.Limits.HeadBytes = 1000

@@ -239,7 +239,10 @@ func (c *Conn) onSection() error {
 // open begins a stream. It is called with the lock and returns without it.
 func (c *Conn) open() error {
 	b := &c.block
-	full := len(c.streams) >= c.limits.Streams
+	for c.finished > c.limits.Streams && c.err == nil {
+		c.idle.Wait() // for handlers that have nothing to wait for
+	}
+	full := len(c.streams)-c.finished >= c.limits.Streams
 	c.mu.Unlock()
 	switch {
 	case full: // those that were reset and still have a handler count (H5.11)
@@ -328,9 +331,7 @@ func (c *Conn) onTrailers(s *Stream) Code {
 	}
 	s.trailers, s.ended = lines, true
 	signal(s.readable)
-	if c.client {
-		c.dropDone(s)
-	}
+	c.noteEnd(s)
 	return NoError
 }
 
@@ -374,6 +375,10 @@ func (c *Conn) endHandler(s *Stream) {
 		c.appendReset(s.id, NoError) // answered early: the rest is not wanted
 	}
 	delete(c.streams, s.id)
+	if s.finished {
+		c.finished--
+		c.idle.Broadcast()
+	}
 	c.giveBack(nil, len(s.in)-s.at)
 	if len(c.streams) == 0 {
 		c.used = time.Now()

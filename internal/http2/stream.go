@@ -38,7 +38,9 @@ type Stream struct {
 	credit  int // octets the peer may send
 	owed    int // octets that were read and not yet given back as credit
 	sentEnd bool
-	waiting bool // in c.waiters
+	// finished: counted in c.finished. The client may open another stream.
+	finished bool
+	waiting  bool // in c.waiters
 
 	readBy, writeBy time.Time
 

@@ -61,8 +61,18 @@ func (c *Conn) appendData(s *Stream, p []byte, end bool) {
 // sideEnded notes our END_STREAM.
 func (c *Conn) sideEnded(s *Stream) {
 	s.sentEnd = true
-	if c.client {
+	c.noteEnd(s)
+}
+
+// noteEnd takes note of a stream that both sides may have ended. The lock is
+// held.
+func (c *Conn) noteEnd(s *Stream) {
+	switch {
+	case c.client:
 		c.dropDone(s)
+	case s.ended && s.sentEnd && s.err == nil && !s.finished:
+		s.finished = true
+		c.finished++
 	}
 }
 
