@@ -77,7 +77,8 @@ type Conn struct {
 	drainFrom time.Time
 	drainPing [8]byte
 	refused   uint32 // streams from here on are not served: the last of the final GOAWAY
-	wake      bool   // the reader shall look at drain
+	wake      bool   // the reader shall look at drain and shed
+	shed      bool   // the connection shall end if no stream runs
 
 	free []*tools // to be used again
 	peer *peer    // of a client

@@ -171,9 +171,10 @@ func (c *Conn) lookLocked(now time.Time) error {
 	case len(c.streams) > 0 || c.client && c.drain == drainNo && c.peer.reserved > 0:
 	case c.drain == drainFinal:
 		return errDrained
-	case c.drain == drainNo && now.Sub(c.used) >= c.config.Idle:
+	case c.shed, c.drain == drainNo && now.Sub(c.used) >= c.config.Idle:
 		return errIdle
 	}
+	c.shed = false // it was busy
 	return nil
 }
 
@@ -190,6 +191,14 @@ func (c *Conn) Drain() {
 	if c.drain == drainNo {
 		c.drain = drainAsked
 	}
+	c.wakeReader()
+	c.mu.Unlock()
+}
+
+// Shed ends the connection at once if no stream runs (H6.13).
+func (c *Conn) Shed() {
+	c.mu.Lock()
+	c.shed = true
 	c.wakeReader()
 	c.mu.Unlock()
 }

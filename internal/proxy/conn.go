@@ -191,6 +191,18 @@ func (c *conn) wake() bool {
 	return true
 }
 
+// shed ends an idle connection at once and reports whether it was one.
+func (c *conn) shed() bool {
+	if h := c.http2.Load(); h != nil {
+		if !c.state.CompareAndSwap(stateIdle, stateClosing) {
+			return false
+		}
+		h.Shed()
+		return true
+	}
+	return c.wake()
+}
+
 // cut closes the connection under its goroutine. It closes the socket itself:
 // TLS would first wait for its turn to say goodbye.
 func (c *conn) cut() {

@@ -181,7 +181,7 @@ func (s *Server) ShedIdle() bool {
 			oldest = c
 		}
 	}
-	return oldest != nil && oldest.wake()
+	return oldest != nil && oldest.shed()
 }
 
 // drained waits for the last connection and reports whether it ended before

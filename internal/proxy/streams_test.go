@@ -452,8 +452,11 @@ func TestHTTP2ShedIdle(t *testing.T) {
 	c.wantStatus("503")
 	c.frame()
 	eventually(t, "shed", r.server.ShedIdle)
-	if g, ok := c.frame().(*http2.GoAwayFrame); !ok || g.ErrCode != http2.ErrCodeNo {
+	if g, ok := c.frame().(*http2.GoAwayFrame); !ok || g.ErrCode != http2.ErrCodeNo || g.LastStreamID != 1 {
 		t.Errorf("got %v", g)
+	}
+	if _, err := c.ReadFrame(); err == nil {
+		t.Error("the connection stays")
 	}
 }
 
