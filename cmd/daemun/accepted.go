@@ -62,12 +62,26 @@ func acceptedFlags() []accepted {
 func logFlags() []accepted {
 	const why = "Daemun logs to standard error, one line per event"
 	return []accepted{
-		{"add-dir-header", false, why, false}, {"add_dir_header", false, why, false},
-		{"alsologtostderr", false, why, false}, {"logtostderr", true, why, false}, {"one-output", false, why, false}, {"one_output", false, why, false},
-		{"log-backtrace-at", "", why, false}, {"log_backtrace_at", "", why, false}, {"log-dir", "", why, false}, {"log_dir", "", why, false},
-		{"log-file", "", why, false}, {"log_file", "", why, false}, {"log-file-max-size", "1800", why, false}, {"log_file_max_size", "1800", why, false},
-		{"skip-headers", false, why, false}, {"skip_headers", false, why, false}, {"skip-log-headers", false, why, false}, {"skip_log_headers", false, why, false},
-		{"stderrthreshold", "2", why, false}, {"vmodule", "", why, false},
+		{"add-dir-header", false, why, false},
+		{"add_dir_header", false, why, false},
+		{"alsologtostderr", false, why, false},
+		{"logtostderr", true, why, false},
+		{"one-output", false, why, false},
+		{"one_output", false, why, false},
+		{"log-backtrace-at", "", why, false},
+		{"log_backtrace_at", "", why, false},
+		{"log-dir", "", why, false},
+		{"log_dir", "", why, false},
+		{"log-file", "", why, false},
+		{"log_file", "", why, false},
+		{"log-file-max-size", "1800", why, false},
+		{"log_file_max_size", "1800", why, false},
+		{"skip-headers", false, why, false},
+		{"skip_headers", false, why, false},
+		{"skip-log-headers", false, why, false},
+		{"skip_log_headers", false, why, false},
+		{"stderrthreshold", "2", why, false},
+		{"vmodule", "", why, false},
 	}
 }
 

@@ -142,10 +142,15 @@ func (c *connection) byName(host, port string, client netip.Addr) error {
 	switch {
 	case s.ExternalName != "":
 		c.Names, c.Service = []string{s.ExternalName}, s.Ref()
+		if _, err := netip.ParseAddr(s.ExternalName); err == nil { // services §10.2
+			c.Names, c.Hint = nil, "write a DNS name as externalName, or a Service without selector and an EndpointSlice with the address"
+			c.Result = "an alias of " + s.ExternalName + ", which is an address and no name: the name does not exist (NXDOMAIN)"
+			return nil
+		}
 		c.Result = "an alias of " + s.ExternalName + ": DNS answers with that name, and the connection does not pass here"
 		return nil
 	case s.Headless:
-		c.headless(s)
+		c.headless(s, port)
 		return nil
 	case len(s.ClusterIPs) == 0:
 		c.Service, c.Verdict = s.Ref(), l4.Reject
@@ -182,11 +187,16 @@ func (c *connection) find(namespace, name string) (*ir.Service, error) {
 	return nil, fmt.Errorf("%s", text)
 }
 
+// isPort says whether a port is meant by a number or a name.
+func (c *connection) isPort(p ir.ServicePort, want string) bool {
+	return p.Transport == c.transport && (strconv.Itoa(int(p.Port)) == want || p.Name == want && want != "")
+}
+
 // port finds the number of a port by its number or name.
 func (c *connection) port(s *ir.Service, want string) (uint16, error) {
 	var known []string
 	for _, p := range s.Ports {
-		if p.Transport == c.transport && (strconv.Itoa(int(p.Port)) == want || p.Name == want && want != "") {
+		if c.isPort(p, want) {
 			return p.Port, nil
 		}
 		known = append(known, strings.TrimSuffix(fmt.Sprintf("%d/%s (%s)", p.Port, p.Transport, p.Name), " ()"))
@@ -201,12 +211,21 @@ func (c *connection) port(s *ir.Service, want string) (uint16, error) {
 	return 0, fmt.Errorf("%s has no %s port %q; its ports are %s", s.Ref(), c.transport, want, ports)
 }
 
-// headless lists what DNS answers.
-func (c *connection) headless(s *ir.Service) {
+// headless lists what DNS answers. Nobody translates ports there: a client must
+// use those of the endpoints.
+func (c *connection) headless(s *ir.Service, want string) {
 	c.Service = s.Ref()
+	port := slices.IndexFunc(s.Ports, func(p ir.ServicePort) bool { return c.isPort(p, want) })
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
-		candidate := l4.Candidate{Addr: netip.AddrPortFrom(e.Addr, 0), Pod: e.Pod, Node: e.Node, Ready: e.Ready, Chosen: e.Ready}
+		number := uint16(0)
+		if port >= 0 && port < len(e.Ports) {
+			number = e.Ports[port]
+		}
+		if number != 0 && number != s.Ports[port].Port {
+			c.Hint = fmt.Sprintf("connect to port %d: the endpoints have that one for port %d of the Service, and without a cluster IP nobody translates it", number, s.Ports[port].Port)
+		}
+		candidate := l4.Candidate{Addr: netip.AddrPortFrom(e.Addr, number), Pod: e.Pod, Node: e.Node, Ready: e.Ready, Chosen: e.Ready}
 		if e.Ready {
 			c.Names = append(c.Names, e.Addr.String())
 		} else {

@@ -339,6 +339,3 @@ func (b *block) trailers(dst []byte) (lines []byte, bad string) {
 	dst = append(dst, b.lines...)
 	return http1.AppendHeadEnd(dst), ""
 }
-
-// isWebSocket tells a composed head that asks for a tunnel.
-func (b *block) isWebSocket() bool { return b.has[pseudoProtocol] }

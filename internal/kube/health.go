@@ -10,7 +10,7 @@ import (
 	"daemun/internal/ir"
 )
 
-// CodeForbidden is for problems of permission: the service account lacks a permission.
+// CodeForbidden says that the service account lacks a permission.
 const CodeForbidden = "DMN0802"
 
 // health follows how requests to the API server fare, and says each change

@@ -130,9 +130,19 @@ func TestHTTP2AnswersAsHTTP1(t *testing.T) {
 	}}
 	defer one.CloseIdleConnections()
 	for _, tc := range []struct{ method, host, path string }{
-		{"GET", "a.test", "/x"}, {"HEAD", "a.test", "/x"}, {"GET", "a.test", "/"}, {"GET", "a.test", "/denied"}, {"GET", "a.test", "/moved"},
-		{"GET", "a.test", "/chunked"}, {"GET", "a.test", "/close"}, {"GET", "a.test", "/304"}, {"GET", "a.test", "/204"}, {"GET", "a.test", "/broken"},
-		{"GET", "a.test", "/a%2f..%2fdenied"}, {"TRACE", "a.test", "/x"}, {"GET", "a.test", "/%00"},
+		{"GET", "a.test", "/x"},
+		{"HEAD", "a.test", "/x"},
+		{"GET", "a.test", "/"},
+		{"GET", "a.test", "/denied"},
+		{"GET", "a.test", "/moved"},
+		{"GET", "a.test", "/chunked"},
+		{"GET", "a.test", "/close"},
+		{"GET", "a.test", "/304"},
+		{"GET", "a.test", "/204"},
+		{"GET", "a.test", "/broken"},
+		{"GET", "a.test", "/a%2f..%2fdenied"},
+		{"TRACE", "a.test", "/x"},
+		{"GET", "a.test", "/%00"},
 	} {
 		a, bodyA := r.ask(one, r.newRequest(tc.method, tc.host, tc.path, ""))
 		b, bodyB := r.ask(two, r.newRequest(tc.method, tc.host, tc.path, ""))
@@ -262,6 +272,15 @@ func TestCleartextHTTP2(t *testing.T) {
 	if resp, _ := c1.answer("GET"); resp.StatusCode != 505 {
 		t.Errorf("status %d where HTTP/2 is off", resp.StatusCode)
 	}
+	r.config.Settings.HTTP2Off = true
+	r.publish()
+	c3 := r.dial()
+	c3.send(http2.ClientPreface)
+	if resp, _ := c3.answer("GET"); resp.StatusCode != 505 {
+		t.Errorf("status %d where a setting turns HTTP/2 off", resp.StatusCode)
+	}
+	r.config.Settings.HTTP2Off = false
+	r.publish()
 	// Not behind another request: the client spoke HTTP/1.
 	c2 := r.dial()
 	c2.get("/")

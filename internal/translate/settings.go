@@ -46,6 +46,7 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	changed = !reflect.DeepEqual(t.settings.values, next.values)
 	t.settings = next
 	t.options.AllowedResponseHeaders, t.options.CrossNamespace = next.values.AllowedResponseHeaders, next.values.CrossNamespace
+	t.options.GlobalAuth = next.values.GlobalAuth
 	return changed
 }
 

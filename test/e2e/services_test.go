@@ -102,8 +102,10 @@ func askFrom(source, address string) (e daemuntest.Echo, err error) {
 	return e, err
 }
 
-const oneNode = "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n"
-const twoNodes = oneNode + "---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n"
+const (
+	oneNode  = "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n"
+	twoNodes = oneNode + "---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n"
+)
 
 // TestServiceSourceAddresses: who the server sees depends on the kind of
 // address and on the policy (services §5.3).
