@@ -22,7 +22,7 @@ var ref = ir.Ref{Kind: "Ingress", Namespace: "shop", Name: "web"}
 
 // sameValues lets cmp look into Values.
 var sameValues = cmp.Options{
-	cmp.AllowUnexported(Values{}),
+	cmp.AllowUnexported(Draft{}),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
 

@@ -246,7 +246,7 @@ func ParseExternalAuth(name, value string, a *ExternalAuth) error {
 	if !ok || rows[i].parse == nil || rows[i].Needs != "auth-url" && name != "auth-url" {
 		return fmt.Errorf("%s is no annotation about asking a service", name)
 	}
-	v := Values{External: *a}
+	v := Values{Draft: &Draft{External: *a}}
 	if err := rows[i].parse(value, &v); err != nil {
 		return err
 	}
