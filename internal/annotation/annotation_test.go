@@ -343,7 +343,8 @@ func TestExternalAuthGroup(t *testing.T) {
 		{"auth-cache-key", "$nothing", nil, CodeDefault},
 		{"auth-cache-duration", "200 202 10m, any 5, 1h", func(a *ExternalAuth) {
 			a.CacheFor = []ir.CacheFor{
-				{Statuses: []int{200, 202}, For: ir.Duration(10 * time.Minute)}, {For: ir.Duration(5 * time.Second)},
+				{Statuses: []int{200, 202}, For: ir.Duration(10 * time.Minute)},
+				{For: ir.Duration(5 * time.Second)},
 				{Statuses: []int{200, 301, 302}, For: ir.Duration(time.Hour)},
 			}
 		}, ""},

@@ -260,7 +260,7 @@ func (e *Endpoint) Took(d time.Duration, now time.Time) {
 
 // startAtAverage lets new endpoints begin with the average of the old ones: at
 // nothing they would draw all requests at once.
-func startAtAverage(old, made []*Endpoint) {
+func startAtAverage(old, fresh []*Endpoint) {
 	sum, n := 0.0, 0
 	var last time.Time
 	for _, e := range old {
@@ -277,10 +277,8 @@ func startAtAverage(old, made []*Endpoint) {
 	if n == 0 {
 		return
 	}
-	for _, e := range made {
-		if e.took.last.IsZero() && !slices.Contains(old, e) {
-			e.took.value, e.took.last = sum/float64(n), last
-		}
+	for _, e := range fresh {
+		e.took.value, e.took.last = sum/float64(n), last
 	}
 }
 
