@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -71,8 +72,8 @@ type edges struct {
 	logPath func(pod store.Name, container string) string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
-	// published hears of every table that went live; nil is nobody.
-	published func(control.State)
+	// tableLive hears of every table that went live; nil is nobody.
+	tableLive func(control.State)
 	// leader is the name of the election and whether it is won; nil where
 	// there is none.
 	leader func() (name string, leading bool)
@@ -106,6 +107,9 @@ type gateway struct {
 	// measured is the configuration whose routes have series; the control
 	// loop's own.
 	measured *ir.Config
+
+	// published is nil where no TCP and UDP ports lead to Services.
+	published *publishedPorts
 
 	admin net.Listener
 	// listeners is nil until the traffic sockets are open; scrapes may come
@@ -143,8 +147,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Published: func(s control.State) {
 			g.retainMetrics(s.Config)
 			g.problems.publish(s.Problems)
-			if g.published != nil {
-				g.published(s)
+			if g.tableLive != nil {
+				g.tableLive(s)
 			}
 		},
 	})
@@ -161,10 +165,12 @@ func (g *gateway) mayDial(to netip.AddrPort) error {
 }
 
 // openAdmin opens the operator's address.
-func (g *gateway) openAdmin() (err error) {
-	if g.admin, err = net.Listen("tcp", g.config.AdminAddress); err != nil {
+func (g *gateway) openAdmin() error {
+	l, err := net.Listen("tcp", g.config.AdminAddress)
+	if err != nil {
 		return fmt.Errorf("%w; choose another with --admin-address", err)
 	}
+	g.admin = limitPerClient(l)
 	return nil
 }
 
@@ -280,15 +286,21 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	if err := g.proxy.Shutdown(ctx); err != nil {
-		g.say("connections cut after the drain time: " + err.Error())
+	var wg sync.WaitGroup
+	for _, shutdown := range []func(context.Context) error{g.proxy.Shutdown, g.published.drain} {
+		wg.Go(func() {
+			if err := shutdown(ctx); err != nil {
+				g.say("connections cut after the drain time: " + err.Error())
+			}
+		})
 	}
+	wg.Wait()
 	g.upstreams.Close()
 }
 
 func (g *gateway) serveAdmin(ctx context.Context) error {
 	s := &http.Server{
-		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
+		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() { s.Close() })

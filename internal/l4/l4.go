@@ -78,9 +78,9 @@ func (c Config) withDefaults() Config {
 		value *int
 		or    int
 	}{
-		{&c.MaxFrontends, max(files/2, 64)},
-		{&c.MaxConnections, max(files/4, 64)},
-		{&c.MaxFlows, min(max(files/8, 64), 65536)},
+		{&c.MaxFrontends, max(files/2, 1)},
+		{&c.MaxConnections, max(files/4, 1)},
+		{&c.MaxFlows, min(max(files/8, 1), 65536)},
 		{&c.MaxAffinities, 65536},
 		{&c.loops, min(runtime.GOMAXPROCS(0), maxLoops)},
 	} {

@@ -25,7 +25,8 @@ type Backend struct {
 }
 
 func newBackend(r *Registry, id ir.BackendID) *Backend {
-	b := &Backend{registry: r, id: id, logName: strings.ReplaceAll(string(id), "/", "-"), key: keyOf("backend", string(id))}
+	name, _, _ := strings.Cut(string(id), " ") // the rest says how TLS is spoken to it
+	b := &Backend{registry: r, id: id, logName: strings.ReplaceAll(name, "/", "-"), key: keyOf("backend", string(id))}
 	b.set.Store(new([]*Endpoint))
 	return b
 }
