@@ -123,6 +123,8 @@ func (n *serviceNetwork) openStandard(ctx context.Context) {
 		why = fmt.Sprintf("no permission to answer DNS on %s:%d: lower the sysctl net.ipv4.ip_unprivileged_port_start to %[2]d, or give the program CAP_NET_BIND_SERVICE", n.server, dnsPort)
 	case errors.Is(err, syscall.EADDRINUSE):
 		why = fmt.Sprintf("another program has %s:%d, perhaps a resolver that listens on all addresses: have it listen on its own only, or choose another --service-network", n.server, dnsPort)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		why = fmt.Sprintf("%s, where Pods ask for names, is not an address of this machine: choose a --service-network of 127.0.0.0/8", n.server)
 	}
 	n.wrong = append(n.wrong, ir.Problem{
 		Code: codeDNSPort, Severity: ir.SeverityNotice,

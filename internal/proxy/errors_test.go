@@ -26,7 +26,7 @@ func TestErrorBackend(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
 		change          func(*ir.Host, *ir.Route)
-		backend, error_ string
+		backend, errors string
 		request         string
 		status          int
 		body            string
@@ -50,7 +50,7 @@ func TestErrorBackend(t *testing.T) {
 			errors := newScript(t, func(_ int, c *client) {
 				for head := c.head(); head != ""; head = c.head() {
 					heads <- head
-					if _, err := io.WriteString(c, tt.error_); err != nil {
+					if _, err := io.WriteString(c, tt.errors); err != nil {
 						return
 					}
 				}

@@ -38,6 +38,10 @@ type ingress struct {
 	secrets    []secretUse
 	configMaps []configMapUse
 	tls        []tlsEntry
+	// upstreamTLS is how TLS is spoken to backends, nil for the usual way;
+	// upstreamTLSPrint tells it from others.
+	upstreamTLS      *ir.BackendTLS
+	upstreamTLSPrint string
 	// clientAuth is what the Ingress wants of the certificates of clients.
 	clientAuth *ir.ClientAuth
 	// authTo and mirrorTo are where auth-url and mirror-target lead.
