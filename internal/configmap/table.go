@@ -63,8 +63,14 @@ var rows = []Row{
 	{Name: "large-client-header-buffers", Default: "4 8k", Support: Later, Doc: "Number and size of buffers for large heads."},
 	{Name: "enable-underscores-in-headers", Default: "false", Support: Later, Doc: "Accepts field names with underscores."},
 	{Name: "ignore-invalid-headers", Default: "true", Support: Later, Doc: "Drops fields whose names are not valid, instead of refusing the request."},
-	{Name: "use-http2", Default: "true", Support: Later, Doc: "Offers HTTP/2 on TLS."},
-	{Name: "http2-max-concurrent-streams", Default: "128", Support: Later, Doc: "Streams of one HTTP/2 connection."},
+	{
+		Name: "use-http2", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.HTTP2Off = !b }),
+		Doc: "Speaks HTTP/2 with clients: on TLS, and with prior knowledge on the plain port.",
+	},
+	{
+		Name: "http2-max-concurrent-streams", Default: "128", parse: integer(1, 1000, func(v *Values, n int) { v.Settings.HTTP2Streams = n }),
+		Doc: "Streams of one HTTP/2 connection.",
+	},
 	{Name: "http2-max-field-size", Support: Tuning, Doc: "Old limit of a field."},
 	{Name: "http2-max-header-size", Support: Tuning, Doc: "Old limit of a head."},
 	{Name: "http2-max-requests", Default: "0", Support: Tuning, Doc: "Old limit of requests."},

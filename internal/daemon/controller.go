@@ -209,9 +209,11 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	members.start("election", d.lead)
 	d.logger.Info("reading from the API server", "host", d.cluster.Host)
 	if err := d.begin(ctx, members); err != nil || !d.ready.Load() {
+		// The members first: one that finds its socket closed calls that an error.
+		err = errors.Join(err, members.stop())
 		d.closeSockets()
 		d.upstreams.Close()
-		return errors.Join(err, members.stop())
+		return err
 	}
 	select {
 	case <-ctx.Done():

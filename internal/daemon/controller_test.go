@@ -238,6 +238,62 @@ func TestControllerServes(t *testing.T) {
 	}
 }
 
+// TestRejectedIsNotShownAsServed: an Ingress that is not loaded has no address
+// (others take that for "in service") and no Event that says it was taken over.
+func TestRejectedIsNotShownAsServed(t *testing.T) {
+	t.Parallel()
+	api := kubetest.New(t)
+	i := serve(t, api)
+	api.Put(t, redirecting("bad", "bad.test", "a b"))
+	await(t, "Event of the problem", func() bool {
+		return strings.Contains(fmt.Sprint(api.Texts("events", "reason")), "AnnotationParsingFailed")
+	})
+	api.Put(t, redirecting("web", "web.test", "http://one.test/"))
+	await(t, "status of another", func() bool { return strings.Contains(statusOf(t, api, "web"), "192.0.2.1") })
+	await(t, "Event of another", func() bool { return strings.Contains(fmt.Sprint(api.Texts("events", "reason")), "Sync") })
+	if got := statusOf(t, api, "bad"); got != "[]" {
+		t.Errorf("status of a rejected Ingress: %s", got)
+	}
+	if n := strings.Count(fmt.Sprint(api.Texts("events", "reason")), "Sync"); n != 1 {
+		t.Errorf("%d Events of success", n)
+	}
+	api.Put(t, redirecting("bad", "bad.test", "http://good.test/"))
+	await(t, "status of the corrected one", func() bool { return strings.Contains(statusOf(t, api, "bad"), "192.0.2.1") })
+	if got := i.location("bad.test"); got != "http://good.test/" {
+		t.Errorf("corrected: %s", got)
+	}
+}
+
+// TestStopAtAnyMoment of the start: it ends without an error, and with nothing
+// left behind (goleak).
+func TestStopAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	for name, moment := range map[string]func(*kubetest.Server, *instance) bool{
+		"at once":         func(*kubetest.Server, *instance) bool { return true },
+		"admin open":      func(_ *kubetest.Server, i *instance) bool { return strings.Contains(i.log.String(), "reading from") },
+		"while reading":   func(api *kubetest.Server, _ *instance) bool { return api.Requests("list", "ingresses") > 0 },
+		"after Ingresses": func(api *kubetest.Server, _ *instance) bool { return api.Requests("list", "secrets") > 0 },
+		"sockets open":    func(_ *kubetest.Server, i *instance) bool { return strings.Contains(i.log.String(), "msg=ready") },
+		"electing":        func(api *kubetest.Server, _ *instance) bool { return api.Requests("get", "leases") > 0 },
+		"writing":         func(api *kubetest.Server, _ *instance) bool { return api.Requests("patch", "ingresses/status") > 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := kubetest.New(t)
+			api.Put(t, redirecting("web", "web.test", "http://one.test/"))
+			i := run(t, api)
+			await(t, name, func() bool { return moment(api, i) })
+			i.stop()
+			if err := i.wait(); err != nil {
+				t.Error(err)
+			}
+			if got := statusOf(t, api, "web"); got != "[]" {
+				t.Errorf("status after the end: %s", got)
+			}
+		})
+	}
+}
+
 // TestNotReadyBeforeEverythingIsRead: H11.3, no listener and no readiness.
 func TestNotReadyBeforeEverythingIsRead(t *testing.T) {
 	t.Parallel()

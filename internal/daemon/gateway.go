@@ -167,10 +167,12 @@ func (g *gateway) mayDial(to netip.AddrPort) error {
 }
 
 // openAdmin opens the operator's address.
-func (g *gateway) openAdmin() (err error) {
-	if g.admin, err = net.Listen("tcp", g.config.AdminAddress); err != nil {
+func (g *gateway) openAdmin() error {
+	l, err := net.Listen("tcp", g.config.AdminAddress)
+	if err != nil {
 		return fmt.Errorf("%w; choose another with --admin-address", err)
 	}
+	g.admin = limitPerClient(l)
 	return nil
 }
 
@@ -306,7 +308,7 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 
 func (g *gateway) serveAdmin(ctx context.Context) error {
 	s := &http.Server{
-		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
+		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	stop := context.AfterFunc(ctx, func() { s.Close() })

@@ -38,17 +38,19 @@ func (g *gateway) openWebhook(c WebhookConfig, inScope func(string) bool) error 
 	if c.Address == "" {
 		return nil
 	}
-	files, err := admission.NewFiles(c.Certificate, c.Key)
+	files, err := admission.NewFiles(c.Certificate, c.Key, g.logger)
 	if err != nil {
 		return fmt.Errorf("--validating-webhook: %w; name files with --validating-webhook-certificate and --validating-webhook-key", err)
 	}
-	w := &webhook{Webhook: admission.New(admission.Config{Check: g.check, InScope: inScope})}
+	w := &webhook{Webhook: admission.New(admission.Config{Check: g.check, InScope: inScope, Logger: g.logger})}
 	if w.tls, err = admission.TLSConfig(files.Get, c.ClientAuthority); err != nil {
 		return fmt.Errorf("--validating-webhook-client-ca: %w", err)
 	}
-	if w.listener, err = net.Listen("tcp", c.Address); err != nil {
+	l, err := net.Listen("tcp", c.Address)
+	if err != nil {
 		return fmt.Errorf("%w; choose another with --validating-webhook", err)
 	}
+	w.listener = limitPerClient(l)
 	g.webhook = w
 	return nil
 }

@@ -23,6 +23,10 @@ import (
 // head.
 const http2Source = 16<<10 + 64
 
+// leastIdle is how long an HTTP/2 connection waits for a request even where
+// connections are not to be kept: the first one has to arrive.
+const leastIdle = time.Second
+
 // speaksHTTP2 reports that the TLS handshake agreed on HTTP/2.
 func (c *conn) speaksHTTP2() bool { return c.secure && c.info.TLS.NegotiatedProtocol == "h2" }
 
@@ -32,7 +36,11 @@ var preface = []byte(http2.Preface)[:len("PRI * HTTP/2.0\r\n")]
 // beginsHTTP2 reports that a head that was not understood is the preface of
 // HTTP/2, with prior knowledge (RFC 9113 §3.3).
 func (c *conn) beginsHTTP2() bool {
-	return c.server.cleartextHTTP2 && !c.secure && c.stream == nil && c.requests.Load() == 0 && bytes.HasPrefix(c.rd.Buffered(), preface)
+	if !c.server.cleartextHTTP2 || c.secure || c.stream != nil || c.requests.Load() > 0 || !bytes.HasPrefix(c.rd.Buffered(), preface) {
+		return false
+	}
+	t := c.server.table.Load()
+	return t == nil || !t.Settings.HTTP2Off
 }
 
 // serveHTTP2 is the connection's life when it speaks HTTP/2.
@@ -42,7 +50,10 @@ func (c *conn) serveHTTP2() {
 		Idle: 75 * time.Second, HeadTime: 60 * time.Second, WriteIdle: c.server.writeIdle,
 	}
 	if t := c.server.table.Load(); t != nil {
-		config.Idle, config.HeadTime = t.Settings.KeepAlive.D(), t.Settings.HeaderTimeout.D()
+		config.Idle, config.HeadTime = max(t.Settings.KeepAlive.D(), leastIdle), t.Settings.HeaderTimeout.D()
+		if t.Settings.HTTP2Streams > 0 {
+			config.Limits.Streams = t.Settings.HTTP2Streams
+		}
 	}
 	c.rd.First = http2Source
 	c.idleSince.Store(time.Now().UnixNano())

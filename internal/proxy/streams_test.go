@@ -272,6 +272,15 @@ func TestCleartextHTTP2(t *testing.T) {
 	if resp, _ := c1.answer("GET"); resp.StatusCode != 505 {
 		t.Errorf("status %d where HTTP/2 is off", resp.StatusCode)
 	}
+	r.config.Settings.HTTP2Off = true
+	r.publish()
+	c3 := r.dial()
+	c3.send(http2.ClientPreface)
+	if resp, _ := c3.answer("GET"); resp.StatusCode != 505 {
+		t.Errorf("status %d where a setting turns HTTP/2 off", resp.StatusCode)
+	}
+	r.config.Settings.HTTP2Off = false
+	r.publish()
 	// Not behind another request: the client spoke HTTP/1.
 	c2 := r.dial()
 	c2.get("/")
