@@ -192,6 +192,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		return in
 	}
 	c.compileReferences()
+	c.shareValues()
 	c.compileFallback()
 	c.compileRules()
 	c.compileTLS()

@@ -103,7 +103,9 @@ type Translator struct {
 	classes  classes
 	settings settings
 
-	ingresses    map[store.Name]*ingress
+	ingresses map[store.Name]*ingress
+	// shared are the values of sets of annotations under the present settings.
+	shared       map[string]*annotation.Values
 	byName       []*ingress // all
 	order        []*ingress // of our class, oldest first
 	certificates map[store.Name]*certificate
@@ -128,6 +130,7 @@ func New(o Options) *Translator {
 		options:      o,
 		settings:     settings{values: configmap.Default()},
 		ingresses:    map[store.Name]*ingress{},
+		shared:       map[string]*annotation.Values{},
 		certificates: map[store.Name]*certificate{},
 		hosts:        map[string]*host{},
 		backends:     newRegistry[ir.BackendID, *ir.Backend](),
