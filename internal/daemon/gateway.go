@@ -330,7 +330,7 @@ func (g *gateway) adminConfig() admin.Config {
 		Metrics: scrape, Certificates: g.certs.Info, Address: g.config.ListenAddress,
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
-		Explain: g.explain,
+		Explain: g.explain, Logger: g.logger,
 	}
 }
 
