@@ -108,6 +108,8 @@ type gateway struct {
 	// loop's own.
 	measured *ir.Config
 
+	// webhook is nil where nobody asks about Ingresses.
+	webhook *webhook
 	// published is nil where no TCP and UDP ports lead to Services.
 	published *publishedPorts
 
@@ -198,6 +200,9 @@ func (g *gateway) closeSockets() {
 	if g.admin != nil {
 		g.admin.Close()
 	}
+	if g.webhook != nil {
+		g.webhook.listener.Close()
+	}
 }
 
 func (g *gateway) closeTraffic() {
@@ -244,6 +249,9 @@ func (g *gateway) startAdmin(members *group) {
 	members.start("access log", g.log.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
+	if g.webhook != nil {
+		members.start("webhook", g.serveWebhook)
+	}
 }
 
 // startTraffic serves clients and follows the store; all sockets are open and a
@@ -322,7 +330,7 @@ func (g *gateway) adminConfig() admin.Config {
 		Metrics: scrape, Certificates: g.certs.Info, Address: g.config.ListenAddress,
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
-		Explain: g.explain,
+		Explain: g.explain, Logger: g.logger,
 	}
 }
 
