@@ -69,6 +69,54 @@ subsets:
     ports: [{name: http, port: %s}]
 `
 
+// manyServiceDocument: number, further fields.
+const manyServiceDocument = `
+apiVersion: v1
+kind: Service
+metadata: {name: s-%d}
+spec:
+  ports: [{name: http, port: 80, targetPort: 8080}]
+  %s
+---`
+
+// manySliceDocument: Service, port, endpoints. The second port is for those who
+// have one.
+const manySliceDocument = `
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: %[1]s-1, labels: {kubernetes.io/service-name: %[1]s}}
+addressType: IPv4
+ports: [{name: http, port: %[2]s}, {name: more, port: %[2]s}]
+endpoints:%[3]s
+---`
+
+// movedDocuments: a second port.
+const movedDocuments = `
+apiVersion: v1
+kind: Service
+metadata: {name: moved}
+spec:
+  ports: [{name: http, port: 80}, {name: more, port: %d}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: moved-headless}
+spec:
+  clusterIP: None
+  ports: [{name: http, port: 80}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: moved}
+spec:
+  ingressClassName: nginx
+  rules:
+    - host: moved.test
+      http:
+        paths:
+          - {path: /, pathType: Prefix, backend: {service: {name: moved, port: {number: 80}}}}
+`
+
 // nginxConf: folder, backend, plain address, TLS address. The forwarding
 // fields and the log line are those that ingress-nginx sets.
 const nginxConf = `

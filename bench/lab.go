@@ -47,13 +47,11 @@ func (l *lab) stop() {
 		_ = p.Process.Signal(os.Interrupt)
 		_ = p.Wait()
 	}
+	l.processes = nil
 }
 
-// start builds and starts the backend and all proxies.
+// start starts the backend and all proxies.
 func (l *lab) start() ([]proxy, error) {
-	if err := l.build(); err != nil {
-		return nil, err
-	}
 	backend, err := freeAddress()
 	if err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func main() {
 	duration := flag.Duration("duration", 2*time.Second, "of one measurement")
 	rounds := flag.Int("rounds", 3, "measurements per cell and proxy; the median counts")
 	out := flag.String("out", "bench/RESULTS.md", "file to write")
-	only := flag.String("only", "", "measure only cells whose name contains this; \"scale\" is the second table")
+	only := flag.String("only", "", "measure only cells and parts of the second table whose name contains this; \"scale\" is all of the second table; writes no file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -79,16 +79,39 @@ func run(ctx context.Context, duration time.Duration, rounds int, out, only stri
 	defer os.RemoveAll(dir)
 	l := &lab{dir: dir, ctx: ctx}
 	defer l.stop()
+	if err := l.build(); err != nil {
+		return err
+	}
+	var report strings.Builder
+	if err := l.compare(&report, duration, rounds, only); err != nil {
+		return err
+	}
+	figures, err := l.scale(only)
+	if err != nil {
+		return err
+	}
+	if len(figures) > 0 {
+		scaleTable(&report, figures)
+	}
+	fmt.Print(report.String())
+	if only != "" {
+		return nil
+	}
+	return os.WriteFile(filepath.Clean(out), []byte(report.String()), 0o644)
+}
+
+// compare writes the first table.
+func (l *lab) compare(report *strings.Builder, duration time.Duration, rounds int, only string) error {
+	wanted := slices.DeleteFunc(cells(), func(c cell) bool { return !strings.Contains(c.name, only) })
+	if len(wanted) == 0 {
+		return nil
+	}
 	proxies, err := l.start()
 	if err != nil {
 		return err
 	}
-	var report strings.Builder
-	header(&report, proxies, duration, rounds)
-	for _, c := range cells() {
-		if !strings.Contains(c.name, only) {
-			continue
-		}
+	header(report, proxies, duration, rounds)
+	for _, c := range wanted {
 		results := map[string]sample{}
 		for _, p := range proxies {
 			// The order of rounds is by proxy inside a cell; a first short run
@@ -110,19 +133,12 @@ func run(ctx context.Context, duration time.Duration, rounds int, out, only stri
 		for name, list := range samples {
 			results[name] = median(list)
 		}
-		row(&report, c, proxies, results)
+		row(report, c, proxies, results)
 		log.Printf("%s done", c.name)
 	}
-	if strings.Contains("scale", only) {
-		figures, err := l.scale()
-		if err != nil {
-			return err
-		}
-		scaleTable(&report, figures)
-		log.Print("scale done")
-	}
-	fmt.Print(report.String())
-	return os.WriteFile(filepath.Clean(out), []byte(report.String()), 0o644)
+	// They do not take time from what comes next.
+	l.stop()
+	return nil
 }
 
 // median takes the median of each figure by itself, and the sum of the errors.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -31,22 +32,31 @@ const (
 type figure struct{ name, value string }
 
 // scale measures what does not need another proxy beside it.
-func (l *lab) scale() ([]figure, error) {
+func (l *lab) scale(only string) ([]figure, error) {
 	var all []figure
-	for _, part := range []func() ([]figure, error){l.hello, l.many, l.lookups, l.allocations} {
-		figures, err := part()
+	for _, part := range []struct {
+		name    string
+		measure func() ([]figure, error)
+	}{
+		{"hello", l.hello}, {"ingresses", l.many}, {"services", l.services}, {"lookups", l.lookups}, {"allocations", l.allocations},
+	} {
+		if !strings.Contains("scale "+part.name, only) {
+			continue
+		}
+		figures, err := part.measure()
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, figures...)
+		log.Printf("scale: %s done", part.name)
 	}
 	return all, nil
 }
 
 // daemunUp is a Daemun of its own on any core.
 type daemunUp struct {
-	cmd  *exec.Cmd
-	http string // its address
+	cmd       *exec.Cmd
+	http, dns string // addresses
 }
 
 // up starts Daemun and waits until it says it is ready.
@@ -58,7 +68,7 @@ func (l *lab) up(name string, paths ...string) (*daemunUp, error) {
 	}
 	defer out.Close()
 	args := append([]string{
-		"up", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0", "--ready-file", ready,
+		"up", "--http-port", "0", "--https-port", "0", "--dns-port", "0", "--admin-address", "127.0.0.1:0", "--ready-file", ready,
 		"--state-dir", l.file(name + ".state"),
 	}, paths...)
 	d := &daemunUp{cmd: exec.Command(l.file("daemun"), args...)}
@@ -68,11 +78,11 @@ func (l *lab) up(name string, paths ...string) (*daemunUp, error) {
 	}
 	err = l.until(func() bool {
 		b, err := os.ReadFile(ready)
-		var bound struct{ HTTP string }
+		var bound struct{ HTTP, DNS string }
 		if err != nil || json.Unmarshal(b, &bound) != nil {
 			return false
 		}
-		d.http = bound.HTTP
+		d.http, d.dns = bound.HTTP, bound.DNS
 		return true
 	})
 	if err != nil {
@@ -106,12 +116,16 @@ func (l *lab) until(happened func() bool) error {
 
 // get returns status and body; status 0 is no answer.
 func (d *daemunUp) get(host, path string) (int, string) {
-	req, err := http.NewRequest(http.MethodGet, "http://"+d.http+path, nil)
+	return fetch(http.DefaultClient, "http://"+d.http+path, host)
+}
+
+func fetch(client *http.Client, url, host string) (int, string) {
+	req, err := http.NewRequest(http.MethodGet, url, nil)
 	if err != nil {
 		return 0, ""
 	}
 	req.Host = host
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return 0, ""
 	}

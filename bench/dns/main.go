@@ -1,5 +1,6 @@
 // Command dns compares internal/dns with Knot and Unbound, which serve the same
-// records from memory, on one machine in one run, and prints a Markdown section.
+// records from memory, on one machine in one run, and writes its section of the
+// results.
 //
 // Each server has one core to itself and one thread; dnsperf has the other.
 // What counts is CPU time of the server per query, as a ratio: dnsperf takes
@@ -20,15 +21,17 @@ import (
 	"strings"
 	"time"
 
+	"daemun/bench/section"
 	"daemun/internal/dns"
 )
 
 func main() {
 	log.SetFlags(0)
-	duration := flag.Duration("duration", 3*time.Second, "of one measurement, in whole seconds")
+	duration := flag.Duration("duration", 2*time.Second, "of one measurement, in whole seconds")
 	rounds := flag.Int("rounds", 3, "measurements per cell and server; the median counts")
 	services := flag.Int("services", 5000, "Services; every tenth is headless with 40 endpoints")
-	only := flag.String("only", "", "measure only cells whose name contains this")
+	out := flag.String("out", "bench/RESULTS.md", "file whose section to write")
+	only := flag.String("only", "", "measure only cells whose name contains this, and write no file")
 	serve := flag.String("serve", "", "be the server under test on this address")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -37,7 +40,7 @@ func main() {
 	if *serve != "" {
 		err = serveOn(ctx, *serve, *services)
 	} else {
-		err = run(ctx, *duration, *rounds, *services, *only)
+		err = run(ctx, options{*duration, *rounds, *services, *out, *only})
 	}
 	if err != nil {
 		log.Fatal("bench/dns: ", err)
@@ -83,7 +86,13 @@ type sample struct {
 	lost int
 }
 
-func run(ctx context.Context, duration time.Duration, rounds, services int, only string) error {
+type options struct {
+	duration         time.Duration
+	rounds, services int
+	out, only        string
+}
+
+func run(ctx context.Context, o options) error {
 	if runtime.NumCPU() < 2 {
 		return fmt.Errorf("needs two cores, this machine shows %d", runtime.NumCPU())
 	}
@@ -94,24 +103,24 @@ func run(ctx context.Context, duration time.Duration, rounds, services int, only
 	defer os.RemoveAll(dir)
 	l := &lab{ctx: ctx, dir: dir}
 	defer l.stop()
-	list, err := l.start(services)
+	list, err := l.start(o.services)
 	if err != nil {
 		return err
 	}
 	var report strings.Builder
-	header(&report, list, duration, rounds, services)
+	header(&report, list, o)
 	for _, c := range cells() {
-		if !strings.Contains(c.name, only) {
+		if !strings.Contains(c.name, o.only) {
 			continue
 		}
-		file, err := l.questions(c, services)
+		file, err := l.questions(c, o.services)
 		if err != nil {
 			return err
 		}
 		samples := map[string][]sample{}
-		for round := range rounds + 1 {
+		for round := range o.rounds + 1 {
 			for _, s := range list {
-				one, err := l.measure(s, c, file, duration)
+				one, err := l.measure(s, c, file, o.duration)
 				if err != nil {
 					return err
 				}
@@ -124,12 +133,15 @@ func run(ctx context.Context, duration time.Duration, rounds, services int, only
 		log.Printf("%s done", c.name)
 	}
 	fmt.Print(report.String())
-	return nil
+	if o.only != "" {
+		return nil
+	}
+	return section.Replace(o.out, report.String())
 }
 
-func header(b *strings.Builder, list []server, duration time.Duration, rounds, services int) {
-	fmt.Fprintf(b, "\n## DNS\n\nMade by `bench/dns/run.sh`: %d Services, every tenth headless with 40 endpoints; the same records from memory in all servers. "+
-		"Each server has one core and one thread, dnsperf the other core (8 clients, 100 queries outstanding). Median of %d measurements of %s each, interleaved.\n\n", services, rounds, duration)
+func header(b *strings.Builder, list []server, o options) {
+	fmt.Fprintf(b, "## DNS\n\nMade by `bench/dns/run.sh`: %d Services, every tenth headless with 40 endpoints; the same records from memory in all servers. "+
+		"Each server has one core and one thread, dnsperf the other core (8 clients, 100 queries outstanding). Median of %d measurements of %s each, interleaved.\n\n", o.services, o.rounds, o.duration)
 	for _, s := range list {
 		fmt.Fprintf(b, "* **%s**: %s\n", s.name, s.version)
 	}

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Compares internal/dns with Knot and Unbound side by side on this machine and
-# prints a Markdown section. Installs what it needs from Debian.
+# writes its section of bench/RESULTS.md. Installs what it needs from Debian.
 set -eu
 cd "$(dirname "$0")/../.."
 sh tools/need.sh dnsperf:dnsperf knotd:knot unbound:unbound taskset:util-linux >&2

@@ -18,12 +18,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"daemun/bench/section"
 )
 
 func main() {
@@ -49,7 +50,7 @@ func dispatch(args []string) error {
 	duration := flag.Duration("duration", 2*time.Second, "of one measurement")
 	rounds := flag.Int("rounds", 3, "measurements per cell and proxy; the median counts")
 	out := flag.String("out", "bench/RESULTS.md", "file whose section to write")
-	only := flag.String("only", "", "measure only cells whose name contains this")
+	only := flag.String("only", "", "measure only cells whose name contains this, and write no file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -133,7 +134,10 @@ func compare(ctx context.Context, o options) error {
 		log.Printf("%s done", c.name)
 	}
 	fmt.Print(report.String())
-	return replaceSection(o.out, report.String())
+	if o.only != "" {
+		return nil
+	}
+	return section.Replace(o.out, report.String())
 }
 
 // measure loads one proxy with one kind of traffic.
@@ -188,11 +192,9 @@ func middle[T cmp.Ordered](list []sample, figure func(sample) T) T {
 	return all[len(all)/2]
 }
 
-const title = "## Layer 4"
-
 func header(b *strings.Builder, proxies []proxy, o options) {
-	fmt.Fprintf(b, "%s\n\nMade by `go run ./bench/l4`, set up as above. Median of %d measurements of %s each, interleaved; no access logs. "+
-		"Daemun binds each upstream socket to the client's address, as a Service does; the others do not. HAProxy may splice (`splice-auto`) and has no UDP.\n\n", title, o.rounds, o.duration)
+	fmt.Fprintf(b, "## Layer 4\n\nMade by `go run ./bench/l4`, set up as above. Median of %d measurements of %s each, interleaved; no access logs. "+
+		"Daemun binds each upstream socket to the client's address, as a Service does; the others do not. HAProxy may splice (`splice-auto`) and has no UDP.\n\n", o.rounds, o.duration)
 	for _, p := range proxies {
 		fmt.Fprintf(b, "* **%s**: %s\n", p.name, p.version)
 	}
@@ -219,24 +221,6 @@ func row(b *strings.Builder, c cell, proxies []proxy, results map[string]sample)
 	}
 	d := results[ours]
 	fmt.Fprintf(b, "| | **vs best** | **%.2f×** | **%.2f×** | | |\n", d.rate/bestRate, bestCPU/d.cpu)
-}
-
-// replaceSection writes the section in the place of the one before, or at the
-// end.
-func replaceSection(path, section string) error {
-	old, err := os.ReadFile(path)
-	if err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	head, rest, found := bytes.Cut(old, []byte(title+"\n"))
-	var tail []byte
-	if found {
-		if i := bytes.Index(rest, []byte("\n## ")); i >= 0 {
-			tail = rest[i:]
-		}
-	}
-	new := append(bytes.TrimRight(head, "\n"), "\n\n"+section...)
-	return os.WriteFile(filepath.Clean(path), append(new, tail...), 0o644)
 }
 
 // clockTick is the unit of CPU times in /proc.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strconv"
@@ -12,11 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"daemun/internal/daemon"
+	"daemun/internal/kube"
 	"daemun/internal/translate"
 )
-
-// drainTimeout is ingress-nginx's worker-shutdown-timeout.
-const drainTimeout = 240 * time.Second
 
 func controllerCommand(kill <-chan struct{}) *cobra.Command {
 	c := daemon.ControllerConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: translate.DefaultOptions()}}
@@ -42,6 +41,7 @@ no command, runs this command.`,
 			if err := f.finish(cmd, &c); err != nil {
 				return usageError{err}
 			}
+			kube.RedirectLogs(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
 			return daemon.Controller(cmd.Context(), c, kill)
 		},
 	}
@@ -83,7 +83,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.StringVar(&c.ReadyFile, "ready-file", "", "file to write the bound addresses to (JSON) when ready")
 	secondsVar(cmd, &c.ShutdownGrace, "shutdown-grace-period", 0, "seconds between the end of readiness and the end of accepting")
 	secondsVar(cmd, &c.PostShutdownGrace, "post-shutdown-grace-period", 10, "seconds between the end of traffic and the end of the program")
-	flags.DurationVar(&c.DrainTimeout, "drain-timeout", drainTimeout, "time for requests in flight to finish on stop")
+	flags.DurationVar(&c.DrainTimeout, "drain-timeout", 0, "time for requests in flight to finish on stop; 0 is worker-shutdown-timeout of the ConfigMap (240s)")
 	flags.BoolVar(&c.Status.Update, "update-status", true, "write addresses into the status of Ingresses")
 	flags.BoolVar(&c.Status.Clear, "update-status-on-shutdown", true, "remove them when the last replica ends")
 	flags.StringSliceVar(&c.Status.Addresses, "publish-status-address", nil, "addresses to write, with commas between them")

@@ -48,6 +48,8 @@ const (
 	CodeReference = "DMN0311"
 	// CodeUsers: a Secret with users has some who can never pass, or none.
 	CodeUsers = "DMN0312"
+	// CodeTuning: a known annotation that has nothing to adjust here.
+	CodeTuning = "DMN0313"
 )
 
 // Scope says what an annotation acts on.
@@ -108,10 +110,15 @@ const (
 	Refused
 	// Obsolete annotations are ignored by ingress-nginx, too.
 	Obsolete
+	// Tuning annotations adjust what only nginx has: they are accepted and
+	// have no effect.
+	Tuning
 )
 
 // String returns the words of the generated documentation.
-func (s Support) String() string { return [...]string{"yes", "later", "refused", "obsolete"}[s] }
+func (s Support) String() string {
+	return [...]string{"yes", "later", "refused", "obsolete", "no effect"}[s]
+}
 
 // Row is one annotation. Rows are never written.
 type Row struct {
@@ -162,6 +169,14 @@ type Values struct {
 	Balance ir.Balance
 	// Canary is set for a canary Ingress, without its destination.
 	Canary *ir.Canary
+	// External is without a URL when no service is asked. GlobalAuth says that
+	// the global settings apply then.
+	External   ExternalAuth
+	GlobalAuth bool
+	// MirrorTarget is without a host when nothing is mirrored.
+	MirrorTarget URLText
+	MirrorHost   string
+	MirrorBody   bool
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -193,6 +208,9 @@ func Defaults() Values {
 			Retry:          ir.Retry{On: ir.RetryError | ir.RetryTimeout, Tries: 3},
 			AccessLog:      true,
 		},
+		External:      DefaultExternalAuth(),
+		GlobalAuth:    true,
+		MirrorBody:    true,
 		permanentCode: 301,
 		temporalCode:  302,
 		redirectFrom:  "off",
@@ -324,6 +342,8 @@ func (p *parsing) use(r *Row, key, value string) {
 		}
 	case Later:
 		p.later(r, key, value)
+	case Tuning:
+		p.report(CodeTuning, ir.SeverityNotice, key, "adjusts what only nginx has; it is accepted and has no effect")
 	case Refused:
 		p.Rejected = true
 		p.report(CodeSnippet, ir.SeverityError, key, "snippets are never accepted, because text of an Ingress must not become configuration; "+

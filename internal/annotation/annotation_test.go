@@ -106,7 +106,37 @@ func TestValues(t *testing.T) {
 		{"enable-access-log", "false", func(v *Values) { v.AccessLog = false }, ""},
 		{"proxy-buffering", "off", nil, ""},
 		{"proxy-buffering", "on", nil, CodeLater},
-		{"auth-url", "http://auth.test/", nil, CodeLaterGuard},
+		{"auth-url", "http://auth.test", func(v *Values) {
+			v.External.URL = URLText{Text: "http://auth.test", Host: "auth.test", Port: 80, Target: "/"}
+		}, ""},
+		{"auth-url", "https://$host/auth?u=$request_uri", func(v *Values) {
+			v.External.URL = URLText{Text: "https://$host/auth?u=$request_uri", Secure: true, OwnHost: true, Target: "/auth?u=$request_uri"}
+		}, ""},
+		{"auth-url", "https://[2001:db8::1]:8443?x", func(v *Values) {
+			v.External.URL = URLText{Text: "https://[2001:db8::1]:8443?x", Secure: true, Host: "2001:db8::1", Port: 8443, Target: "/?x"}
+		}, ""},
+		{"auth-url", "http://$namespace.test/", nil, CodeDenied},
+		{"auth-url", "http://a..test/", nil, CodeDenied},
+		{"auth-url", "http://a.test:0/", nil, CodeDenied},
+		{"auth-url", "http:///x", nil, CodeDenied},
+		{"auth-url", "ftp://a.test/", nil, CodeDenied},
+		{"auth-url", "/auth", nil, CodeDenied},
+		{"auth-url", "http://a.test/$nothing", nil, CodeDenied},
+		{"auth-url", "http://user@a.test/", nil, CodeDenied},
+		{"auth-url", "http://a.test/\";}", nil, CodeRejected},
+		{"auth-method", "POST", nil, CodeNoEffect},
+		{"auth-keepalive", "10", nil, CodeTuning},
+		{"enable-global-auth", "false", func(v *Values) { v.GlobalAuth = false }, ""},
+		{"enable-global-auth", "no", nil, CodeDefault},
+		{"mirror-target", "https://m.test/x$request_uri", func(v *Values) {
+			v.MirrorTarget = URLText{Text: "https://m.test/x$request_uri", Secure: true, Host: "m.test", Port: 443, Target: "/x$request_uri"}
+		}, ""},
+		{"mirror-target", "http://m.test:81$request_uri", func(v *Values) {
+			v.MirrorTarget = URLText{Text: "http://m.test:81$request_uri", Host: "m.test", Port: 81, Target: "$request_uri"}
+		}, ""},
+		{"mirror-target", "m.test", nil, CodeDefault},
+		{"mirror-target", "http://$host/", nil, CodeDefault},
+		{"mirror-host", "x", nil, CodeNoEffect},
 		{"whitelist-source-range", "10.0.0.0/8,::ffff:192.0.2.1", func(v *Values) {
 			v.Access = &ir.Access{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}}
 		}, ""},
@@ -262,6 +292,67 @@ func TestGroups(t *testing.T) {
 		}
 		if len(got.Problems) != tt.problems || got.Rejected || got.Denied {
 			t.Errorf("%q: %d problems, want %d: %v", tt.in, len(got.Problems), tt.problems, got.Problems)
+		}
+	}
+}
+
+func TestExternalAuthGroup(t *testing.T) {
+	t.Parallel()
+	base := func(change func(*ExternalAuth)) ExternalAuth {
+		a := DefaultExternalAuth()
+		a.URL = URLText{Text: "http://a.test/", Host: "a.test", Port: 80, Target: "/"}
+		if change != nil {
+			change(&a)
+		}
+		return a
+	}
+	for _, tt := range []struct {
+		name, value string
+		want        func(*ExternalAuth)
+		code        string
+	}{
+		{"auth-method", "POST", func(a *ExternalAuth) { a.Method = "POST" }, ""},
+		{"auth-method", "BREW", nil, CodeDenied},
+		{"auth-signin", "https://$host/oauth2/start?rd=$escaped_request_uri", func(a *ExternalAuth) {
+			a.SignIn = "https://$host/oauth2/start?rd=$escaped_request_uri"
+		}, ""},
+		{"auth-signin", "https://a.test/;", nil, CodeDefault},
+		{"auth-signin-redirect-param", "next", func(a *ExternalAuth) { a.SignInParam = "next" }, ""},
+		{"auth-signin-redirect-param", "a&b", nil, CodeDefault},
+		{"auth-response-headers", "X-User, X-Group,", func(a *ExternalAuth) { a.ResponseHeaders = []string{"X-User", "X-Group"} }, ""},
+		{"auth-response-headers", "X User", nil, CodeDenied},
+		{"auth-proxy-set-headers", "ns/cm", func(a *ExternalAuth) { a.SetHeaders = "ns/cm" }, ""},
+		{"auth-request-redirect", "/x?y", func(a *ExternalAuth) { a.Redirect = "/x?y" }, ""},
+		{"auth-request-redirect", "$request_uri", nil, CodeDenied},
+		{"auth-cache-key", "$remote_user$http_authorization", func(a *ExternalAuth) { a.CacheKey = "$remote_user$http_authorization" }, ""},
+		{"auth-cache-key", "$nothing", nil, CodeDefault},
+		{"auth-cache-duration", "200 202 10m, any 5, 1h", func(a *ExternalAuth) {
+			a.CacheFor = []ir.CacheFor{
+				{Statuses: []int{200, 202}, For: ir.Duration(10 * time.Minute)}, {For: ir.Duration(5 * time.Second)},
+				{Statuses: []int{200, 301, 302}, For: ir.Duration(time.Hour)},
+			}
+		}, ""},
+		{"auth-cache-duration", "200", func(a *ExternalAuth) {
+			a.CacheFor = []ir.CacheFor{{Statuses: []int{200, 301, 302}, For: ir.Duration(200 * time.Second)}}
+		}, ""},
+		{"auth-cache-duration", "200 soon", nil, CodeDenied},
+		{"auth-cache-duration", "999 5m", nil, CodeDenied},
+		{"auth-always-set-cookie", "true", func(a *ExternalAuth) { a.AlwaysSetCookie = true }, ""},
+		{"auth-always-set-cookie", "yes", nil, CodeDenied},
+	} {
+		got := parse("auth-url", "http://a.test/", tt.name, tt.value)
+		code := ""
+		for _, p := range got.Problems {
+			code += p.Code
+		}
+		if code != tt.code || got.Denied != (code == CodeDenied) {
+			t.Errorf("%s=%s: %v", tt.name, tt.value, got.Problems)
+		}
+		if tt.code != "" {
+			continue
+		}
+		if d := cmp.Diff(base(tt.want), got.Values.External); d != "" {
+			t.Errorf("%s=%s: -want +got:\n%s", tt.name, tt.value, d)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +115,7 @@ func TestServicesOnFirstScreen(t *testing.T) {
 		{Namespace: "d", Name: "alias", ExternalName: "db.example"},
 		{Namespace: "d", Name: "db", Headless: true},
 		{Namespace: "d", Name: "lost"},
+		{Namespace: "d", Name: "many", ClusterIPs: []netip.Addr{addr("127.96.1.2")}, Ports: slices.Repeat([]ir.ServicePort{{Port: 9, Transport: ir.TCP}}, 1000)},
 		{Namespace: "d", Name: "web", ClusterIPs: []netip.Addr{addr("127.96.1.1")}, LoadBalancerIPs: []netip.Addr{addr("127.200.0.1")}, Ports: []ir.ServicePort{
 			{Port: 80, NodePort: 30080, Transport: ir.TCP}, {Port: 53, Transport: ir.UDP},
 		}},
@@ -124,10 +126,11 @@ func TestServicesOnFirstScreen(t *testing.T) {
   d/alias   alias of db.example
   d/db      headless
   d/lost    none
+  d/many    127.96.1.2:9, 127.96.1.2:9, 127.96.1.2:9, 127.96.1.2:9, 127.96.1.2:9, 127.96.1.2:9 and 994 more
   d/web     127.96.1.1:80, 127.200.0.1:80, node port 30080, 127.96.1.1:53/UDP, 127.200.0.1:53/UDP
 
   names    dig @127.0.0.1 -p 5353 NAME.NAMESPACE.svc.cluster.local
-  look `
+  look     daemun get services -A · `
 	var got bytes.Buffer
 	NewUp(&got, false).URLs(URLs{Config: &ir.Config{}, Network: n, DNS: "127.0.0.1:5353", Zone: "cluster.local", Admin: "127.0.0.1:1", Pods: "1 Pod ready"})
 	if !strings.Contains(got.String(), want) {

@@ -120,7 +120,11 @@ func (u *Up) URLs(s URLs) {
 		host, port, _ := net.SplitHostPort(s.DNS)
 		fmt.Fprintf(u.w, "  names    dig @%s -p %s NAME.NAMESPACE.svc.%s\n", host, port, s.Zone)
 	}
-	fmt.Fprintf(u.w, "  look     daemun get routes -A · daemun get pods -A · daemun explain URL   (admin address http://%s)\n  stop     Ctrl-C\n\n", s.Admin)
+	look := "routes"
+	if rows == 0 && len(list) > 0 {
+		look = "services"
+	}
+	fmt.Fprintf(u.w, "  look     daemun get %s -A · daemun get pods -A · daemun explain URL   (admin address http://%s)\n  stop     Ctrl-C\n\n", look, s.Admin)
 }
 
 // ingresses prints the URLs and returns how to try the first of them.
@@ -155,8 +159,9 @@ func (u *Up) ingresses(s URLs) (first string, rows int) {
 	return first, rows
 }
 
-// maxServices is how many the first screen lists.
-const maxServices = 15
+// maxServices is how many the first screen lists, maxServiceAddresses of each
+// how many addresses.
+const maxServices, maxServiceAddresses = 15, 6
 
 // listed are the Services of the user; those of the cluster itself are left
 // out.
@@ -205,10 +210,14 @@ func serviceAddresses(s *ir.Service) string {
 			list = append(list, fmt.Sprintf("node port %d%s", p.NodePort, suffix(p.Transport)))
 		}
 	}
-	if len(list) == 0 {
+	more := ""
+	switch n := len(list) - maxServiceAddresses; {
+	case len(list) == 0:
 		return "none"
+	case n > 0:
+		list, more = list[:maxServiceAddresses], fmt.Sprintf(" and %d more", n)
 	}
-	return strings.Join(list, ", ")
+	return strings.Join(list, ", ") + more
 }
 
 func suffix(t ir.Transport) string {

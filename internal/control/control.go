@@ -120,9 +120,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-l.Store.EndpointsDirty():
-			if c := l.State().Config; c != nil {
-				l.endpoints.refresh(l.Store.View(), c.Backends, l.Upstreams)
-			}
+			l.refreshTouched()
 			continue
 		case <-l.Store.Dirty():
 		}
@@ -136,6 +134,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
+// refreshTouched follows the EndpointSlices that have changed.
+func (l *Loop) refreshTouched() {
+	view, services := l.Store.EndpointsTouched()
+	l.endpoints.touched(view, services, l.Upstreams)
+}
+
 // pause lets the minimum interval pass without holding up endpoint changes.
 func (l *Loop) pause(ctx context.Context, rest <-chan time.Time) bool {
 	for {
@@ -143,7 +147,7 @@ func (l *Loop) pause(ctx context.Context, rest <-chan time.Time) bool {
 		case <-ctx.Done():
 			return false
 		case <-l.Store.EndpointsDirty():
-			l.endpoints.refresh(l.Store.View(), l.State().Config.Backends, l.Upstreams)
+			l.refreshTouched()
 		case <-rest:
 			return true
 		}

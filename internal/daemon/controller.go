@@ -10,15 +10,18 @@ import (
 	"strings"
 	"time"
 
+	"daemun/internal/configmap"
 	"daemun/internal/control"
 	"daemun/internal/ir"
 	"daemun/internal/kube"
 	"daemun/internal/manifest"
 	"daemun/internal/store"
+	"daemun/internal/translate"
 )
 
 // ControllerConfig is everything `daemun controller` can be told.
 type ControllerConfig struct {
+	// GatewayConfig's DrainTimeout of 0 is that of the ConfigMap.
 	GatewayConfig
 	Access kube.Access
 	Scope  kube.Scope
@@ -107,10 +110,9 @@ func newController(c ControllerConfig) (*controller, error) {
 		return nil, err
 	}
 	d.gateway = newGateway(c.GatewayConfig, d.edges())
-	kube.RedirectLogs(d.logger)
 	d.source = kube.NewSource(kube.SourceConfig{
 		Cluster: d.cluster, Store: d.store, Scope: c.Scope, AnnotationsPrefix: c.Translate.AnnotationsPrefix,
-		Extra: d.extra(), Logger: d.logger,
+		Extra: namedObjects(c.Translate, c.Status.Service), Logger: d.logger,
 	})
 	d.newWriters()
 	for _, text := range c.Notices {
@@ -174,13 +176,12 @@ func refuseLoopback(to netip.AddrPort) error {
 	return nil
 }
 
-// extra are the objects that flags name.
-func (d *controller) extra() (list []store.Key) {
-	for _, o := range []struct{ kind, name string }{
-		{"Service", d.Translate.DefaultBackendService}, {"Service", d.Status.Service}, {"Secret", d.Translate.DefaultCertificate},
-		{"ConfigMap", d.Translate.ConfigMap},
+// namedObjects are those that flags name.
+func namedObjects(o translate.Options, publishService string) (list []store.Key) {
+	for _, named := range []struct{ kind, name string }{
+		{"Service", o.DefaultBackendService}, {"Service", publishService}, {"Secret", o.DefaultCertificate}, {"ConfigMap", o.ConfigMap},
 	} {
-		if k, ok := keyOf(o.kind, o.name); ok {
+		if k, ok := keyOf(named.kind, named.name); ok {
 			list = append(list, k)
 		}
 	}
@@ -249,10 +250,24 @@ func (d *controller) end(ctx context.Context, kill <-chan struct{}) {
 		d.logger.Info("stopping: not ready any more, still serving", "for", d.ShutdownGrace)
 		sleep(d.ShutdownGrace, kill)
 	}
-	d.logger.Info("stopping: finishing requests", "for at most", d.DrainTimeout)
+	limit := d.drainTimeout()
+	d.logger.Info("stopping: finishing requests", "for at most", limit)
 	d.clearStatus(ctx)
-	d.drain(kill)
+	d.drain(limit, kill)
 	sleep(d.PostShutdownGrace, kill)
+}
+
+// drainTimeout is that of the flag, else worker-shutdown-timeout of the
+// ConfigMap.
+func (d *controller) drainTimeout() time.Duration {
+	if d.DrainTimeout > 0 {
+		return d.DrainTimeout
+	}
+	k, _ := keyOf("ConfigMap", d.Translate.ConfigMap)
+	if object := d.store.View().ConfigMaps[store.Name{Namespace: k.Namespace, Name: k.Name}]; object != nil {
+		return configmap.Parse(ir.Ref{}, object.Data).Values.ShutdownTimeout
+	}
+	return configmap.Default().ShutdownTimeout
 }
 
 // sleep lets time pass unless kill is closed.

@@ -103,6 +103,10 @@ type gateway struct {
 	certs     *listen.Certificates
 	problems  *problemBoard
 
+	// measured is the configuration whose routes have series; the control
+	// loop's own.
+	measured *ir.Config
+
 	admin net.Listener
 	// listeners is nil until the traffic sockets are open; scrapes may come
 	// before that.
@@ -262,12 +266,12 @@ func (g *gateway) watchProblems(ctx context.Context) error {
 	}
 }
 
-// drain stops accepting and lets requests in flight finish; kill cuts that
-// short.
-func (g *gateway) drain(kill <-chan struct{}) {
+// drain stops accepting and lets requests in flight finish in time; kill cuts
+// that short.
+func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	g.draining.Store(true)
 	g.closeTraffic()
-	ctx, cancel := context.WithTimeout(context.Background(), g.config.DrainTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	go func() { // ends with ctx
 		select {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"os"
 	"time"
 
@@ -113,12 +114,22 @@ type syncedIngresses struct {
 // update tells of new versions; those of the first call are known to all.
 func (s *syncedIngresses) update(accepted []store.Name, all map[store.Name]*networkingv1.Ingress, tell func(store.Name)) {
 	first := s.known == nil
-	now := make(map[store.Name]*networkingv1.Ingress, len(accepted))
+	if first {
+		s.known = make(map[store.Name]*networkingv1.Ingress, len(accepted))
+	}
 	for _, name := range accepted {
-		now[name] = all[name]
-		if !first && s.known[name] != all[name] && all[name] != nil {
-			tell(name)
+		if now := all[name]; now != nil && s.known[name] != now {
+			s.known[name] = now
+			if !first {
+				tell(name)
+			}
 		}
 	}
-	s.known = now
+	if len(s.known) > len(accepted) {
+		still := make(map[store.Name]bool, len(accepted))
+		for _, name := range accepted {
+			still[name] = true
+		}
+		maps.DeleteFunc(s.known, func(name store.Name, _ *networkingv1.Ingress) bool { return !still[name] })
+	}
 }

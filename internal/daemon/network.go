@@ -11,9 +11,11 @@ import (
 
 	"daemun/internal/control"
 	"daemun/internal/dns"
+	"daemun/internal/explain"
 	"daemun/internal/ir"
 	"daemun/internal/l4"
 	"daemun/internal/metrics"
+	"daemun/internal/resolvconf"
 	"daemun/internal/standalone"
 )
 
@@ -43,63 +45,52 @@ type serviceNetwork struct {
 
 	// hosts are where node ports answer beside the nodes' addresses.
 	hosts []netip.Addr
-	// address is the DNS server's on a port of our choice. standard answers on
-	// port 53 and is invalid where that is not permitted.
-	address  netip.AddrPort
-	standard netip.Addr
+	// server is where Pods ask for names by convention, on port 53. standard is
+	// the same, invalid where that is not permitted. address is the DNS
+	// server's on a port of our choice.
+	server, standard netip.Addr
+	address          netip.AddrPort
 	// wrong is what could not be opened.
 	wrong []ir.Problem
 }
 
 // openNetwork opens the sockets that do not depend on any Service.
 func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges standalone.Networks) (*serviceNetwork, error) {
-	n, server := &serviceNetwork{}, standalone.DNSAddress(ranges.Services)
+	n := &serviceNetwork{server: standalone.DNSAddress(ranges.Services)}
 	var err error
 	if n.hosts, err = nodePortAddresses(c.NodePortAddresses, g.config.ListenAddress); err != nil {
 		return nil, err
 	}
+	services := &serviceAddresses{ranges: ranges, hosts: n.hosts}
 	filter := func(to netip.AddrPort) error {
-		if leadsBack(to, ranges, n.hosts) {
-			return errLeadsBack
+		if err := services.refuse(to); err != nil {
+			return err
 		}
 		return g.mayDial(to)
 	}
 	if n.l4, err = l4.New(l4.Config{HostAddresses: n.hosts, DialFilter: filter, Logger: g.logger}); err != nil {
 		return nil, err
 	}
-	upstreams, _, _, err := dns.SystemResolvers("/etc/resolv.conf")
+	machine, err := resolvconf.Read("/etc/resolv.conf")
 	if err != nil {
 		g.say("names outside the cluster are not resolved: " + err.Error())
 	}
 	n.dns = dns.New(dns.Config{
-		Zone: c.ClusterDomain, Upstreams: upstreams, Own: []netip.AddrPort{netip.AddrPortFrom(server, dnsPort)},
+		Zone: c.ClusterDomain, Upstreams: machine.Resolvers(), Own: []netip.AddrPort{netip.AddrPortFrom(n.server, dnsPort)},
 		Flag: "--dns-port", Logger: g.logger,
 	})
 	if err := n.openDNS(ctx, c, g.config.ListenAddress); err != nil {
 		n.close()
 		return nil, err
 	}
-	n.openStandard(ctx, server)
+	n.openStandard(ctx)
 	n.loop = control.NewNetworkLoop(control.NetworkConfig{Store: g.store, Logger: g.logger, Apply: func(network *ir.Network) {
+		services.update(network)
 		// Names follow: they never lead to what is not served yet.
 		n.l4.Update(network)
 		n.dns.Update(network)
 	}})
 	return n, nil
-}
-
-// The bounds of node ports (services §2.2).
-const firstNodePort, lastNodePort = 30000, 32767
-
-var errLeadsBack = errors.New("the address is one of a Service, never an endpoint")
-
-// leadsBack finds endpoints that are Services themselves: two of them could
-// send a connection round and round.
-func leadsBack(to netip.AddrPort, ranges standalone.Networks, hosts []netip.Addr) bool {
-	a, port := to.Addr(), to.Port()
-	virtual := ranges.Services.Contains(a) || ranges.LoadBalancers.Contains(a)
-	node := port >= firstNodePort && port <= lastNodePort && (ranges.Nodes.Contains(a) || slices.Contains(hosts, a))
-	return virtual || node
 }
 
 // dnsPort is the only port that a resolv.conf can name.
@@ -120,15 +111,28 @@ func (n *serviceNetwork) openDNS(ctx context.Context, c NetworkConfig, listen st
 
 // openStandard opens port 53 on the address that Pods ask. Ordinary users may
 // not, as a rule: everything else goes on.
-func (n *serviceNetwork) openStandard(ctx context.Context, server netip.Addr) {
-	if _, err := n.dns.Listen(ctx, netip.AddrPortFrom(server, dnsPort)); err != nil {
-		n.wrong = append(n.wrong, ir.Problem{
-			Code: codeDNSPort, Severity: ir.SeverityNotice,
-			Message: err.Error() + "; until then Pods find Services in their /etc/hosts, and DNS answers on " + n.address.String(),
-		})
+func (n *serviceNetwork) openStandard(ctx context.Context) {
+	_, err := n.dns.Listen(ctx, netip.AddrPortFrom(n.server, dnsPort))
+	if err == nil {
+		n.standard = n.server
 		return
 	}
-	n.standard = server
+	why := err.Error()
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		why = fmt.Sprintf("no permission to answer DNS on %s:%d: lower the sysctl net.ipv4.ip_unprivileged_port_start to %[2]d, or give the program CAP_NET_BIND_SERVICE", n.server, dnsPort)
+	case errors.Is(err, syscall.EADDRINUSE):
+		why = fmt.Sprintf("another program has %s:%d, perhaps a resolver that listens on all addresses: have it listen on its own only, or choose another --service-network", n.server, dnsPort)
+	}
+	n.wrong = append(n.wrong, ir.Problem{
+		Code: codeDNSPort, Severity: ir.SeverityNotice,
+		Message: why + "; until then Pods find Services in their /etc/hosts, and DNS answers on " + n.address.String(),
+	})
+}
+
+// nameServer is where DNS answers, for explanations.
+func (n *serviceNetwork) nameServer() explain.NameServer {
+	return explain.NameServer{Standard: netip.AddrPortFrom(n.server, dnsPort), Open: n.standard.IsValid(), Other: n.address}
 }
 
 // problems are those of sockets and of Services.
@@ -142,8 +146,8 @@ func (n *serviceNetwork) layer4() metrics.Layer4 {
 	return metrics.Layer4{
 		Frontends: s.Frontends, Listening: s.Listening, Failed: s.Failed,
 		Connections: s.Connections, OpenConnections: s.OpenConnections, DialFailures: s.DialFailures,
-		BytesToEndpoints: s.BytesToEndpoints, BytesToClients: s.BytesToClients,
-		Flows: s.Flows, OpenFlows: s.OpenFlows, DatagramsIn: s.DatagramsIn, DatagramsOut: s.DatagramsOut, DatagramsLost: s.DatagramsLost,
+		AcceptErrors: s.AcceptErrors, BytesToEndpoints: s.BytesToEndpoints, BytesToClients: s.BytesToClients,
+		Flows: s.Flows, FlowsEvicted: s.FlowsEvicted, OpenFlows: s.OpenFlows, DatagramsIn: s.DatagramsIn, DatagramsOut: s.DatagramsOut, DatagramsLost: s.DatagramsLost,
 		Refused: map[string]uint64{
 			"no endpoint": s.Refused.NoEndpoint, "policy": s.Refused.Policy, "source range": s.Refused.SourceRange,
 			"dial filter": s.Refused.DialFilter, "limit": s.Refused.Limit,
@@ -156,7 +160,9 @@ func (n *serviceNetwork) names() metrics.DNS {
 	s := n.dns.Stats()
 	return metrics.DNS{
 		UDP: s.UDP, TCP: s.TCP, ByType: s.ByType, ByRcode: s.ByRcode, Truncated: s.Truncated, Dropped: s.Dropped,
-		Forwarded: s.Forwarded, ForwardFailed: s.ForwardFailed, CacheHits: s.CacheHits, CacheMisses: s.CacheMisses, CacheEntries: s.CacheEntries,
+		Forwarded: s.Forwarded, ForwardFailed: s.ForwardFailed, Coalesced: s.Coalesced, Overloaded: s.Overloaded,
+		CacheHits: s.CacheHits, CacheMisses: s.CacheMisses, Loops: s.Loops, Panics: s.Panics,
+		CacheEntries: s.CacheEntries, InFlight: s.InFlight, Connections: s.Connections, DownUpstreams: s.DownUpstreams,
 	}
 }
 

@@ -93,16 +93,43 @@ func routeKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
 }
 
 // retainMetrics forgets the series of routes that the configuration no longer
-// has.
-func (g *gateway) retainMetrics(c *ir.Config) {
-	live := map[metrics.RouteKey]bool{}
-	for _, h := range c.Hosts {
-		for _, r := range h.Routes {
-			live[routeKey(h, r)] = true
-			if r.Canary != nil {
-				live[canaryKey(h, r)] = true
-			}
+// has. It looks at the hosts that are others than before; a key names its host.
+func (g *gateway) retainMetrics(now *ir.Config) {
+	before := g.measured
+	g.measured = now
+	if before == nil {
+		return
+	}
+	same := make(map[*ir.Host]bool, len(now.Hosts))
+	for _, h := range now.Hosts {
+		same[h] = true
+	}
+	gone := map[metrics.RouteKey]bool{}
+	changed := map[string]bool{}
+	for _, h := range before.Hosts {
+		if !same[h] {
+			changed[h.Name] = true
+			eachKey(h, func(k metrics.RouteKey) { gone[k] = true })
 		}
 	}
-	g.metrics.Retain(func(k metrics.RouteKey) bool { return live[k] })
+	if len(gone) == 0 {
+		return
+	}
+	for _, h := range now.Hosts {
+		if changed[h.Name] {
+			eachKey(h, func(k metrics.RouteKey) { delete(gone, k) })
+		}
+	}
+	if len(gone) > 0 {
+		g.metrics.Retain(func(k metrics.RouteKey) bool { return !gone[k] })
+	}
+}
+
+func eachKey(h *ir.Host, f func(metrics.RouteKey)) {
+	for _, r := range h.Routes {
+		f(routeKey(h, r))
+		if r.Canary != nil {
+			f(canaryKey(h, r))
+		}
+	}
 }

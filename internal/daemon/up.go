@@ -128,7 +128,8 @@ func (d *up) edges() edges {
 func (d *up) explainConnection(r explain.ConnectionRequest) (*explain.Connection, error) {
 	return explain.ExplainConnection(r, explain.NetworkSource{
 		Network: d.services.loop.Network(), Decide: d.services.l4.Decide, Zone: cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
-		View: d.store.View(), Problems: d.problems.list(), Place: placeOf(d.locate),
+		NameServer: d.services.nameServer(),
+		View:       d.store.View(), Problems: d.problems.list(), Place: placeOf(d.locate),
 	})
 }
 
@@ -246,7 +247,7 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	err := d.follow(ctx, workloads, traffic)
 
 	d.say("stopping: finishing requests (again Ctrl-C: at once)")
-	d.drain(kill)
+	d.drain(d.DrainTimeout, kill)
 	err = errors.Join(err, workloads.stop(), traffic.stop())
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -79,9 +81,16 @@ type Options struct {
 	Dir string
 	// NodePorts overrides Networks.NodePorts.
 	NodePorts string
+	// Networks are the addresses of an instance that ran before, so that
+	// another one takes its place; default are new ones.
+	Networks *Networks
 	// Confined takes away what root may do with the files of others, so that
 	// permissions count as they do for everybody.
 	Confined bool
+	// Ordinary starts it as a user without privileges when the test is root's.
+	Ordinary bool
+	// Wrap is a command that ends with exec "$@", put in front.
+	Wrap []string
 }
 
 // Up starts an instance on manifests (file name → text) and waits until it is
@@ -100,6 +109,10 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
+	ordinary := o.Ordinary && os.Getuid() == 0
+	if ordinary {
+		o.Dir, o.Bin = ordinaryHome(t, o.Bin)
+	}
 	d := &Instance{t: t, bin: o.Bin, Dir: o.Dir, Manifests: filepath.Join(o.Dir, "manifests"), exited: make(chan struct{})}
 	if err := os.MkdirAll(d.Manifests, 0o755); err != nil {
 		t.Fatal(err)
@@ -114,14 +127,19 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	if len(o.Paths) == 0 {
 		o.Paths = []string{"manifests"}
 	}
-	d.Networks = ReserveNetworks(t)
+	if o.Networks != nil {
+		d.Networks = *o.Networks
+	} else {
+		d.Networks = ReserveNetworks(t)
+	}
 	d.Networks.NodePorts = cmp.Or(o.NodePorts, d.Networks.NodePorts)
 	args := append([]string{
 		"up", "--http-port", "0", "--https-port", "0", "--dns-port", "0", "--admin-address", "127.0.0.1:0",
 		"--ready-file", d.readyFile(), "--state-dir", filepath.Join(o.Dir, "state"),
 	}, d.Networks.Flags()...)
 	args = append(args, o.Args...)
-	cmd := exec.Command(filepath.Join(o.Bin, "daemun"), append(args, o.Paths...)...)
+	argv := slices.Concat(o.Wrap, []string{filepath.Join(o.Bin, "daemun")}, args, o.Paths)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = o.Dir
 	cmd.Env = append(append(os.Environ(), "NO_COLOR=1"), o.Env...)
 	cmd.Stdout, cmd.Stderr = &d.stdout, &d.stderr
@@ -133,6 +151,9 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 		self := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1}}
 		cmd.SysProcAttr.Cloneflags, cmd.SysProcAttr.UidMappings, cmd.SysProcAttr.GidMappings = syscall.CLONE_NEWUSER, self, self
 	}
+	if ordinary {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +164,28 @@ func Start(t testing.TB, o Options, manifests map[string]string) *Instance {
 	}()
 	t.Cleanup(d.cleanup)
 	return d
+}
+
+// nobody is the user and group without privileges.
+const nobody = 65534
+
+// ordinaryHome makes a folder that belongs to an ordinary user, with the
+// program in it: folders of tests are closed to others.
+func ordinaryHome(t testing.TB, bin string) (dir, program string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "daemun-ordinary-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	program = filepath.Join(dir, "bin")
+	if err := errors.Join(
+		os.Chown(dir, nobody, nobody), os.Mkdir(program, 0o755),
+		os.Link(filepath.Join(bin, "daemun"), filepath.Join(program, "daemun")),
+	); err != nil {
+		t.Fatal(err)
+	}
+	return dir, program
 }
 
 func (d *Instance) readyFile() string { return filepath.Join(d.Dir, "ready.json") }

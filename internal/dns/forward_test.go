@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -486,4 +487,29 @@ func TestEndpointsOfExternalNamesFollowUpdates(t *testing.T) {
 	wants(t, "alias", asks(t, at, "y.x.svc.cluster.local. A"), "NOERROR aa\ny.x.svc.cluster.local. 5 CNAME a.example.com.\na.example.com. 60 A 192.0.2.1")
 	s.Update(networkOf(&ir.Service{Namespace: "x", Name: "y", ClusterIPs: addrs("10.0.0.1")}))
 	wants(t, "address", asks(t, at, "y.x.svc.cluster.local. A"), "NOERROR aa\ny.x.svc.cluster.local. 5 A 10.0.0.1")
+}
+
+// TestTimeoutsThatAnAnswerOvertookSayNothing: any number of questions that
+// began before the resolver's last answer leave it up; those after it count.
+func TestTimeoutsThatAnAnswerOvertookSayNothing(t *testing.T) {
+	t.Parallel()
+	clock := time.Unix(1000, 0)
+	s := New(Config{Upstreams: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}})
+	s.now = func() time.Time { return clock }
+	u, began := s.forward.all[0], clock
+	clock = clock.Add(time.Second)
+	s.forward.succeeded(u)
+	for range 100 {
+		s.forward.failedOnce(u, began, os.ErrDeadlineExceeded)
+	}
+	if u.down.Load() {
+		t.Error("down by questions that began before it answered")
+	}
+	clock = clock.Add(time.Second)
+	for range maxFailures {
+		s.forward.failedOnce(u, clock, os.ErrDeadlineExceeded)
+	}
+	if !u.down.Load() {
+		t.Error("up after as many failures as take a resolver down")
+	}
 }

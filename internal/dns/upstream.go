@@ -16,8 +16,9 @@ import (
 type upstream struct {
 	addr netip.AddrPort
 	// failures in a row; with maxFailures it is down, and not asked before it
-	// has answered a probe.
+	// has answered a probe. answered is when it last did, in Unix nanoseconds.
 	failures atomic.Int32
+	answered atomic.Int64
 	down     atomic.Bool
 	// plain is set when it does not understand EDNS.
 	plain atomic.Bool
@@ -35,12 +36,13 @@ const receiveSize = 4096
 func (f *forwarder) try(ctx context.Context, u *upstream, key string) (*reply, error) {
 	limited, cancel := context.WithTimeout(ctx, f.server.config.TryTimeout)
 	defer cancel()
+	began := f.server.now()
 	r, err := f.exchange(limited, u, key)
 	switch {
 	case err == nil:
 		f.succeeded(u)
 	case ctx.Err() == nil:
-		f.failedOnce(u, err)
+		f.failedOnce(u, began, err)
 	}
 	return r, err
 }
@@ -161,13 +163,21 @@ func dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, fun
 }
 
 func (f *forwarder) succeeded(u *upstream) {
+	u.answered.Store(f.server.now().UnixNano())
 	u.failures.Store(0)
 	if u.down.CompareAndSwap(true, false) {
 		f.server.config.Logger.Info("dns: upstream resolver answers again", "upstream", u.addr)
 	}
 }
 
-func (f *forwarder) failedOnce(u *upstream, err error) {
+// failedOnce counts a try that had no answer. One that began before the last
+// answer is about its question and not about the resolver: many questions at
+// once that nobody answers would otherwise take a resolver down, and its probe
+// up, as often as they end.
+func (f *forwarder) failedOnce(u *upstream, began time.Time, err error) {
+	if began.UnixNano() <= u.answered.Load() {
+		return
+	}
 	if u.failures.Add(1) < maxFailures || !u.down.CompareAndSwap(false, true) {
 		return
 	}

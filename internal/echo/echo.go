@@ -41,6 +41,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -83,7 +84,9 @@ type environment struct {
 // port returns the value of a port variable, or its default.
 func (e environment) port(name, otherwise string) (string, error) {
 	value := e.getenv(name)
-	if value == "" {
+	// A Service named "http" gives every container of its namespace
+	// HTTP_PORT=tcp://10.0.0.1:80, which nobody meant for this program.
+	if value == "" || strings.HasPrefix(value, "tcp://") || strings.HasPrefix(value, "udp://") || strings.HasPrefix(value, "sctp://") {
 		return otherwise, nil
 	}
 	if _, err := strconv.ParseUint(value, 10, 16); err != nil {

@@ -490,3 +490,15 @@ func TestUDP(t *testing.T) {
 		}
 	}
 }
+
+// TestPortOfAService: what a Service named "http" puts into the environment is
+// no port of this program.
+func TestPortOfAService(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{"": "3000", "81": "81", "tcp://127.96.0.9:80": "3000", "udp://127.96.0.9:53": "3000"} {
+		e := environment{getenv: func(string) string { return value }}
+		if got, err := e.port("HTTP_PORT", "3000"); err != nil || got != want {
+			t.Errorf("%q: got %q, %v, want %q", value, got, err, want)
+		}
+	}
+}

@@ -3,8 +3,8 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"net"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,10 +49,22 @@ type NetworkSource struct {
 	Decide func(ir.Transport, netip.AddrPort, netip.Addr) l4.Decision
 	// Zone is the cluster domain.
 	Zone string
+	// NameServer is the DNS server of the network; zero is none.
+	NameServer NameServer
 	// View, Problems and Place are as in Source.
 	View     *store.View
 	Problems []ir.Problem
 	Place    func(object ir.Ref, field string) string
+}
+
+// NameServer is where a DNS server answers that is no endpoint of any Service.
+type NameServer struct {
+	// Standard is the address that Pods ask, on port 53; Open says that the
+	// server could open it.
+	Standard netip.AddrPort
+	Open     bool
+	// Other answers in any case.
+	Other netip.AddrPort
 }
 
 // IsConnection says whether a URL is one for ExplainConnection.
@@ -63,27 +75,42 @@ func IsConnection(text string) bool {
 // ExplainConnection tells what happens to a connection. The error says what is
 // wrong with the request.
 func ExplainConnection(r ConnectionRequest, s NetworkSource) (*Connection, error) {
-	u, err := url.Parse(r.URL)
-	if err != nil || !IsConnection(r.URL) || u.Host == "" {
+	transport, host, port, ok := parseConnection(r.URL)
+	if !ok {
 		return nil, fmt.Errorf("%q: want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp", r.URL)
 	}
 	client, err := netip.ParseAddr(cmp.Or(r.Client, "127.0.0.1"))
 	if err != nil {
 		return nil, fmt.Errorf("client %q is no IP address", r.Client)
 	}
-	c := &connection{Connection: &Connection{URL: r.URL}, NetworkSource: s, transport: ir.Transport(strings.ToUpper(u.Scheme))}
-	if addr, err := netip.ParseAddr(u.Hostname()); err == nil {
-		port, err := strconv.ParseUint(u.Port(), 10, 16)
+	c := &connection{Connection: &Connection{URL: r.URL}, NetworkSource: s, transport: transport}
+	if addr, err := netip.ParseAddr(host); err == nil {
+		number, err := strconv.ParseUint(port, 10, 16)
 		if err != nil {
 			return nil, fmt.Errorf("%q: want the number of a port behind the address", r.URL)
 		}
-		c.decide(netip.AddrPortFrom(addr.Unmap(), uint16(port)), client)
+		c.decide(netip.AddrPortFrom(addr.Unmap(), uint16(number)), client)
 		return c.Connection, nil
 	}
-	if err := c.byName(strings.ToLower(u.Hostname()), u.Port(), client); err != nil {
+	if err := c.byName(strings.ToLower(host), port, client); err != nil {
 		return nil, err
 	}
 	return c.Connection, nil
+}
+
+// parseConnection takes a URL apart. It is not net/url's work, which wants
+// ports to be numbers. A port that is left out is empty.
+func parseConnection(text string) (transport ir.Transport, host, port string, ok bool) {
+	scheme, rest, _ := strings.Cut(text, "://")
+	rest = strings.TrimSuffix(rest, "/")
+	if !IsConnection(text) || strings.ContainsAny(rest, "/?# ") {
+		return "", "", "", false
+	}
+	host, port, err := net.SplitHostPort(rest)
+	if err != nil {
+		host, port = strings.TrimSuffix(strings.TrimPrefix(rest, "["), "]"), ""
+	}
+	return ir.Transport(strings.ToUpper(scheme)), host, port, host != ""
 }
 
 // connection is one Connection in the making.
@@ -160,7 +187,11 @@ func (c *connection) port(s *ir.Service, want string) (uint16, error) {
 	if n, err := strconv.ParseUint(want, 10, 16); err == nil {
 		return uint16(n), nil // the decision says that there is no such port
 	}
-	return 0, fmt.Errorf("%s has no %s port %q; its ports are %s", s.Ref(), c.transport, want, strings.Join(known, ", "))
+	ports := strings.Join(known, ", ")
+	if want == "" {
+		return 0, fmt.Errorf("%s: say which port behind the name; its ports are %s", s.Ref(), ports)
+	}
+	return 0, fmt.Errorf("%s has no %s port %q; its ports are %s", s.Ref(), c.transport, want, ports)
 }
 
 // headless lists what DNS answers.
@@ -168,7 +199,7 @@ func (c *connection) headless(s *ir.Service) {
 	c.Service = s.Ref()
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
-		candidate := l4.Candidate{Addr: netip.AddrPortFrom(e.Addr, 0), Pod: e.Pod, Node: e.Node, Chosen: e.Ready}
+		candidate := l4.Candidate{Addr: netip.AddrPortFrom(e.Addr, 0), Pod: e.Pod, Node: e.Node, Ready: e.Ready, Chosen: e.Ready}
 		if e.Ready {
 			c.Names = append(c.Names, e.Addr.String())
 		} else {
@@ -177,7 +208,10 @@ func (c *connection) headless(s *ir.Service) {
 		c.Endpoints = append(c.Endpoints, candidate)
 	}
 	c.Result = fmt.Sprintf("the Service is headless: DNS answers with the addresses of its %d ready endpoints, and the client connects to one of them directly", len(c.Names))
-	if len(c.Names) == 0 {
+	switch len(c.Names) {
+	case 1:
+		c.Result = "the Service is headless: DNS answers with the address of its only ready endpoint, and the client connects to it directly"
+	case 0:
 		c.Result = "the Service is headless and has no ready endpoint: the name does not exist (NXDOMAIN)"
 		c.Hint = "make one of its Pods ready"
 	}
@@ -195,31 +229,65 @@ func (c *connection) podReason(name string) string {
 func (c *connection) decide(to netip.AddrPort, client netip.Addr) {
 	c.Decision = c.Decide(c.transport, to, client)
 	c.about(c.Service)
+	if to == c.NameServer.Standard {
+		c.nameServer()
+		return
+	}
 	for i := range c.Endpoints {
 		if e := &c.Endpoints[i]; !e.Chosen && e.Reason == "not ready" {
 			e.Reason = cmp.Or(c.podReason(e.Pod), e.Reason)
 		}
 	}
-	chosen := 0
-	for _, e := range c.Endpoints {
-		if e.Chosen {
-			chosen++
-		}
-	}
 	switch c.Verdict {
 	case l4.Forward:
-		c.Result = fmt.Sprintf("forwarded to one of %d endpoints (%s)", chosen, c.Reason)
-		if chosen == 1 {
-			c.Result = "forwarded to the only endpoint (" + c.Reason + ")"
-		}
+		c.forwarded()
 	case l4.Drop:
 		c.Result = "dropped, so that the client times out: " + c.Reason
 	default:
 		c.Result = "refused: " + c.Reason
-		if unready := len(c.Endpoints); unready > 0 {
-			c.Hint = fmt.Sprintf("make one of its %d endpoints ready", unready)
+		unready := slices.DeleteFunc(slices.Clone(c.Endpoints), func(e l4.Candidate) bool { return e.Ready })
+		if len(unready) > 0 && len(unready) == len(c.Endpoints) {
+			c.Hint = fmt.Sprintf("make one of its %d endpoints ready", len(unready))
 		}
 	}
+}
+
+// nameServer tells of the address that Pods ask for names.
+func (c *connection) nameServer() {
+	if c.NameServer.Open {
+		c.Verdict, c.Reason = l4.Forward, "Daemun's DNS server listens there itself"
+		c.Result = "answered by Daemun's DNS server"
+		return
+	}
+	c.Verdict, c.Reason = l4.Reject, "Daemun's DNS server could not open port 53"
+	c.Result = "refused: " + c.Reason + " (daemun get problems says why)"
+	c.Hint = "ask " + c.NameServer.Other.String() + " instead"
+}
+
+// forwarded tells where a connection goes that is let in.
+func (c *connection) forwarded() {
+	chosen, refused, why := 0, 0, ""
+	for _, e := range c.Endpoints {
+		if e.Chosen {
+			chosen++
+		}
+		if e.Refused {
+			refused, why = refused+1, e.Reason
+		}
+	}
+	c.Result = fmt.Sprintf("forwarded to one of %d endpoints (%s)", chosen, c.Reason)
+	if chosen == 1 {
+		c.Result = "forwarded to the only endpoint (" + c.Reason + ")"
+	}
+	if refused == 0 {
+		return
+	}
+	c.Hint = "write the address of the program that is to answer"
+	if refused == chosen {
+		c.Result = "reset: no endpoint may be reached through a Service: " + why
+		return
+	}
+	c.Result += fmt.Sprintf(", but reset at %d of them: %s", refused, why)
 }
 
 // about adds where a Service is written, and its problems.

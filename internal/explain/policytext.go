@@ -71,3 +71,13 @@ func sizeOrNothing(n int64) string {
 	}
 	return size(n)
 }
+
+func externalAuth(a *ir.ExternalAuth) string {
+	switch {
+	case a == nil:
+		return ""
+	case a.OwnHost:
+		return a.URL + ", answered by the route of this host"
+	}
+	return fmt.Sprintf("%s, asked of %s", a.URL, a.Backend)
+}

@@ -46,6 +46,7 @@ func policyRows() []policyRow {
 			return prefixes(r.Access.Allow)
 		}},
 		{"auth-type", func(_ *ir.Host, r *ir.Route) string { return basicAuth(r.BasicAuth) }},
+		{"auth-url", func(_ *ir.Host, r *ir.Route) string { return externalAuth(r.ExternalAuth) }},
 		{"satisfy", func(_ *ir.Host, r *ir.Route) string {
 			if r.SatisfyAny {
 				return "any"
@@ -67,6 +68,12 @@ func policyRows() []policyRow {
 				return ""
 			}
 			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
+		}},
+		{"mirror-target", func(_ *ir.Host, r *ir.Route) string {
+			if r.Mirror == nil {
+				return ""
+			}
+			return r.Mirror.URL
 		}},
 		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
 		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},

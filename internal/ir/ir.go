@@ -178,6 +178,9 @@ type Policies struct {
 	Access *Access `json:"access,omitempty"`
 	// BasicAuth is nil when absent.
 	BasicAuth *BasicAuth `json:"basicAuth,omitempty"`
+	// ExternalAuth and Mirror are nil when absent.
+	ExternalAuth *ExternalAuth `json:"externalAuth,omitempty"`
+	Mirror       *Mirror       `json:"mirror,omitempty"`
 	// SatisfyAny lets a request pass that one of Access and the ways of
 	// authentication accepts; otherwise all of them have to.
 	SatisfyAny bool `json:"satisfyAny,omitempty"`
@@ -269,6 +272,10 @@ type Backend struct {
 	Port string `json:"port"`
 	// Balance is nil for round robin over the endpoints.
 	Balance *Balance `json:"balance,omitempty"`
+	// External is nil for a port of a Service.
+	External *External `json:"external,omitempty"`
+	// TLS is nil for the usual way.
+	TLS *BackendTLS `json:"tls,omitempty"`
 }
 
 // Endpoint is one address of a backend.

@@ -139,6 +139,16 @@ func (s *Source) Unreachable() time.Time {
 	return s.health.since
 }
 
+// LastError is why something could not be read lately, or nil.
+func (s *Source) LastError() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, err := range s.health.failing {
+		return err
+	}
+	return nil
+}
+
 // Run reads until ctx ends.
 func (s *Source) Run(ctx context.Context) error {
 	var wg sync.WaitGroup

@@ -51,6 +51,9 @@ type Status struct {
 
 	mu      sync.Mutex // held while writing
 	cleared bool
+	// written are the Ingresses that were written to: the news of it may not
+	// have come back yet.
+	written map[store.Name]bool
 }
 
 // workers write at the same time; the API server slows them down if it must.
@@ -61,7 +64,7 @@ const statusTimeout = 10 * time.Second
 
 // NewStatus returns a writer that has written nothing.
 func NewStatus(c StatusConfig) *Status {
-	return &Status{StatusConfig: c, cluster: c.Source.Cluster, changed: make(chan struct{}, 1)}
+	return &Status{StatusConfig: c, cluster: c.Source.Cluster, changed: make(chan struct{}, 1), written: map[store.Name]bool{}}
 }
 
 // Changed says that the set of Ingresses or the address may be another one.
@@ -106,7 +109,14 @@ func (s *Status) Run(ctx context.Context) {
 func (s *Status) update(ctx context.Context) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cleared || s.write(ctx, s.want(ctx))
+	if s.cleared {
+		return true
+	}
+	want := s.want(ctx)
+	if want == nil {
+		return false
+	}
+	return s.write(ctx, s.Source.differing(s.Accepted(), want), want)
 }
 
 // Clear takes the addresses away unless other replicas go on serving. It is
@@ -119,15 +129,24 @@ func (s *Status) Clear(ctx context.Context) {
 		s.Logger.Info("addresses stay in the status of Ingresses: other replicas serve them")
 		return
 	}
-	s.write(ctx, []networkingv1.IngressLoadBalancerIngress{})
+	none := []networkingv1.IngressLoadBalancerIngress{}
+	accepted := s.Accepted()
+	list := s.Source.differing(accepted, none)
+	for _, name := range accepted {
+		if s.written[name] {
+			list = append(list, name)
+		}
+	}
+	slices.SortFunc(list, func(a, b store.Name) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	list = slices.Compact(list)
+	s.write(ctx, list, none)
 }
 
-// write brings all Ingresses to the wanted addresses; nil means that they are
-// not known. It reports whether nothing is left to do.
-func (s *Status) write(ctx context.Context, want []networkingv1.IngressLoadBalancerIngress) bool {
-	if want == nil {
-		return false
-	}
+// write brings Ingresses to the wanted addresses. It reports whether nothing is
+// left to do.
+func (s *Status) write(ctx context.Context, list []store.Name, want []networkingv1.IngressLoadBalancerIngress) bool {
 	todo := make(chan store.Name)
 	var wg sync.WaitGroup
 	var failed atomic.Int64
@@ -142,18 +161,17 @@ func (s *Status) write(ctx context.Context, want []networkingv1.IngressLoadBalan
 			}
 		})
 	}
-	written := 0
-	for _, name := range s.Source.differing(s.Accepted(), want) {
+	for _, name := range list {
 		if ctx.Err() != nil {
 			break
 		}
-		written++
+		s.written[name] = true
 		todo <- name
 	}
 	close(todo)
 	wg.Wait()
 	if n := failed.Load(); n > 0 {
-		s.Logger.Warn("status of Ingresses not written; trying again", "failed", n, "of", written, "err", *first.Load())
+		s.Logger.Warn("status of Ingresses not written; trying again", "failed", n, "of", len(list), "err", *first.Load())
 	}
 	return failed.Load() == 0
 }

@@ -58,9 +58,14 @@ type Candidate struct {
 	Addr netip.AddrPort `json:"addr"`
 	Pod  string         `json:"pod,omitempty"`
 	Node string         `json:"node,omitempty"`
+	// Ready is that of the endpoint, whoever may reach it.
+	Ready bool `json:"ready"`
 	// Chosen says that at least one of the ways leads to it.
 	Chosen bool `json:"chosen"`
-	// Reason is why not; empty when chosen.
+	// Refused is set when the dial filter lets nobody through to it: a client
+	// for whom it is chosen is reset.
+	Refused bool `json:"refused,omitempty"`
+	// Reason is why it is not chosen, or refused.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -71,9 +76,13 @@ type Question struct {
 	Client    netip.Addr
 	// HostAddresses is as in Config.
 	HostAddresses []netip.Addr
+	// DialFilter is as in Config.
+	DialFilter func(netip.AddrPort) error
 	// Holder has the address where several Services claim it; zero is the
 	// first by namespace and name, as at a start.
 	Holder ir.Ref
+	// Unopened is why nobody listens on the address, though a Service has it.
+	Unopened error
 }
 
 // Decide says what the server would do, by the rules that it goes by.
@@ -90,6 +99,12 @@ func Decide(n *ir.Network, q Question) Decision {
 		return d
 	}
 	d.decide(found, from)
+	passed := "not for this client: policy, hints or source ranges"
+	if q.Unopened != nil && d.Verdict != Reject {
+		d.Verdict, d.Reason, d.Ways = Reject, "Daemun cannot listen there: "+unopened(q.Unopened), nil
+		passed = "not reached: nobody listens on the address"
+	}
+	d.Endpoints = found.candidates(d.Ways, passed, q.DialFilter)
 	return d
 }
 
@@ -97,9 +112,9 @@ func Decide(n *ir.Network, q Question) Decision {
 func (s *Server) Decide(t ir.Transport, to netip.AddrPort, client netip.Addr) Decision {
 	s.mu.Lock()
 	n := s.network
-	q := Question{Transport: t, To: to, Client: client, HostAddresses: s.config.HostAddresses}
+	q := Question{Transport: t, To: to, Client: client, HostAddresses: s.config.HostAddresses, DialFilter: s.config.DialFilter}
 	if f := s.frontends[key{t, to}]; f != nil {
-		q.Holder = f.owner.ir.Ref()
+		q.Holder, q.Unopened = f.owner.ir.Ref(), f.err
 	}
 	s.mu.Unlock()
 	if n == nil {
@@ -138,11 +153,14 @@ func (d *Decision) find(n *ir.Network, p *places, q Question) *plan {
 func missing(n *ir.Network, p *places, q Question) string {
 	a := q.To.Addr()
 	for _, s := range n.Services {
-		if !proxied(s) {
+		if !slices.Contains(s.ClusterIPs, a) && !slices.Contains(s.ExternalIPs, a) && !slices.Contains(s.LoadBalancerIPs, a) {
 			continue
 		}
-		if slices.Contains(s.ClusterIPs, a) || slices.Contains(s.ExternalIPs, a) || slices.Contains(s.LoadBalancerIPs, a) {
-			return fmt.Sprintf("%s has the address, but no port %d/%s", s.Ref(), q.To.Port(), q.Transport)
+		if s.Unproxied {
+			return fmt.Sprintf("%s has the address, and another proxy serves it (label service.kubernetes.io/service-proxy-name)", s.Ref())
+		}
+		if proxied(s) {
+			return fmt.Sprintf("%s has the address, but no port %d/%s; its ports are %s", s.Ref(), q.To.Port(), q.Transport, portsOf(s))
 		}
 	}
 	for _, s := range n.Services {
@@ -156,6 +174,18 @@ func missing(n *ir.Network, p *places, q Question) string {
 		return fmt.Sprintf("no Service has the node port %d/%s", q.To.Port(), q.Transport)
 	}
 	return "no Service has the address"
+}
+
+// portsOf lists the first ports of a Service.
+func portsOf(s *ir.Service) string {
+	var all []string
+	for _, p := range s.Ports {
+		if len(all) == mostNamed {
+			return strings.Join(all, ", ") + fmt.Sprintf(" and %d more", len(s.Ports)-mostNamed)
+		}
+		all = append(all, fmt.Sprintf("%d/%s", p.Port, p.Transport))
+	}
+	return strings.Join(all, ", ")
 }
 
 func (d *Decision) decide(p *plan, from place) {
@@ -180,7 +210,6 @@ func (d *Decision) decide(p *plan, from place) {
 		d.Ways = nil
 	}
 	d.Verdict, d.Reason = last.verdict, p.words(last, from)
-	d.Endpoints = p.candidates(d.Ways)
 }
 
 // describe says what happens at one node.
@@ -219,8 +248,11 @@ func (p *plan) words(w way, from place) string {
 	}
 	switch w.reason {
 	case noEndpoint:
-		if len(s.Endpoints) == 0 {
+		switch port := s.Ports[p.rules.port]; {
+		case len(s.Endpoints) == 0:
 			return "the Service has no endpoints"
+		case slices.ContainsFunc(s.Endpoints, func(e ir.ServiceEndpoint) bool { return e.Ready }):
+			return fmt.Sprintf("the ready endpoints have no %s port named %q: containers and EndpointSlices must have it as the Service says", port.Transport, port.Name)
 		}
 		return "none of the endpoints is ready"
 	case noLocalEndpoint:
@@ -263,8 +295,9 @@ func joined(ranges []netip.Prefix) string {
 	return strings.Join(all, ", ")
 }
 
-// candidates lists all endpoints of the port.
-func (p *plan) candidates(ways []Way) []Candidate {
+// candidates lists all endpoints of the port. passed is why ready ones are not
+// chosen.
+func (p *plan) candidates(ways []Way, passed string, filter func(netip.AddrPort) error) []Candidate {
 	var all []Candidate
 	for i := range p.rules.service.Endpoints {
 		e := &p.rules.service.Endpoints[i]
@@ -272,12 +305,17 @@ func (p *plan) candidates(ways []Way) []Candidate {
 		if !ok {
 			continue
 		}
-		c := Candidate{Addr: to, Pod: e.Pod, Node: e.Node}
+		c := Candidate{Addr: to, Pod: e.Pod, Node: e.Node, Ready: e.Ready}
 		c.Chosen = slices.ContainsFunc(ways, func(w Way) bool { return slices.Contains(w.Endpoints, to) })
 		switch {
 		case c.Chosen:
+			if filter != nil {
+				if err := filter(to); err != nil {
+					c.Refused, c.Reason = true, err.Error()
+				}
+			}
 		case e.Ready:
-			c.Reason = "not for this client: policy, hints or source ranges"
+			c.Reason = passed
 		case e.Serving && e.Terminating:
 			c.Reason = "terminating: used only while no endpoint is ready"
 		case e.Terminating:

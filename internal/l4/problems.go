@@ -79,6 +79,19 @@ func (s *Server) report() {
 	slices.SortFunc(s.problems, ir.Problem.Compare)
 }
 
+// unopened says in short why a frontend is not open.
+func unopened(err error) string {
+	switch {
+	case errors.Is(err, unix.EACCES):
+		return "no permission for ports below net.ipv4.ip_unprivileged_port_start"
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return "it is not an address of this machine"
+	case errors.Is(err, unix.EADDRINUSE):
+		return "another program listens on it"
+	}
+	return err.Error()
+}
+
 func (s *Server) problem(code string, object ir.Ref, field, message string) {
 	s.problems = append(s.problems, ir.Problem{Code: code, Severity: ir.SeverityError, Object: object, Field: field, Message: message})
 }

@@ -167,15 +167,26 @@ func (r *rules) choose(node int) []endpoint {
 		}
 		switch {
 		case e.Ready:
-			ready = append(ready, endpoint{to, at})
+			ready = join(ready, endpoint{to, at})
 		case e.Serving && e.Terminating:
-			fallback = append(fallback, endpoint{to, at})
+			fallback = join(fallback, endpoint{to, at})
 		}
 	}
 	if len(ready) > 0 {
 		return ready
 	}
 	return fallback
+}
+
+// join adds an endpoint unless it is there: two slices may have it, with other
+// ports beside this one (services §3.3). Endpoints come sorted by address.
+func join(set []endpoint, e endpoint) []endpoint {
+	for i := len(set) - 1; i >= 0 && set[i].to.Addr() == e.to.Addr(); i-- {
+		if set[i].to == e.to {
+			return set
+		}
+	}
+	return append(set, e)
 }
 
 // target is where an endpoint serves the port, and on which node it is.
@@ -234,7 +245,7 @@ func (r *rules) hintedTo(names func(*ir.ServiceEndpoint) bool) []endpoint {
 	for i := range r.service.Endpoints {
 		e := &r.service.Endpoints[i]
 		if to, at, ok := r.target(e); ok && e.Ready && names(e) {
-			set = append(set, endpoint{to, at})
+			set = join(set, endpoint{to, at})
 		}
 	}
 	return set

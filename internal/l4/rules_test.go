@@ -1,11 +1,15 @@
 package l4
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"daemun/internal/ir"
 )
@@ -274,12 +278,18 @@ func TestDecideSaysWhy(t *testing.T) {
 	local := web("b1")
 	local.Name, local.ClusterIPs, local.LoadBalancerIPs = "local", addrs("10.96.0.7"), nil
 	local.InternalLocal, local.Ports[0].NodePort = true, 0
-	n := &ir.Network{Nodes: world().nodes, Services: []*ir.Service{headless, local, s, empty}}
+	portless := web("a1")
+	portless.Name, portless.ClusterIPs, portless.LoadBalancerIPs = "portless", addrs("10.96.0.6"), nil
+	portless.Ports[0].Name, portless.Ports[0].NodePort, portless.Endpoints[0].Ports = "http", 0, []uint16{0}
+	other := &ir.Service{Namespace: "shop", Name: "other", Unproxied: true, ClusterIPs: addrs("10.96.0.8"), Ports: []ir.ServicePort{{Transport: ir.TCP, Port: 80}}}
+	n := &ir.Network{Nodes: world().nodes, Services: []*ir.Service{headless, local, other, portless, s, empty}}
 	for _, row := range []struct{ to, client, verdict, reason string }{
 		{"10.96.0.1:80", "10.1.0.9", "forward", "endpoints of all nodes"},
-		{"10.96.0.1:81", "10.1.0.9", "reject", "Service shop/web has the address, but no port 81/TCP"},
+		{"10.96.0.1:81", "10.1.0.9", "reject", "Service shop/web has the address, but no port 81/TCP; its ports are 80/TCP"},
 		{"10.96.0.2:80", "10.1.0.9", "reject", "no Service has the address"},
 		{"10.96.0.9:80", "10.1.0.9", "reject", "the Service has no endpoints"},
+		{"10.96.0.6:80", "10.1.0.9", "reject", `the ready endpoints have no TCP port named "http": containers and EndpointSlices must have it as the Service says`},
+		{"10.96.0.8:80", "10.1.0.9", "reject", "Service shop/other has the address, and another proxy serves it (label service.kubernetes.io/service-proxy-name)"},
 		{"10.96.0.7:80", "10.1.0.9", "drop", "internalTrafficPolicy is Local and the node where the traffic arrives has no endpoint of its own"},
 		{"10.96.0.7:80", "10.2.0.9", "forward", "internalTrafficPolicy is Local: endpoints of the node where the traffic arrives"},
 		{"192.0.2.1:30081", "10.1.0.9", "reject", "no Service has the node port 30081/TCP"},
@@ -300,5 +310,61 @@ func TestDecideSaysWhy(t *testing.T) {
 	}
 	if d.ClientNode != "a" || !d.ClientPod || d.Kind != ClusterIP || d.Ways[0].Source != netip.MustParseAddr("10.1.0.9") || d.Ways[0].SourceElse != netip.MustParseAddr("192.0.2.1") {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestDecideKnowsWhatTheServerMeets: a frontend that could not be opened
+// refuses, and an endpoint that the dial filter refuses is told as such.
+func TestDecideKnowsWhatTheServerMeets(t *testing.T) {
+	t.Parallel()
+	n := &ir.Network{Nodes: world().nodes, Services: []*ir.Service{web("a1 b1")}}
+	q := Question{Transport: ir.TCP, To: netip.MustParseAddrPort("10.96.0.1:80"), Client: netip.MustParseAddr("10.1.0.9")}
+	q.DialFilter = func(to netip.AddrPort) error {
+		if to.Addr() == netip.MustParseAddr("10.2.0.1") {
+			return errors.New("not that one")
+		}
+		return nil
+	}
+	why := func(d Decision) (out []string) {
+		for _, c := range d.Endpoints {
+			out = append(out, fmt.Sprint(c.Addr.Addr(), " ", c.Chosen, " ", c.Refused, " ", c.Reason))
+		}
+		return out
+	}
+	if d := Decide(n, q); d.Verdict != Forward || !slices.Equal(why(d), []string{"10.1.0.1 true false ", "10.2.0.1 true true not that one"}) {
+		t.Errorf("%s: %q", d.Verdict, why(d))
+	}
+	for err, reason := range map[error]string{
+		os.NewSyscallError("bind", unix.EACCES):        "no permission for ports below net.ipv4.ip_unprivileged_port_start",
+		os.NewSyscallError("bind", unix.EADDRINUSE):    "another program listens on it",
+		os.NewSyscallError("bind", unix.EADDRNOTAVAIL): "it is not an address of this machine",
+		errors.New("something else"):                   "something else",
+	} {
+		q.Unopened = err
+		d := Decide(n, q)
+		if d.Verdict != Reject || d.Reason != "Daemun cannot listen there: "+reason || len(d.Ways) > 0 {
+			t.Errorf("%v: %s, %s, %d ways", err, d.Verdict, d.Reason, len(d.Ways))
+		}
+		if got := why(d); got[0] != "10.1.0.1 false false not reached: nobody listens on the address" {
+			t.Errorf("%v: %q", err, got)
+		}
+	}
+}
+
+// TestOneEndpointOfTwoSlices: an address that two slices have, with other ports
+// beside this one, gets no second share of the connections.
+func TestOneEndpointOfTwoSlices(t *testing.T) {
+	t.Parallel()
+	s := web("a1/z=x a1/z=x a2/z=x")
+	s.Ports = append(s.Ports, ir.ServicePort{Name: "more", Transport: ir.TCP, Port: 81})
+	for i := range s.Endpoints {
+		s.Endpoints[i].Ports = []uint16{80, uint16(81 * (i % 2))}
+	}
+	s.ExternalLocal = true
+	r := rulesOf(s, 0, world())
+	for name, set := range map[string][]endpoint{"all": r.all, "hinted": r.hinted[0], "local": r.local[0]} {
+		if len(set) != 2 {
+			t.Errorf("%s: %v", name, set)
+		}
 	}
 }

@@ -15,7 +15,10 @@ type Layer4 struct {
 	BytesToEndpoints uint64
 	BytesToClients   uint64
 
-	Flows                     uint64
+	// AcceptErrors are pauses for want of descriptors or memory.
+	AcceptErrors uint64
+
+	Flows, FlowsEvicted       uint64
 	OpenFlows                 int64
 	DatagramsIn, DatagramsOut uint64
 	DatagramsLost             uint64
@@ -28,10 +31,17 @@ type Layer4 struct {
 type DNS struct {
 	UDP, TCP uint64
 	// ByType and ByRcode must have fixed sets of keys.
-	ByType, ByRcode                                  map[string]uint64
-	Truncated, Dropped                               uint64
-	Forwarded, ForwardFailed, CacheHits, CacheMisses uint64
-	CacheEntries                                     int
+	ByType, ByRcode    map[string]uint64
+	Truncated, Dropped uint64
+	// Forwarded questions were asked of other resolvers, ForwardFailed of them
+	// got no answer, Coalesced ones waited for the same one, Overloaded ones
+	// were too many.
+	Forwarded, ForwardFailed, Coalesced, Overloaded uint64
+	CacheHits, CacheMisses                          uint64
+	// Loops are our own questions that came back, Panics are bugs.
+	Loops, Panics uint64
+	// What there is now.
+	CacheEntries, InFlight, Connections, DownUpstreams int
 }
 
 func layer4Group(read func() Layer4) group {
@@ -46,6 +56,8 @@ func layer4Group(read func() Layer4) group {
 			{name: "daemun_l4_datagrams_total", help: "Datagrams passed on by direction.", kind: counter, labels: to},
 			{name: "daemun_l4_datagrams_lost_total", help: "Datagrams that could not be passed on.", kind: counter},
 			{name: "daemun_l4_refused_total", help: "Connections and flows that were turned away, by reason.", kind: counter, labels: []string{"reason"}},
+			{name: "daemun_l4_accept_pauses_total", help: "Pauses of a frontend for want of descriptors or memory.", kind: counter},
+			{name: "daemun_l4_flows_evicted_total", help: "UDP flows that ended to make room for others.", kind: counter},
 		},
 		collect: func(emit emitter) {
 			s := read()
@@ -65,6 +77,8 @@ func layer4Group(read func() Layer4) group {
 			for _, reason := range slices.Sorted(maps.Keys(s.Refused)) {
 				emit(7, float64(s.Refused[reason]), reason)
 			}
+			emit(8, float64(s.AcceptErrors))
+			emit(9, float64(s.FlowsEvicted))
 		},
 	}
 }
@@ -77,9 +91,14 @@ func dnsGroup(read func() DNS) group {
 			{name: "daemun_dns_responses_total", help: "DNS responses by code.", kind: counter, labels: []string{"rcode"}},
 			{name: "daemun_dns_truncated_total", help: "Responses that told the client to come back over TCP.", kind: counter},
 			{name: "daemun_dns_dropped_total", help: "Queries without an answer: no DNS message, or too many at once.", kind: counter},
-			{name: "daemun_dns_forwarded_total", help: "Questions asked of other resolvers, by result.", kind: counter, labels: []string{"result"}},
+			{name: "daemun_dns_forwarded_total", help: "Questions for other resolvers: answered (ok), not answered (failed), answered along with the same one (shared), refused (too many).", kind: counter, labels: []string{"result"}},
 			{name: "daemun_dns_cache_total", help: "Lookups in the cache of other resolvers' answers.", kind: counter, labels: []string{"result"}},
 			{name: "daemun_dns_cache_entries", help: "Answers in the cache.", kind: gauge},
+			{name: "daemun_dns_in_flight", help: "Questions that are with other resolvers now.", kind: gauge},
+			{name: "daemun_dns_tcp_connections", help: "Open TCP connections of DNS clients.", kind: gauge},
+			{name: "daemun_dns_upstreams_down", help: "Other resolvers that do not answer and are left out.", kind: gauge},
+			{name: "daemun_dns_loops_total", help: "Questions to other resolvers that came back here.", kind: counter},
+			{name: "daemun_dns_panics_total", help: "Queries that met a bug.", kind: counter},
 		},
 		collect: func(emit emitter) {
 			s := read()
@@ -95,9 +114,16 @@ func dnsGroup(read func() DNS) group {
 			emit(4, float64(s.Dropped))
 			emit(5, float64(s.Forwarded-min(s.ForwardFailed, s.Forwarded)), "ok")
 			emit(5, float64(s.ForwardFailed), "failed")
+			emit(5, float64(s.Coalesced), "shared")
+			emit(5, float64(s.Overloaded), "too many")
 			emit(6, float64(s.CacheHits), "hit")
 			emit(6, float64(s.CacheMisses), "miss")
 			emit(7, float64(s.CacheEntries))
+			emit(8, float64(s.InFlight))
+			emit(9, float64(s.Connections))
+			emit(10, float64(s.DownUpstreams))
+			emit(11, float64(s.Loops))
+			emit(12, float64(s.Panics))
 		},
 	}
 }

@@ -141,6 +141,9 @@ func (s *service) endpoints() {
 		if slice.AddressType == discoveryv1.AddressTypeFQDN {
 			continue // carries no proxy semantics
 		}
+		if _, headless := slice.Labels[corev1.IsHeadlessService]; headless && !s.ir.Headless {
+			continue // not for proxies (services §1.2); names of a headless Service need it
+		}
 		ports := s.slicePorts(slice)
 		for i := range slice.Endpoints {
 			if e, ok := endpointOf(slice, &slice.Endpoints[i]); ok {

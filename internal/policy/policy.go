@@ -22,6 +22,9 @@ type Set struct {
 	Limits *Limits
 	Access *Access
 	Auth   *Auth
+	// External and Mirror are nil when absent.
+	External *External
+	Mirror   *Mirror
 	// Any lets a request pass that one of the guards accepts (satisfy: any).
 	Any bool
 	// Bandwidth is nil when responses are sent as fast as they can be.
@@ -36,6 +39,7 @@ type Set struct {
 func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
 		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
+		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror),
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p),
 	}
 	if s == (Set{}) {

@@ -31,6 +31,7 @@ type State struct {
 	verified verified
 	nonces   nonces
 	limiters limiters
+	answers  answers
 	// checks bounds the slow checks that run at one time, so that guessing
 	// passwords does not take all processors.
 	checks chan struct{}

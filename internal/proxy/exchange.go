@@ -44,6 +44,7 @@ type exchange struct {
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
+	grant       *policy.AuthAnswer
 	userScratch [256]byte
 
 	rewritten bool
@@ -81,7 +82,7 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
-	x.canary, x.affinity = false, x.affinity[:0]
+	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]

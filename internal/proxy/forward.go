@@ -40,6 +40,7 @@ func (x *exchange) forward() {
 		x.fail(bodyStatus(err))
 		return
 	}
+	x.mirror()
 	x.up = x.appendUpstreamHead(x.up[:0])
 	x.up = x.appendPrefix(x.up)
 	retry := x.match.Route.IR.Retry

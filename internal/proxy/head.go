@@ -48,9 +48,14 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	if x.fallback {
 		b = x.appendFallbackFields(b)
 	}
+	external := x.external()
+	if x.grant != nil {
+		b = appendFields(b, x.grant.Fields)
+	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() {
+		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
+			external != nil && external.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

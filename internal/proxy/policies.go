@@ -54,11 +54,11 @@ func (x *exchange) leave() {
 }
 
 // authorize asks the guards of the route in their order: address lists, basic
-// or digest authentication (§12.8). All of them have to accept, or with satisfy:
+// or digest authentication, a service (§12.8). All of them have to accept, or with satisfy:
 // any one of them.
 func (x *exchange) authorize() bool {
 	p := x.policies
-	if p == nil || p.Access == nil && p.Auth == nil {
+	if p == nil || p.Access == nil && p.Auth == nil && p.External == nil {
 		return false
 	}
 	refused := 0
@@ -81,10 +81,22 @@ func (x *exchange) authorize() bool {
 			return false
 		}
 	}
+	if p.External != nil && (p.Any || refused == 0) {
+		x.grant = x.askService()
+		switch {
+		case x.grant.Status != 200:
+			refused = x.grant.Status
+			if refused == 401 && p.Auth == nil {
+				x.challenge = append(x.challenge[:0], x.grant.Challenge...)
+			}
+		case p.Any:
+			return false
+		}
+	}
 	if refused == 0 {
 		return false
 	}
-	x.answer(refused)
+	x.refuseAccess(refused)
 	return true
 }
 
@@ -126,6 +138,11 @@ func (x *exchange) appendPolicyFields(b []byte) []byte {
 	}
 	if p.Response != nil {
 		b = appendFields(b, p.Response.Set)
+	}
+	if x.grant != nil && p.External.GivesCookies(x.status) {
+		for _, cookie := range x.grant.Cookies {
+			b = http1.AppendField(b, "Set-Cookie", cookie)
+		}
 	}
 	if len(x.challenge) > 0 {
 		b = http1.AppendField(b, "WWW-Authenticate", x.challenge)

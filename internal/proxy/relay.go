@@ -47,9 +47,10 @@ func (x *exchange) relay(up *upstream.Conn) {
 	if f == frameClose {
 		x.keep = false
 	}
+	x.status = x.resp.Status
 	x.out = x.appendResponseHead(x.out[:0], f)
 	x.head = len(x.out)
-	x.status, x.committed = x.resp.Status, true
+	x.committed = true
 	toClient, fromUpstream := x.relayBody(up, f)
 	sentAll := x.joinBody(up)
 	x.c.upstream.Store(nil)

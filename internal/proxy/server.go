@@ -80,6 +80,7 @@ type Server struct {
 
 	draining atomic.Bool
 	counters counters
+	mirrors  mirrors
 
 	mu    sync.Mutex // guards the following
 	open  map[*conn]struct{}
@@ -234,6 +235,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		s.empty = nil
 	}
 	s.mu.Unlock()
+	defer s.mirrors.close()
 	if s.drained(ctx, done) {
 		return nil
 	}

@@ -10,6 +10,7 @@ import (
 type counters struct {
 	accepted, requests atomic.Uint64
 	panics             atomic.Uint64
+	unmirrored         atomic.Uint64      // requests whose copy was not sent
 	refusals           [256]atomic.Uint64 // by http1.Reason
 	other              [otherCount]atomic.Uint64
 }
@@ -42,13 +43,14 @@ type Stats struct {
 	Accepted              uint64 // connections since start
 	Requests              uint64 // requests since start
 	Panics                uint64 // requests that ended in a panic
+	Unmirrored            uint64 // requests whose copy was dropped
 	// Refusals counts refused requests by the stable name of the reason.
 	Refusals map[string]uint64
 }
 
 // Stats counts; it is made for a scrape, not for each request.
 func (s *Server) Stats() Stats {
-	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Refusals: make(map[string]uint64)}
+	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Unmirrored: s.counters.unmirrored.Load(), Refusals: make(map[string]uint64)}
 	for _, r := range http1.Reasons() {
 		if n := s.counters.refusals[r].Load(); n > 0 {
 			st.Refusals[r.String()] = n

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 
+	"daemun/internal/resolvconf"
 	"daemun/internal/store"
 )
 
@@ -33,12 +34,12 @@ func podHosts(pod *corev1.Pod, zone, machine string) (string, []forming) {
 	var wrong []forming
 	for i, a := range pod.Spec.HostAliases {
 		field := fmt.Sprintf("spec.hostAliases[%d]", i)
-		if _, err := netip.ParseAddr(a.IP); err != nil || !plainWord(a.IP) {
+		if _, err := netip.ParseAddr(a.IP); err != nil || !resolvconf.IsWord(a.IP) {
 			wrong = append(wrong, forming{field + ".ip", fmt.Sprintf("%q is no IP address; the alias is left out", a.IP)})
 			continue
 		}
 		names := slices.Clone(a.Hostnames)
-		names = slices.DeleteFunc(names, func(n string) bool { return !plainWord(n) })
+		names = slices.DeleteFunc(names, func(n string) bool { return !resolvconf.IsWord(n) })
 		if len(names) < len(a.Hostnames) {
 			wrong = append(wrong, forming{field + ".hostnames", "names that are not one word are left out"})
 		}
@@ -152,7 +153,7 @@ func readyEndpoints(list []*discoveryv1.EndpointSlice) (out []discoveryv1.Endpoi
 				continue
 			}
 			_, err := netip.ParseAddr(e.Addresses[0])
-			if err == nil && plainWord(e.Addresses[0]) && len(out) < maxHeadlessAddresses {
+			if err == nil && resolvconf.IsWord(e.Addresses[0]) && len(out) < maxHeadlessAddresses {
 				out = append(out, e)
 			}
 		}

@@ -17,6 +17,7 @@ import (
 
 	"daemun/internal/ir"
 	"daemun/internal/process"
+	"daemun/internal/resolvconf"
 )
 
 // DNS says where Pods ask for names. The zero value is a cluster without name
@@ -87,7 +88,7 @@ func (w *worker) prepareNames() {
 		w.names.variables = variables{{"DAEMUN_DNS", reachable(dns.Fallback).String()}}
 	}
 	mounts, reason := w.host.rt.Mounts()
-	node := parseResolvConf(dns.machineFile("resolv.conf"))
+	node := resolvconf.Parse(dns.machineFile("resolv.conf"))
 	server := ""
 	switch {
 	case mounts && dns.Server.IsValid():
@@ -128,17 +129,17 @@ func reachable(a netip.AddrPort) netip.AddrPort {
 
 // searchBy puts into variables what a C library takes from there: all but the
 // name servers.
-func (n *podNames) searchBy(r, node resolvConf) {
-	if len(r.searches) > 0 && !r.equal(node) {
-		n.variables = append(n.variables, [2]string{"LOCALDOMAIN", strings.Join(r.searches, " ")})
+func (n *podNames) searchBy(r, node resolvconf.Config) {
+	if len(r.Searches) > 0 && !r.Equal(node) {
+		n.variables = append(n.variables, [2]string{"LOCALDOMAIN", strings.Join(r.Searches, " ")})
 	}
-	if len(r.options) > 0 && !r.equal(node) {
-		n.variables = append(n.variables, [2]string{"RES_OPTIONS", strings.Join(r.options, " ")})
+	if len(r.Options) > 0 && !r.Equal(node) {
+		n.variables = append(n.variables, [2]string{"RES_OPTIONS", strings.Join(r.Options, " ")})
 	}
 }
 
 // makeNameFiles writes the files that differ from the machine's and mounts them.
-func (w *worker) makeNameFiles(resolver, node resolvConf) error {
+func (w *worker) makeNameFiles(resolver, node resolvconf.Config) error {
 	n, dns := &w.names, w.host.cfg.DNS
 	dir := filepath.Join(w.folder(), "etc")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -152,7 +153,7 @@ func (w *worker) makeNameFiles(resolver, node resolvConf) error {
 		n.mounts = append(n.mounts, process.Mount{Source: path, Target: "/etc/" + name})
 		return nil
 	}
-	if !resolver.equal(node) {
+	if !resolver.Equal(node) {
 		if err := show("resolv.conf", "# Written by Daemun for this Pod.\n"+resolver.String()); err != nil {
 			return err
 		}
@@ -259,7 +260,7 @@ func rewrite(path, text string) error {
 
 // misformedNames is what can be said of a Pod's names without its machine.
 func misformedNames(pod *corev1.Pod) []forming {
-	_, resolver := podResolvConf(pod, DefaultZone, "127.0.0.1", resolvConf{})
+	_, resolver := podResolvConf(pod, DefaultZone, "127.0.0.1", resolvconf.Config{})
 	_, hosts := podHosts(pod, DefaultZone, "")
 	_, name := kernelHostname(pod, DefaultZone)
 	return slices.Concat(resolver, hosts, name)

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"daemun/internal/resolvconf"
 )
 
 // Bounds of a resolver configuration (services §10.3).
@@ -15,57 +17,6 @@ const (
 	maxSearches     = 32
 	maxSearchLength = 2048 // characters of the whole list
 )
-
-// resolvConf is what a resolv.conf says.
-type resolvConf struct{ servers, searches, options []string }
-
-// parseResolvConf reads the file as resolvers do: of several search lists the
-// last counts, domain is a list of one, what it does not know is passed over.
-func parseResolvConf(text string) (r resolvConf) {
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 2 || !plainWord(f[0]) {
-			continue
-		}
-		values := slices.DeleteFunc(f[1:], func(v string) bool { return !plainWord(v) })
-		switch f[0] {
-		case "nameserver":
-			r.servers = append(r.servers, values[:min(1, len(values))]...)
-		case "domain":
-			r.searches = values[:min(1, len(values))]
-		case "search":
-			r.searches = values
-		case "options":
-			r.options = append(r.options, values...)
-		}
-	}
-	return r
-}
-
-// String is the text of the file.
-func (r resolvConf) String() string {
-	var b strings.Builder
-	for _, s := range r.servers {
-		fmt.Fprintf(&b, "nameserver %s\n", s)
-	}
-	if len(r.searches) > 0 {
-		fmt.Fprintf(&b, "search %s\n", strings.Join(r.searches, " "))
-	}
-	if len(r.options) > 0 {
-		fmt.Fprintf(&b, "options %s\n", strings.Join(r.options, " "))
-	}
-	return b.String()
-}
-
-func (r resolvConf) equal(o resolvConf) bool {
-	return slices.Equal(r.servers, o.servers) && slices.Equal(r.searches, o.searches) && slices.Equal(r.options, o.options)
-}
-
-// plainWord says whether a value is one word of a configuration file: an
-// object's value with a blank or a line end would become another setting.
-func plainWord(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '#' || r == ';' })
-}
 
 // forming is a part of a Pod's names that is not used, and why.
 type forming struct{ field, message string }
@@ -84,40 +35,40 @@ func asksCluster(spec *corev1.PodSpec) bool {
 // podResolvConf is a Pod's resolver configuration by its policy (services
 // §10.3). server is the cluster's name server; without one, "", Pods of the
 // cluster's policies keep the machine's configuration, node.
-func podResolvConf(pod *corev1.Pod, zone, server string, node resolvConf) (resolvConf, []forming) {
+func podResolvConf(pod *corev1.Pod, zone, server string, node resolvconf.Config) (resolvconf.Config, []forming) {
 	spec := &pod.Spec
 	r := node
 	switch {
 	case spec.DNSPolicy == corev1.DNSNone:
-		r = resolvConf{}
+		r = resolvconf.Config{}
 	case asksCluster(spec) && server != "":
-		r = resolvConf{servers: []string{server}, searches: clusterSearches(pod.Namespace, zone, node), options: []string{"ndots:5"}}
+		r = resolvconf.Config{Servers: []string{server}, Searches: clusterSearches(pod.Namespace, zone, node), Options: []string{"ndots:5"}}
 	}
-	r, wrong := r.merge(spec.DNSConfig)
-	if spec.DNSPolicy == corev1.DNSNone && len(r.servers) == 0 {
+	r, wrong := merge(r, spec.DNSConfig)
+	if spec.DNSPolicy == corev1.DNSNone && len(r.Servers) == 0 {
 		wrong = append(wrong, forming{"spec.dnsConfig.nameservers", "dnsPolicy None needs at least one name server; without one no name is looked up anywhere"})
 	}
-	if !r.equal(node) { // the machine's own is not judged
+	if !r.Equal(node) { // the machine's own is not judged
 		var cut []forming
-		r, cut = r.fit()
+		r, cut = fit(r)
 		wrong = append(wrong, cut...)
 	}
 	return r, wrong
 }
 
-func clusterSearches(namespace, zone string, node resolvConf) []string {
-	return appendNew([]string{namespace + ".svc." + zone, "svc." + zone, zone}, node.searches)
+func clusterSearches(namespace, zone string, node resolvconf.Config) []string {
+	return appendNew([]string{namespace + ".svc." + zone, "svc." + zone, zone}, node.Searches)
 }
 
 // merge adds a Pod's dnsConfig: servers and searches are appended, options
 // replace those of their name.
-func (r resolvConf) merge(c *corev1.PodDNSConfig) (resolvConf, []forming) {
+func merge(r resolvconf.Config, c *corev1.PodDNSConfig) (resolvconf.Config, []forming) {
 	if c == nil {
 		return r, nil
 	}
 	var wrong []forming
 	good := func(field, value string, ok bool) bool {
-		if !ok || !plainWord(value) {
+		if !ok || !resolvconf.IsWord(value) {
 			wrong = append(wrong, forming{"spec.dnsConfig." + field, fmt.Sprintf("%q is left out: want an IP address as name server, and search domains and options of one word", value)})
 			return false
 		}
@@ -134,7 +85,7 @@ func (r resolvConf) merge(c *corev1.PodDNSConfig) (resolvConf, []forming) {
 			searches = append(searches, s)
 		}
 	}
-	options := slices.Clone(r.options)
+	options := slices.Clone(r.Options)
 	for i, o := range c.Options {
 		text := o.Name
 		if o.Value != nil && *o.Value != "" {
@@ -146,25 +97,25 @@ func (r resolvConf) merge(c *corev1.PodDNSConfig) (resolvConf, []forming) {
 		options = slices.DeleteFunc(options, func(old string) bool { name, _, _ := strings.Cut(old, ":"); return name == o.Name })
 		options = append(options, text)
 	}
-	return resolvConf{appendNew(r.servers, servers), appendNew(r.searches, searches), options}, wrong
+	return resolvconf.Config{Servers: appendNew(r.Servers, servers), Searches: appendNew(r.Searches, searches), Options: options}, wrong
 }
 
 // fit cuts what resolvers do not take.
-func (r resolvConf) fit() (resolvConf, []forming) {
+func fit(r resolvconf.Config) (resolvconf.Config, []forming) {
 	var wrong []forming
-	if n := len(r.servers); n > maxNameServers {
-		r.servers = r.servers[:maxNameServers]
-		wrong = append(wrong, forming{"spec.dnsConfig.nameservers", fmt.Sprintf("%d name servers, of which resolvers take %d: used are %s", n, maxNameServers, strings.Join(r.servers, ", "))})
+	if n := len(r.Servers); n > maxNameServers {
+		r.Servers = r.Servers[:maxNameServers]
+		wrong = append(wrong, forming{"spec.dnsConfig.nameservers", fmt.Sprintf("%d name servers, of which resolvers take %d: used are %s", n, maxNameServers, strings.Join(r.Servers, ", "))})
 	}
 	n, length := 0, -1
-	for _, s := range r.searches {
+	for _, s := range r.Searches {
 		if length += 1 + len(s); n == maxSearches || length > maxSearchLength {
 			break
 		}
 		n++
 	}
-	if all := len(r.searches); n < all {
-		r.searches = r.searches[:n]
+	if all := len(r.Searches); n < all {
+		r.Searches = r.Searches[:n]
 		wrong = append(wrong, forming{"spec.dnsConfig.searches", fmt.Sprintf("%d search domains, of which %d are used: at most %d with %d characters, the machine's own included", all, n, maxSearches, maxSearchLength)})
 	}
 	return r, wrong

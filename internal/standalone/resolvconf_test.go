@@ -7,34 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+
+	"daemun/internal/resolvconf"
 )
-
-func TestParseResolvConf(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct{ name, text, want string }{
-		{"empty", "", ""},
-		{"comments", "# a\n; b\nnameserver 192.0.2.1\n", "nameserver 192.0.2.1\n"},
-		{"last search list counts", "search a b\ndomain c\nsearch d e\n", "search d e\n"},
-		{"domain is a list of one", "domain c d\n", "search c\n"},
-		{"options add up", "options ndots:2\n  options\trotate edns0\n", "options ndots:2 rotate edns0\n"},
-		{"what is unknown or empty", "sortlist 1.2.3.4\nnameserver\nlookup file\n\n", ""},
-		{"no line end, words of other kinds", "nameserver 192.0.2.1 trailing\r\nsearch \u00e4 b", "nameserver 192.0.2.1\nsearch b\n"},
-	} {
-		if diff := cmp.Diff(c.want, parseResolvConf(c.text).String()); diff != "" {
-			t.Errorf("%s:\n%s", c.name, diff)
-		}
-	}
-}
-
-func FuzzResolvConf(f *testing.F) {
-	f.Add("nameserver 127.0.0.53\noptions edns0 trust-ad\nsearch example.com .\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		r := parseResolvConf(text)
-		if again := parseResolvConf(r.String()); !again.equal(r) {
-			t.Errorf("%+v reads as %+v", r, again)
-		}
-	})
-}
 
 func TestPodResolvConf(t *testing.T) {
 	t.Parallel()
@@ -86,7 +61,7 @@ func TestPodResolvConf(t *testing.T) {
 	} {
 		pod := &corev1.Pod{Spec: c.spec}
 		pod.Namespace = "shop"
-		got, wrong := podResolvConf(pod, "cluster.local", c.server, parseResolvConf(machine))
+		got, wrong := podResolvConf(pod, "cluster.local", c.server, resolvconf.Parse(machine))
 		if diff := cmp.Diff(c.want, got.String()); diff != "" {
 			t.Errorf("%s:\n%s", c.name, diff)
 		}
@@ -123,18 +98,18 @@ func TestSearchListBounds(t *testing.T) {
 		}
 		pod := &corev1.Pod{Spec: corev1.PodSpec{DNSConfig: &corev1.PodDNSConfig{Searches: more}}}
 		pod.Namespace = "shop"
-		r, wrong := podResolvConf(pod, "cluster.local", "127.96.0.10", resolvConf{})
-		if len(r.searches) != c.used || len(strings.Join(r.searches, " ")) > maxSearchLength || (len(wrong) > 0) != (c.used < 3+c.count) {
-			t.Errorf("%s: %d used with %d characters, problems %v", c.name, len(r.searches), len(strings.Join(r.searches, " ")), wrong)
+		r, wrong := podResolvConf(pod, "cluster.local", "127.96.0.10", resolvconf.Config{})
+		if len(r.Searches) != c.used || len(strings.Join(r.Searches, " ")) > maxSearchLength || (len(wrong) > 0) != (c.used < 3+c.count) {
+			t.Errorf("%s: %d used with %d characters, problems %v", c.name, len(r.Searches), len(strings.Join(r.Searches, " ")), wrong)
 		}
 	}
 	// Exactly at the bound, and one over it.
-	full := resolvConf{searches: []string{strings.Repeat("a", 1000), strings.Repeat("b", 1047)}}
-	if r, wrong := full.fit(); len(r.searches) != 2 || wrong != nil {
-		t.Errorf("%d used, %v", len(r.searches), wrong)
+	full := resolvconf.Config{Searches: []string{strings.Repeat("a", 1000), strings.Repeat("b", 1047)}}
+	if r, wrong := fit(full); len(r.Searches) != 2 || wrong != nil {
+		t.Errorf("%d used, %v", len(r.Searches), wrong)
 	}
-	full.searches[1] += "b"
-	if r, wrong := full.fit(); len(r.searches) != 1 || len(wrong) != 1 {
-		t.Errorf("%d used, %v", len(r.searches), wrong)
+	full.Searches[1] += "b"
+	if r, wrong := fit(full); len(r.Searches) != 1 || len(wrong) != 1 {
+		t.Errorf("%d used, %v", len(r.Searches), wrong)
 	}
 }

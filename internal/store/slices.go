@@ -21,6 +21,7 @@ func (tx *Tx) reindex(from, to *discoveryv1.EndpointSlice) {
 		}
 	}
 	if owner, ok := serviceOf(from); ok {
+		tx.touched = append(tx.touched, owner)
 		kept := slices.DeleteFunc(slices.Clone(tx.view.slicesOf[owner]), func(s *discoveryv1.EndpointSlice) bool { return s == from })
 		if len(kept) == 0 {
 			delete(tx.view.slicesOf, owner)
@@ -29,6 +30,7 @@ func (tx *Tx) reindex(from, to *discoveryv1.EndpointSlice) {
 		}
 	}
 	if owner, ok := serviceOf(to); ok {
+		tx.touched = append(tx.touched, owner)
 		list := append(slices.Clone(tx.view.slicesOf[owner]), to)
 		slices.SortFunc(list, func(a, b *discoveryv1.EndpointSlice) int { return cmp.Compare(a.Name, b.Name) })
 		tx.view.slicesOf[owner] = list

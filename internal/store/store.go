@@ -45,8 +45,11 @@ func NameOf(o metav1.Object) Name { return Name{o.GetNamespace(), o.GetName()} }
 
 // Store is safe for concurrent use.
 type Store struct {
-	mu   sync.Mutex // serialises writers
-	view atomic.Pointer[View]
+	mu sync.Mutex // serialises writers
+	// touched are the Services whose EndpointSlices have changed since
+	// somebody asked.
+	touched map[Name]struct{}
+	view    atomic.Pointer[View]
 
 	dirty     chan struct{}
 	endpoints chan struct{}
@@ -55,7 +58,7 @@ type Store struct {
 
 // New returns an empty store at revision 0.
 func New() *Store {
-	s := &Store{dirty: make(chan struct{}, 1), endpoints: make(chan struct{}, 1), network: make(chan struct{}, 1)}
+	s := &Store{touched: map[Name]struct{}{}, dirty: make(chan struct{}, 1), endpoints: make(chan struct{}, 1), network: make(chan struct{}, 1)}
 	s.view.Store(&View{})
 	return s
 }
@@ -77,6 +80,17 @@ func (s *Store) Dirty() <-chan struct{} { return s.dirty }
 // EndpointsDirty receives after EndpointSlices have changed. They are on their
 // own road so that an endpoint change never waits for a translation.
 func (s *Store) EndpointsDirty() <-chan struct{} { return s.endpoints }
+
+// EndpointsTouched returns the current state, and the Services whose
+// EndpointSlices have changed since the last call. It has one reader, that of
+// EndpointsDirty.
+func (s *Store) EndpointsTouched() (*View, map[Name]struct{}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	touched := s.touched
+	s.touched = map[Name]struct{}{}
+	return s.view.Load(), touched
+}
 
 // NetworkDirty receives after objects that the Service network is made of have
 // changed. It has one reader.
@@ -105,6 +119,9 @@ func (s *Store) Update(f func(tx *Tx)) uint64 {
 	}
 	s.view.Store(&next)
 	if endpoints {
+		for _, name := range tx.touched {
+			s.touched[name] = struct{}{}
+		}
 		signal(s.endpoints)
 	}
 	if tx.touches(routeKinds) {
@@ -151,6 +168,8 @@ func (v *View) SlicesOf(service Name) []*discoveryv1.EndpointSlice { return v.sl
 // Tx is a set of changes under way. It is valid only inside Update.
 type Tx struct {
 	view *View
+	// touched are the Services of EndpointSlices that were written.
+	touched []Name
 	// cloned and indexed say which maps of the view are already this
 	// transaction's own.
 	cloned  map[string]bool

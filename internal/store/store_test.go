@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -203,5 +204,39 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 	if got := s.View().Revision; got != writers*updates {
 		t.Errorf("revision %d, want %d", got, writers*updates)
+	}
+}
+
+// TestEndpointsTouched names each Service once, also the one that a slice left.
+func TestEndpointsTouched(t *testing.T) {
+	t.Parallel()
+	s := store.New()
+	touched := func() (names []string) {
+		v, services := s.EndpointsTouched()
+		if v != s.View() {
+			t.Error("not the current view")
+		}
+		for name := range services {
+			names = append(names, name.Name)
+		}
+		slices.Sort(names)
+		return names
+	}
+	for _, step := range []struct {
+		name string
+		do   func() uint64
+		want []string
+	}{
+		{"nothing", func() uint64 { return 0 }, nil},
+		{"two slices of one Service", func() uint64 { return put(s, slice("a", "web"), slice("b", "web")) }, []string{"web"}},
+		{"nothing since", func() uint64 { return 0 }, nil},
+		{"moved", func() uint64 { return put(s, slice("a", "api")) }, []string{"api", "web"}},
+		{"deleted", func() uint64 { return remove(s, "EndpointSlice", "b") }, []string{"web"}},
+		{"another kind", func() uint64 { return put(s, &corev1.Service{ObjectMeta: meta("web")}) }, nil},
+	} {
+		step.do()
+		if diff := cmp.Diff(step.want, touched()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", step.name, diff)
+		}
 	}
 }

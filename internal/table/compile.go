@@ -140,6 +140,12 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 	if r.FallbackBackend != "" {
 		c.Fallback = hs.Backend(r.FallbackBackend)
 	}
+	if a := r.ExternalAuth; a != nil && a.Backend != "" {
+		c.AuthBackend = hs.Backend(a.Backend)
+	}
+	if r.Mirror != nil {
+		c.MirrorBackend = hs.Backend(r.Mirror.Backend)
+	}
 	if r.Canary != nil {
 		c.Canary, c.CanaryRule = hs.Backend(r.Canary.Backend), policy.NewCanary(r.Canary)
 		c.CanaryMetrics = c.Metrics

@@ -60,6 +60,8 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.CORS, b.CORS) &&
 		equalDeep(a.Access, b.Access) &&
 		equalDeep(a.BasicAuth, b.BasicAuth) &&
+		equalDeep(a.ExternalAuth, b.ExternalAuth) &&
+		equalPointer(a.Mirror, b.Mirror) &&
 		a.SatisfyAny == b.SatisfyAny &&
 		equalDeep(a.Limits, b.Limits) &&
 		equalPointer(a.Bandwidth, b.Bandwidth) &&

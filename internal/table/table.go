@@ -74,6 +74,9 @@ type Route struct {
 	Fallback *upstream.Backend // nil: none
 	Metrics  *metrics.Route
 	Policies *policy.Set // nil: none
+	// AuthBackend is asked about requests, MirrorBackend gets copies of them;
+	// nil for none.
+	AuthBackend, MirrorBackend *upstream.Backend
 	// Canary is nil without one; CanaryRule says what goes there, and
 	// CanaryMetrics counts it.
 	Canary        *upstream.Backend

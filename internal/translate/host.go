@@ -373,7 +373,13 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.SSLRedirect, r.ForceSSLRedirect = false, false
 	}
 	if begins(l.text, h.global.NoAuth) {
-		r.BasicAuth = nil
+		r.BasicAuth, r.ExternalAuth = nil, nil
+	}
+	if r.ExternalAuth != nil {
+		h.use(l.in.authTo)
+	}
+	if r.Mirror != nil {
+		h.use(l.in.mirrorTo)
 	}
 	return r
 }

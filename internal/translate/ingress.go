@@ -17,13 +17,15 @@ import (
 
 // ingress is a compiled Ingress: a function of the object, of our classes, and
 // of the Services, Secrets and ConfigMaps it refers to. It is not written after compile,
-// except for generation and part.block.
+// except for generation, listed, ordered and part.block.
 type ingress struct {
 	// seen is the object in the view; used is the one that was compiled, nil
 	// if none can be: the last good version where seen is rejected.
 	seen, used *networkingv1.Ingress
 	ours       bool
 	generation uint64
+	// listed and ordered: it is in the translator's lists.
+	listed, ordered bool
 
 	name    store.Name
 	key     string // namespace/name
@@ -36,6 +38,8 @@ type ingress struct {
 	secrets    []secretUse
 	configMaps []configMapUse
 	tls        []tlsEntry
+	// authTo and mirrorTo are where auth-url and mirror-target lead.
+	authTo, mirrorTo ir.Backend
 	// fallback is the backend of the default-backend annotation.
 	fallback ir.Backend
 	// standard is spec.defaultBackend.

@@ -27,6 +27,8 @@ var framingFields = []string{"connection", "content-length", "date", "keep-alive
 // What cannot be used closes the routes of the Ingress (ingress-nginx §1).
 func (c *compilation) compileReferences() {
 	c.compileBasicAuth()
+	c.compileExternalAuth()
+	c.compileMirror()
 	if name := c.values.CustomHeaders; name != "" {
 		if wrong := c.customHeaders(name); wrong != "" {
 			c.deny("custom-headers", wrong)

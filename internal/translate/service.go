@@ -130,6 +130,10 @@ func externalName(name string) bool {
 // and is safe for concurrent use.
 func Endpoints(v *store.View, b *ir.Backend) ir.EndpointSet {
 	set := ir.EndpointSet{Backend: b.ID}
+	if b.External != nil {
+		set.Endpoints = outside(b.External.Host, b.External.Port)
+		return set
+	}
 	name := store.Name{Namespace: b.Namespace, Name: b.Service}
 	service := v.Services[name]
 	port, ok := servicePort(service, b.Port)
@@ -165,11 +169,16 @@ func externalEndpoint(name string, port *corev1.ServicePort) []ir.Endpoint {
 	if checkExternalName(name) != "" || number < 1 || number > 65535 {
 		return nil
 	}
+	return outside(name, uint16(number))
+}
+
+// outside is the endpoint of a name or an address that is no Service.
+func outside(name string, port uint16) []ir.Endpoint {
 	name = strings.ToLower(strings.TrimSuffix(name, "."))
 	if addr, err := netip.ParseAddr(name); err == nil {
-		return []ir.Endpoint{{Addr: netip.AddrPortFrom(addr.Unmap(), uint16(number))}}
+		return []ir.Endpoint{{Addr: netip.AddrPortFrom(addr.Unmap(), port)}}
 	}
-	return []ir.Endpoint{{Host: name, Port: uint16(number)}}
+	return []ir.Endpoint{{Host: name, Port: port}}
 }
 
 func appendReady(list []ir.Endpoint, slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) []ir.Endpoint {

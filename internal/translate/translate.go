@@ -20,6 +20,7 @@ import (
 	"reflect"
 	"slices"
 
+	"daemun/internal/annotation"
 	"daemun/internal/configmap"
 	"daemun/internal/ir"
 	"daemun/internal/store"
@@ -46,6 +47,9 @@ type Options struct {
 	// AllowedResponseHeaders are the fields that custom-headers may set, in
 	// exactly this spelling (global-allowed-response-headers).
 	AllowedResponseHeaders []string
+	// GlobalAuth asks a service about the requests of all Ingresses that have
+	// none of their own; without a URL it does not (global-auth-url).
+	GlobalAuth annotation.ExternalAuth
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces (allow-cross-namespace-resources).
 	CrossNamespace bool
@@ -103,6 +107,7 @@ type Translator struct {
 
 	hosts          map[string]*host
 	sorted         []*host // by name
+	added          []*host // since sorted was made
 	defaultBackend ir.Backend
 
 	strays     []ir.Problem // of canaries without a host
@@ -216,16 +221,36 @@ func (t *Translator) reorder(moved bool) {
 		}
 		return
 	}
-	t.byName, t.order, t.accepted = t.byName[:0], t.order[:0], nil
-	for _, in := range t.ingresses {
-		t.byName = append(t.byName, in)
+	// Most are where they were: sorting then costs little.
+	byName, order := t.byName[:0], t.order[:0]
+	for _, old := range t.byName {
+		if in := t.ingresses[old.name]; in != nil {
+			in.listed = true
+			byName = append(byName, in)
+		}
 	}
+	for _, old := range t.order {
+		if in := t.ingresses[old.name]; in != nil && in.ours {
+			in.ordered = true
+			order = append(order, in)
+		}
+	}
+	for _, in := range t.ingresses {
+		if !in.listed {
+			in.listed = true
+			byName = append(byName, in)
+		}
+		if in.ours && !in.ordered {
+			in.ordered = true
+			order = append(order, in)
+		}
+	}
+	t.byName, t.order, t.accepted = byName, order, make([]store.Name, 0, len(order))
 	slices.SortFunc(t.byName, func(a, b *ingress) int {
 		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
 	})
 	for _, in := range t.byName {
 		if in.ours {
-			t.order = append(t.order, in)
 			t.accepted = append(t.accepted, in.name)
 		}
 	}
@@ -270,10 +295,9 @@ func (t *Translator) group(all bool) {
 	if !member {
 		return
 	}
-	t.sorted = t.sorted[:0]
-	for _, h := range t.hosts {
-		t.sorted = append(t.sorted, h)
-	}
+	// The rest is sorted already, which costs little.
+	t.sorted = append(slices.DeleteFunc(t.sorted, func(h *host) bool { return h.gone }), t.added...)
+	t.added = t.added[:0]
 	slices.SortFunc(t.sorted, func(a, b *host) int { return cmp.Compare(a.name, b.name) })
 }
 
@@ -283,6 +307,7 @@ func (t *Translator) hostNamed(name string, added *bool) *host {
 		*added = true
 		h = &host{name: name, changed: true}
 		t.hosts[name] = h
+		t.added = append(t.added, h)
 	}
 	return h
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"crypto/tls"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,7 +15,8 @@ type Backend struct {
 	id       ir.BackendID
 	logName  string
 	key      string
-	balance  atomic.Pointer[Balance] // nil: round robin
+	balance  atomic.Pointer[Balance]    // nil: round robin
+	tls      atomic.Pointer[tls.Config] // nil: that of the registry
 
 	set     atomic.Pointer[[]*Endpoint] // the slice is never written after the store
 	next    atomic.Uint32

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"math"
 	"math/rand/v2"
@@ -24,10 +25,22 @@ type Balance struct {
 	EWMA   bool
 }
 
-// Configure says how a backend shares its requests. Requests that have chosen
-// already are not concerned.
+// Configure says how a backend shares its requests and how TLS is spoken to
+// it. Requests that have chosen already are not concerned.
 func (r *Registry) Configure(b *ir.Backend) {
-	r.Backend(b.ID).balance.Store(newBalance(b.Balance))
+	made := r.Backend(b.ID)
+	made.balance.Store(newBalance(b.Balance))
+	made.tls.Store(r.tlsOf(b.TLS))
+}
+
+// tlsOf returns nil for the configuration of the registry.
+func (r *Registry) tlsOf(t *ir.BackendTLS) *tls.Config {
+	if t == nil {
+		return nil
+	}
+	made := r.config.TLS.Clone()
+	made.ServerName = t.ServerName
+	return made
 }
 
 // newBalance returns nil for plain round robin. A hash by a text that cannot be

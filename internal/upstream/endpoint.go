@@ -188,7 +188,11 @@ func (e *Endpoint) Dial(ctx context.Context, t Transport, timeout time.Duration)
 	}
 	var conn net.Conn = tcp
 	if t == TLS {
-		secure := tls.Client(tcp, e.backend.registry.config.TLS)
+		config := e.backend.registry.config.TLS
+		if own := e.backend.tls.Load(); own != nil {
+			config = own
+		}
+		secure := tls.Client(tcp, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			tcp.Close()
 			return nil, fmt.Errorf("TLS handshake with %s: %w", e.address, err)

@@ -52,9 +52,11 @@ func oneAddress(t *testing.T, d *daemuntest.Instance, service string) (address s
 
 // shown is what `get services -o json` shows of a Service.
 type shown struct {
-	Spec struct {
-		ClusterIP string
-		Ports     []struct{ Port, NodePort int }
+	Metadata struct{ Name string }
+	Spec     struct {
+		Type, ClusterIP     string
+		HealthCheckNodePort int
+		Ports               []struct{ Port, NodePort int }
 	}
 	Status struct {
 		LoadBalancer struct{ Ingress []struct{ IP string } }
@@ -68,6 +70,15 @@ func service(t *testing.T, d *daemuntest.Instance, name string) (s shown) {
 		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
 	}
 	return s
+}
+
+func allServices(t *testing.T, d *daemuntest.Instance) (all []shown) {
+	t.Helper()
+	out, code := d.Run("get", "services", "-A", "-o", "json")
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 {
+		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
+	}
+	return all
 }
 
 // askFrom makes one HTTP request on a connection of its own that comes from an
@@ -90,13 +101,16 @@ func askFrom(source, address string) (e daemuntest.Echo, err error) {
 	return e, err
 }
 
+const oneNode = "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n"
+const twoNodes = oneNode + "---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n"
+
 // TestServiceSourceAddresses: who the server sees depends on the kind of
 // address and on the policy (services §5.3).
 func TestServiceSourceAddresses(t *testing.T) {
 	t.Parallel()
 	app := echoApp{name: "web", replicas: 1}
 	d := up(t, map[string]string{
-		"nodes.yaml": "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n",
+		"nodes.yaml": twoNodes,
 		"web.yaml":   app.deployment(),
 		"svc.yaml":   lbService("web", "Cluster"),
 		"local.yaml": lbService("web-local", "Local"),

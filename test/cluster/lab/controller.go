@@ -136,7 +136,7 @@ func (c *Controller) Output() string {
 func (c *Controller) Get(url string) (int, string, error) {
 	client := c.Client()
 	defer client.CloseIdleConnections()
-	return get(c.t.Context(), client, url)
+	return Ask(c.t.Context(), client, url)
 }
 
 // Client is an HTTP client that finds every host at this controller, on the
@@ -150,7 +150,8 @@ func (c *Controller) Client() *http.Client {
 	})
 }
 
-func get(ctx context.Context, client *http.Client, url string) (int, string, error) {
+// Ask asks for a URL once and returns status and body.
+func Ask(ctx context.Context, client *http.Client, url string) (int, string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return 0, "", err

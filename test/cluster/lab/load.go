@@ -38,7 +38,7 @@ func clientTo(where func(port string) string) *http.Client {
 func Get(ctx context.Context, url, address string) (int, string, error) {
 	client := clientTo(func(string) string { return address })
 	defer client.CloseIdleConnections()
-	return get(ctx, client, url)
+	return Ask(ctx, client, url)
 }
 
 // Load is a number of clients that ask for a URL over and over; half of them
@@ -89,7 +89,7 @@ func (l *Load) run(ctx context.Context, client *http.Client, url string) {
 			return
 		case <-tick.C:
 		}
-		status, body, err := get(ctx, client, url)
+		status, body, err := Ask(ctx, client, url)
 		if ctx.Err() != nil {
 			return
 		}

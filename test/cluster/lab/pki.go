@@ -7,12 +7,14 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"testing"
 	"time"
 )
 
@@ -111,4 +113,26 @@ func newKey(dir, name string) (*ecdsa.PrivateKey, error) {
 
 func writePEM(path, kind string, der []byte) error {
 	return os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600)
+}
+
+// Certificate makes a certificate signed by itself and its key, as the values of
+// a Secret: PEM in base64.
+func Certificate(t testing.TB, commonName string, hosts ...string) (certificate, key string) {
+	t.Helper()
+	dir := t.TempDir()
+	a, err := newAuthority(dir, "authority")
+	if err == nil {
+		err = a.issue(leaf{name: "leaf", commonName: commonName, hosts: hosts})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.StdEncoding.EncodeToString(text)
+	}
+	return read("leaf.crt"), read("leaf.key")
 }

@@ -43,8 +43,9 @@ func CanRunNodes() error {
 
 const cniPlugins = "/usr/lib/cni"
 
-// StartForNodes starts a control plane that real nodes can join.
+// StartForNodes starts a control plane that real nodes can join, one at a time.
 func StartForNodes(dir string, p Programs) (*Cluster, error) {
+	_ = IP("link del " + bridge) // of an earlier one
 	for _, args := range []string{
 		"link add " + bridge + " type bridge", "addr add " + BridgeAddress + "/24 dev " + bridge, "link set " + bridge + " up",
 	} {
@@ -91,7 +92,9 @@ func (c *Cluster) RealNode(t testing.TB, number int) *RealNode {
 	return n
 }
 
-func (n *RealNode) group() string { return "daemun-lab-" + n.Name }
+// group is the node's control group. Groups are not namespaced here: its name is
+// that of this run's folder, so that two runs do not meet.
+func (n *RealNode) group() string { return filepath.Base(os.TempDir()) + "-" + n.Name }
 
 // Log is the end of the log of containerd, kubelet or proxy.
 func (n *RealNode) Log(name string) []byte {

@@ -131,7 +131,6 @@ func makeGroups(name string) error {
 	if err != nil {
 		return err
 	}
-	removeGroups(name) // of a run that was killed
 	for _, folder := range folders {
 		group := filepath.Join(folder, name)
 		if err := os.Mkdir(group, 0o755); err != nil {
@@ -150,8 +149,8 @@ func makeGroups(name string) error {
 	return nil
 }
 
-// removeGroups removes the group and those below it, innermost first. Groups
-// that still hold a dying process stay; the next node of that name tries again.
+// removeGroups removes the group and those below it, innermost first. What still
+// holds a dying process stays.
 func removeGroups(name string) {
 	folders, err := hierarchies()
 	if err != nil {

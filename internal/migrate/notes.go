@@ -1,0 +1,65 @@
+package migrate
+
+import (
+	"strings"
+
+	"daemun/internal/translate"
+)
+
+// note is an annotation that works, but not exactly as with ingress-nginx.
+type note struct {
+	name string
+	// when says for which values; nil is for all.
+	when func(value string) bool
+	how  string
+}
+
+// notes are the approximations of docs/differences.md that one annotation
+// brings with it.
+func notes() []note {
+	is := func(want string) func(string) bool {
+		return func(value string) bool { return strings.EqualFold(value, want) }
+	}
+	has := func(text string) func(string) bool {
+		return func(value string) bool { return strings.Contains(value, text) }
+	}
+	return []note{
+		{"auth-type", is("digest"), "MD5 with qop=auth only; a challenge may be answered for 60 s"},
+		{"canary-by-header-pattern", nil, "expressions are RE2: without look-around and backreferences"},
+		{"connection-proxy-header", nil, "Upgrade is not sent to the backend either"},
+		{"cors-allow-origin", nil, "origins are compared as a whole; a list in which no element is an origin allows none, not all"},
+		{"custom-headers", nil, "may not set fields that belong to the connection"},
+		{"affinity", nil, "the endpoint of a client that has no cookie of Daemun's yet is chosen anew"},
+		{"upstream-hash-by", nil, "which endpoint a value leads to is not that of ingress-nginx"},
+		{"limit-rate", nil, "acts whether proxy-buffering is on or not"},
+		{"proxy-next-upstream", nil, "only GET, HEAD, PUT, DELETE, OPTIONS and PROPFIND are sent again, without non_idempotent"},
+		{"proxy-next-upstream-tries", is("0"), "means twice the number of endpoints, at least 3, not without end"},
+		{"proxy-request-buffering", is("on"), "request bodies are streamed; up to 64 KiB are kept for another attempt"},
+		{"rewrite-target", has("$"), "paths are RE2 expressions: without look-around and backreferences"},
+		{"use-regex", is("true"), "paths are RE2 expressions: without look-around and backreferences"},
+	}
+}
+
+// behaviours are problems that ingress-nginx does not have, and what to do.
+func behaviours() map[string]string {
+	return map[string]string{
+		translate.CodeExpression:   "ingress-nginx takes PCRE: write it without look-around and backreferences",
+		translate.CodeTooMany:      "split the host, or make one expression of several",
+		translate.CodeExternalName: "name the Service itself instead",
+	}
+}
+
+// differences are those of docs/differences.md that hold for every set-up.
+func differences() []string {
+	return []string{
+		"No change closes a connection; there are no reloads.",
+		"What is unknown, wrong or without effect is a problem: an Event of the object and a line of `daemun get problems`.",
+		"What guards fails closed: an unusable guard answers 503, where ingress-nginx fails open for some.",
+		"Snippets are never accepted, whatever the ConfigMap allows.",
+		"Request bodies are streamed to the backend, not buffered first.",
+		"Malformed and ambiguous requests are refused where nginx repairs them (docs/hardening.md).",
+		"A head that is too large gets 431 instead of 400.",
+		"TLS 1.2 has no DHE suites; X25519MLKEM768 is offered; session tickets are on.",
+		"Error pages say daemun in their footer; there is no Server field.",
+	}
+}
