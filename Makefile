@@ -44,7 +44,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 	@GO="$(GO)" sh tools/fuzz.sh $(FUZZTIME)
 
 conformance: ## run the suites of others against the program: h2spec, gRPC interop
-	@for d in test/conformance; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
+	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
 
 bench: ## compare with nginx, HAProxy and httputil.ReverseProxy; writes bench/RESULTS.md (needs Debian packages)
 	@GO="$(GO)" sh bench/run.sh

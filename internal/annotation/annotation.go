@@ -151,6 +151,9 @@ type Row struct {
 // every route unchanged; the rest needs knowledge of hosts and paths.
 type Values struct {
 	ir.Policies
+	// ProtocolWritten says that Protocol is not the default: the appProtocol
+	// of a Service port then has no say.
+	ProtocolWritten bool
 
 	RewriteTarget string
 	// ForwardedPrefix is only sent together with a rewrite.
@@ -177,6 +180,11 @@ type Values struct {
 	MirrorTarget URLText
 	MirrorHost   string
 	MirrorBody   bool
+	// ErrorStatuses are sorted; OwnErrorsOnly leaves those of backends alone.
+	ErrorStatuses []int
+	OwnErrorsOnly bool
+	// Client is about client certificates.
+	Client ClientAuth
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -209,6 +217,7 @@ func Defaults() Values {
 			AccessLog:      true,
 		},
 		External:      DefaultExternalAuth(),
+		Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
 		GlobalAuth:    true,
 		MirrorBody:    true,
 		permanentCode: 301,
@@ -244,6 +253,9 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
 	p.Values = defaults
+	if defaults.Access != nil { // its parts are written one by one
+		p.Values.Access = new(*defaults.Access)
+	}
 	found, unknown := p.find(annotations)
 	written := make(map[string]bool, len(found))
 	canary := false

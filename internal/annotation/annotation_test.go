@@ -71,9 +71,11 @@ func TestValues(t *testing.T) {
 		{"from-to-www-redirect", "on", nil, CodeRejected},
 		{"server-alias", "b.test, a.test,,b.test", func(v *Values) { v.ServerAlias = []string{"a.test", "b.test"} }, ""},
 		{"server-alias", "a b", nil, CodeRejected},
-		{"backend-protocol", "https", func(v *Values) { v.Protocol = ir.ProtocolHTTPS }, ""},
-		{"backend-protocol", "auto_http", func(v *Values) { v.Protocol = ir.ProtocolAuto }, ""},
-		{"backend-protocol", "GRPC", nil, CodeDenied},
+		{"backend-protocol", "https", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolHTTPS, true }, ""},
+		{"backend-protocol", "auto_http", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolAuto, true }, ""},
+		{"backend-protocol", "grpc", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolGRPC, true }, ""},
+		{"backend-protocol", "GRPCS", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolGRPCS, true }, ""},
+		{"backend-protocol", "FCGI", nil, CodeDenied},
 		{"backend-protocol", "SPDY", nil, CodeDefault},
 		{"proxy-body-size", "0", func(v *Values) { v.MaxBody = 0 }, ""},
 		{"proxy-body-size", "8M", func(v *Values) { v.MaxBody = 8 << 20 }, ""},
@@ -137,6 +139,14 @@ func TestValues(t *testing.T) {
 		{"mirror-target", "m.test", nil, CodeDefault},
 		{"mirror-target", "http://$host/", nil, CodeDefault},
 		{"mirror-host", "x", nil, CodeNoEffect},
+		{"auth-tls-secret", "ns/ca", func(v *Values) { v.Client.Secret = "ns/ca" }, ""},
+		{"auth-tls-secret", "ns/c a", nil, CodeRejected},
+		{"auth-tls-match-cn", "CN=x", nil, CodeNoEffect},
+		{"custom-http-errors", "503, 404,404", func(v *Values) { v.ErrorStatuses = []int{404, 503} }, ""},
+		{"custom-http-errors", "200", nil, CodeRejected},
+		{"custom-http-errors", "4xx", nil, CodeRejected},
+		{"disable-proxy-intercept-errors", "true", func(v *Values) { v.OwnErrorsOnly = true }, ""},
+		{"disable-proxy-intercept-errors", "on", nil, CodeDefault},
 		{"whitelist-source-range", "10.0.0.0/8,::ffff:192.0.2.1", func(v *Values) {
 			v.Access = &ir.Access{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32")}}
 		}, ""},
@@ -455,6 +465,7 @@ func TestDefaultsOfTheTable(t *testing.T) {
 		if err := r.parse(r.Default, &v); err != nil {
 			t.Errorf("%s: default %q: %v", r.Name, r.Default, err)
 		}
+		v.ProtocolWritten = false // that it is written is no other value
 		if d := cmp.Diff(Defaults(), v, sameValues); d != "" {
 			t.Errorf("%s: documented default %q differs (-Defaults +documented):\n%s", r.Name, r.Default, d)
 		}

@@ -430,28 +430,34 @@ var rows = []Row{
 		Doc:   "false opts out of the global auth-url.",
 	},
 	{
-		Name: "auth-tls-secret", Scope: PerHost, Risk: Medium, Bad: Deny, Support: Later, Guard: true,
-		Doc: "Secret with the CA of client certificates.",
+		Name: "auth-tls-secret", Scope: PerHost, Risk: Medium, Bad: Reject,
+		parse: reference("Secret", func(v *Values, s string) { v.Client.Secret = s }),
+		Doc:   "Secret with the CA of client certificates.",
 	},
 	{
-		Name: "auth-tls-verify-client", Scope: PerHost, Risk: Medium, Default: "on", Support: Later, Guard: true, Off: []string{"off"},
-		Doc: "on, off, optional or optional_no_ca.",
+		Name: "auth-tls-verify-client", Scope: PerHost, Risk: Medium, Default: "on", Needs: "auth-tls-secret",
+		parse: oneOf([]string{"on", "off", "optional", "optional_no_ca"}, func(v *Values, s string) { v.Client.Mode = ir.ClientMode(s) }),
+		Doc:   "on, off, optional or optional_no_ca.",
 	},
 	{
-		Name: "auth-tls-verify-depth", Scope: PerHost, Default: "1", Support: Later, Guard: true,
-		Doc: "Longest chain of client certificates.",
+		Name: "auth-tls-verify-depth", Scope: PerHost, Default: "1", Needs: "auth-tls-secret",
+		parse: parseDepth(func(v *Values, n int) { v.Client.Depth = n }),
+		Doc:   "Longest chain of client certificates.",
 	},
 	{
-		Name: "auth-tls-error-page", Scope: PerHost, Risk: High, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Where clients without a good certificate are redirected to.",
+		Name: "auth-tls-error-page", Scope: PerHost, Risk: High, Bad: Reject, Needs: "auth-tls-secret",
+		parse: parseErrorPage,
+		Doc:   "Where clients without a good certificate are redirected to.",
 	},
 	{
-		Name: "auth-tls-pass-certificate-to-upstream", Scope: PerHost, Default: "false", Bad: Reject, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Sends the client certificate to the backend.",
+		Name: "auth-tls-pass-certificate-to-upstream", Scope: PerHost, Default: "false", Bad: Reject, Needs: "auth-tls-secret",
+		parse: boolean(func(v *Values, b bool) { v.Client.PassCertificate = b }),
+		Doc:   "Sends the client certificate to the backend.",
 	},
 	{
-		Name: "auth-tls-match-cn", Scope: PerHost, Risk: High, Bad: Reject, Support: Later, Guard: true,
-		Doc: "Expression that the subject of the client certificate must match.",
+		Name: "auth-tls-match-cn", Scope: PerHost, Risk: High, Bad: Reject, Needs: "auth-tls-secret",
+		parse: parseMatchCN,
+		Doc:   "Expression that the subject of the client certificate must match.",
 	},
 	{
 		Name: "allowlist-source-range", Aliases: []string{"whitelist-source-range"}, Scope: PerRoute, Risk: Medium, Bad: Deny,
@@ -543,17 +549,19 @@ var rows = []Row{
 
 	// Errors, default backend, mirror, WAF, tracing, TLS.
 	{
-		Name: "custom-http-errors", Scope: PerRoute, Bad: Reject, Support: Later,
-		Doc: "Statuses whose responses come from the default backend.",
+		Name: "custom-http-errors", Scope: PerRoute, Bad: Reject,
+		parse: parseErrors,
+		Doc:   "Statuses, 400 to 599, whose responses come from the default-backend of the Ingress or the global one.",
 	},
 	{
 		Name: "default-backend", Scope: PerRoute, Bad: Reject,
 		parse: text(dnsLabel, "a Service name: write the name of a Service in the namespace of the Ingress", func(v *Values, s string) { v.DefaultBackend = s }),
-		Doc:   "Service that takes over while the backend has no ready endpoint.",
+		Doc:   "Service that takes over while the backend has no ready endpoint, and answers for custom-http-errors.",
 	},
 	{
-		Name: "disable-proxy-intercept-errors", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Passes error responses of the backend.",
+		Name: "disable-proxy-intercept-errors", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.OwnErrorsOnly = b }),
+		Doc:   "Lets responses of the backend pass; only those that Daemun makes are replaced.",
 	},
 	{
 		Name: "server-alias", Scope: PerHost, Risk: High, Bad: Reject,

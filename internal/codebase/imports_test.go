@@ -76,7 +76,6 @@ func importRules() []rule {
 		"ir",
 		"l4",
 		"policy",
-		"upstream",
 		"variable",
 	}
 	return []rule{
@@ -132,6 +131,22 @@ func TestOneUserOfClientGo(t *testing.T) {
 		for _, dep := range p.Imports {
 			if strings.HasPrefix(dep, "k8s.io/client-go") && p.ImportPath != "daemun/internal/kube" {
 				t.Errorf("%s imports %s: only internal/kube speaks to an API server", p.ImportPath, dep)
+			}
+		}
+	}
+}
+
+// TestDirectImports is for packages that use the Framer of golang.org/x/net: its
+// package holds a server, too, so that net/http comes with it unasked.
+func TestDirectImports(t *testing.T) {
+	t.Parallel()
+	for _, p := range goList(t) {
+		if p.ImportPath != "daemun/internal/http2" && p.ImportPath != "daemun/internal/upstream" {
+			continue
+		}
+		for _, dep := range p.Imports {
+			if dep == "net/http" || strings.HasPrefix(dep, "github.com/prometheus/") {
+				t.Errorf("%s imports %s: the hot path has its own codec and counters", p.ImportPath, dep)
 			}
 		}
 	}

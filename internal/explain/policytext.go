@@ -81,3 +81,15 @@ func externalAuth(a *ir.ExternalAuth) string {
 	}
 	return fmt.Sprintf("%s, asked of %s", a.URL, a.Backend)
 }
+
+func clientAuth(c *ir.ClientAuth) string {
+	switch {
+	case c == nil:
+		return ""
+	case c.Broken:
+		return fmt.Sprintf("Secret %s cannot be used: every request gets 403", c.Secret)
+	case c.MatchCN != "":
+		return fmt.Sprintf("%s, CAs of Secret %s, subject matches %s", c.Mode, c.Secret, c.MatchCN)
+	}
+	return fmt.Sprintf("%s, CAs of Secret %s", c.Mode, c.Secret)
+}

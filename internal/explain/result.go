@@ -19,6 +19,7 @@ type policyRow struct {
 // names are those of the annotations.
 func policyRows() []policyRow {
 	return []policyRow{
+		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
 		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
@@ -75,6 +76,12 @@ func policyRows() []policyRow {
 			}
 			return r.Mirror.URL
 		}},
+		{"custom-http-errors", func(_ *ir.Host, r *ir.Route) string {
+			if r.Errors == nil {
+				return ""
+			}
+			return fmt.Sprintf("%v from %s", r.Errors.Statuses, r.Errors.Backend)
+		}},
 		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
 		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},
 		{"proxy-cookie-path", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookiePath) }},
@@ -123,7 +130,7 @@ func (e *explanation) policies() []Policy {
 // for what concerns the whole host all of the host.
 func (e *explanation) setters(name string) []ir.Ref {
 	own := []ir.Ref{e.route.IR.Ingress}
-	if name != "app-root" {
+	if name != "app-root" && name != "auth-tls-secret" {
 		return own
 	}
 	for _, s := range e.Trail.Steps {
@@ -252,15 +259,20 @@ func (e *explanation) forwarded(target string) {
 	if name != r.IR.Backend {
 		e.Result += fmt.Sprintf(": the default-backend annotation, as %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
 	}
-	scheme := "http"
-	if r.IR.Protocol == ir.ProtocolHTTPS || r.IR.Protocol == ir.ProtocolAuto && e.u.Scheme == "https" {
+	scheme, version := "http", "HTTP/1.1"
+	switch p := r.IR.Protocol; {
+	case p == ir.ProtocolHTTPS || p == ir.ProtocolAuto && e.u.Scheme == "https":
 		scheme = "https"
+	case p == ir.ProtocolGRPC || p == ir.ProtocolH2C:
+		version = "HTTP/2"
+	case p == ir.ProtocolGRPCS:
+		scheme, version = "https", "HTTP/2"
 	}
 	host := e.u.Host
 	if r.IR.UpstreamVhost != "" {
 		host = r.IR.UpstreamVhost
 	}
-	e.Upstream = fmt.Sprintf("%s %s HTTP/1.1, Host: %s, over %s", e.Method, target, host, scheme)
+	e.Upstream = fmt.Sprintf("%s %s %s, Host: %s, over %s", e.Method, target, version, host, scheme)
 }
 
 // target is the request target the backend sees; away says that it is a URL to

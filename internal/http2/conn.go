@@ -246,9 +246,7 @@ func (c *Conn) idleBy() time.Time {
 // handle acts on one frame.
 func (c *Conn) handle(f http2.Frame) error {
 	if c.client {
-		if done, err := c.handleClient(f); done {
-			return err
-		}
+		c.heard()
 	}
 	switch f := f.(type) {
 	case *http2.DataFrame:
@@ -275,6 +273,13 @@ func (c *Conn) handle(f http2.Frame) error {
 		return &connError{protocolError, "push"}
 	}
 	return c.control()
+}
+
+// heard notes that the server is alive.
+func (c *Conn) heard() {
+	c.mu.Lock()
+	c.peer.heard, c.peer.pinged = time.Now(), false
+	c.mu.Unlock()
 }
 
 func (c *Conn) control() error {

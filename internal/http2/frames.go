@@ -37,7 +37,8 @@ func (c *Conn) onData(f *http2.DataFrame) error {
 // dataForNone judges DATA without a stream. It is called with the lock and
 // returns without it.
 func (c *Conn) dataForNone(f *http2.DataFrame) error {
-	idle, ours := c.isIdle(f.StreamID), c.closed.has(f.StreamID) || f.StreamID > c.refused
+	idle := c.isIdle(f.StreamID)
+	ours := c.closed.has(f.StreamID) || f.StreamID > c.refused || c.client && !idle
 	tell := c.giveBack(nil, int(f.Length))
 	c.mu.Unlock()
 	if tell {
@@ -241,7 +242,11 @@ func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
 	c.mu.Lock()
 	s := c.streams[f.StreamID]
 	idle := s == nil && c.isIdle(f.StreamID)
-	if s != nil {
+	if s != nil && c.client && s.ended && f.ErrCode == NoError {
+		s.unwanted, s.sentEnd = true, true // answered early (RFC 9113 §8.1)
+		signal(s.writable)
+		c.dropDone(s)
+	} else if s != nil {
 		c.resetLocked(s, f.ErrCode, true)
 	}
 	c.closed.drop(f.StreamID) // nothing is on its way any more
@@ -258,6 +263,9 @@ func (c *Conn) onReset(f *http2.RSTStreamFrame) error {
 func (c *Conn) onGoAway(f *http2.GoAwayFrame) error {
 	if err := c.control(); err != nil {
 		return err
+	}
+	if c.client {
+		return c.onGoAwayOf(f)
 	}
 	c.Drain() // what runs is finished
 	return nil

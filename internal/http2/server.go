@@ -114,7 +114,7 @@ func (c *Conn) finish(err error) {
 	cut := c.cut
 	c.cut = true
 	c.mu.Unlock()
-	if !cut {
+	if !cut && !c.client {
 		c.linger()
 	}
 }
@@ -137,6 +137,12 @@ func (c *Conn) linger() {
 // look is what the goroutine that reads does between two frames: it ends
 // connections that are idle, old or drained.
 func (c *Conn) look(now time.Time) error {
+	err := c.lookLocked(now)
+	c.flushSoon()
+	return err
+}
+
+func (c *Conn) lookLocked(now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wake = false
@@ -152,14 +158,16 @@ func (c *Conn) look(now time.Time) error {
 		c.appendGoAway(maxWindow, NoError)
 		c.appendPing(false, c.drainPing)
 		c.drain, c.drainFrom = drainSaid, now
-		c.mu.Unlock()
-		c.flushSoon()
-		c.mu.Lock()
 	case c.drain == drainSaid && now.Sub(c.drainFrom) >= drainTime:
 		c.finalGoAway()
 	}
+	if c.client {
+		if err := c.keepAlive(now); err != nil {
+			return err
+		}
+	}
 	switch {
-	case len(c.streams) > 0:
+	case len(c.streams) > 0 || c.client && c.drain == drainNo && c.peer.reserved > 0:
 	case c.drain == drainFinal:
 		return errDrained
 	case c.drain == drainNo && now.Sub(c.used) >= c.config.Idle:
@@ -269,16 +277,20 @@ func (c *Conn) open() error {
 func (c *Conn) newStream() *Stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.newStreamLocked()
+}
+
+func (c *Conn) newStreamLocked() *Stream {
 	if n := len(c.free); n > 0 {
 		s := c.free[n-1]
 		c.free = c.free[:n-1]
 		*s = Stream{
-			c: c, head: s.head, encoded: s.encoded, in: s.in[:0], credit: c.limits.StreamWindow,
+			c: c, head: s.head, encoded: s.encoded, in: s.in[:0], credit: c.limits.StreamWindow, declared: -1,
 			readable: s.readable, writable: s.writable, readTimer: s.readTimer, writeTimer: s.writeTimer,
 		}
 		return s
 	}
-	return &Stream{c: c, credit: c.limits.StreamWindow, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
+	return &Stream{c: c, credit: c.limits.StreamWindow, declared: -1, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
 }
 
 // onTrailers ends a stream's content. The lock is held.
@@ -298,6 +310,9 @@ func (c *Conn) onTrailers(s *Stream) Code {
 	}
 	s.trailers, s.ended = lines, true
 	signal(s.readable)
+	if c.client {
+		c.dropDone(s)
+	}
 	return NoError
 }
 

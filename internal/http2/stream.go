@@ -46,9 +46,10 @@ type Stream struct {
 	readBy, writeBy time.Time
 
 	// Of a client's stream:
-	response  []byte // the response head, nil while it has not come
-	responses []byte // interim ones before it
-	heads     int
+	heads     []responseHead // that came and were not read
+	answered  bool           // the final one came
+	noContent bool           // the response has none whatever it says
+	unwanted  bool           // the server wants no more of the request
 }
 
 var _ net.Conn = (*Stream)(nil)
@@ -297,7 +298,7 @@ func (s *Stream) sendable() error {
 	switch {
 	case s.err != nil:
 		return s.err
-	case s.sentEnd:
+	case s.sentEnd, s.unwanted:
 		return io.ErrClosedPipe
 	}
 	return nil
@@ -338,12 +339,17 @@ func (s *Stream) awaitWindow(since time.Time) error {
 	return os.ErrDeadlineExceeded
 }
 
-// Reset ends the stream before its time.
+// Reset ends the stream before its time. It does not wait for the peer.
 func (s *Stream) Reset(code Code) {
 	s.c.mu.Lock()
-	s.c.resetLocked(s, code, false)
+	if s.id != 0 {
+		s.c.resetLocked(s, code, false)
+	} else if s.err == nil { // a client's, not open yet
+		s.err = &ResetError{Code: code}
+		s.c.peer.reserved--
+	}
 	s.c.mu.Unlock()
-	s.c.flush()
+	s.c.flushSoon()
 }
 
 // Close resets the stream unless both sides have ended it.

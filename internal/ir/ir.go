@@ -75,6 +75,8 @@ type Host struct {
 	// RedirectTo makes the whole host a redirect to another host name
 	// (from-to-www-redirect); such a host has no routes.
 	RedirectTo string `json:"redirectTo,omitempty"`
+	// ClientAuth is nil when clients are not asked for certificates.
+	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -181,6 +183,8 @@ type Policies struct {
 	// ExternalAuth and Mirror are nil when absent.
 	ExternalAuth *ExternalAuth `json:"externalAuth,omitempty"`
 	Mirror       *Mirror       `json:"mirror,omitempty"`
+	// Errors is nil when absent.
+	Errors *Errors `json:"errors,omitempty"`
 	// SatisfyAny lets a request pass that one of Access and the ways of
 	// authentication accepts; otherwise all of them have to.
 	SatisfyAny bool `json:"satisfyAny,omitempty"`
@@ -225,10 +229,16 @@ type Rewrite struct {
 // Protocol of a backend.
 type Protocol string
 
-// The protocols. GRPC and FCGI join with their own features.
+// The protocols. FCGI joins with its own features.
 const (
 	ProtocolHTTP  Protocol = "HTTP"
 	ProtocolHTTPS Protocol = "HTTPS"
+	// ProtocolGRPC is HTTP/2 in cleartext with prior knowledge, ProtocolGRPCS
+	// HTTP/2 over TLS, as gRPC wants them; ProtocolH2C is the former for a
+	// Service port whose appProtocol is kubernetes.io/h2c.
+	ProtocolGRPC  Protocol = "GRPC"
+	ProtocolGRPCS Protocol = "GRPCS"
+	ProtocolH2C   Protocol = "H2C"
 	// ProtocolAuto uses the scheme of the client connection.
 	ProtocolAuto Protocol = "AUTO_HTTP"
 )

@@ -80,3 +80,14 @@ type Bandwidth struct {
 	Rate  int64 `json:"rate"`
 	After int64 `json:"after,omitempty"`
 }
+
+// Errors replaces responses with some statuses by those of another backend
+// (ingress-nginx §11.3).
+type Errors struct {
+	// Statuses are sorted.
+	Statuses []int `json:"statuses"`
+	// Backend is asked for the response.
+	Backend BackendID `json:"backend"`
+	// OwnOnly leaves responses of the route's backend alone.
+	OwnOnly bool `json:"ownOnly,omitempty"`
+}

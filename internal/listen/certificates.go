@@ -49,6 +49,7 @@ func NewCertificates() *Certificates {
 	c := &Certificates{selfMade: selfMade(time.Now())}
 	c.index.Store(&index{})
 	c.config = serverConfig(c.choose)
+	c.config.GetConfigForClient = c.configFor
 	return c
 }
 
@@ -74,6 +75,7 @@ type index struct {
 	byID     map[ir.CertificateID]*pair
 	byPrint  map[string]*pair
 	info     []CertificateInfo
+	clients  clients
 }
 
 // pair is a certificate with its key. It is parsed by the first handshake that
@@ -123,6 +125,7 @@ func (c *Certificates) Update(cfg *ir.Config) {
 		x.addAliases(h, served)
 	}
 	x.info = infos(cfg, x, served)
+	x.clients = c.clientsOf(cfg, &old.clients)
 	c.index.Store(x)
 }
 

@@ -25,6 +25,8 @@ type Set struct {
 	// External and Mirror are nil when absent.
 	External *External
 	Mirror   *Mirror
+	// Errors is nil when absent.
+	Errors *ir.Errors
 	// Any lets a request pass that one of the guards accepts (satisfy: any).
 	Any bool
 	// Bandwidth is nil when responses are sent as fast as they can be.
@@ -39,7 +41,7 @@ type Set struct {
 func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
 		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
-		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror),
+		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), Errors: p.Errors,
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p),
 	}
 	if s == (Set{}) {

@@ -32,6 +32,7 @@ type State struct {
 	nonces   nonces
 	limiters limiters
 	answers  answers
+	clients  judged
 	// checks bounds the slow checks that run at one time, so that guessing
 	// passwords does not take all processors.
 	checks chan struct{}

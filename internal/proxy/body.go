@@ -185,7 +185,7 @@ func (x *exchange) startBody(up *upstream.Conn) {
 func (x *exchange) sendBody(up *upstream.Conn) error {
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
-	chunked := x.req.Body == http1.BodyChunked
+	chunked := x.req.Body == http1.BodyChunked && up.Stream() == nil
 	timeout := x.match.Route.IR.SendTimeout.D()
 	for {
 		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
@@ -210,7 +210,7 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 		if x.stop.Load() { // stopBody came before our deadline and was undone by it
 			return errStopped
 		}
-		if _, err := up.Write(out); err != nil {
+		if err := x.sendPiece(up, out, done); err != nil {
 			x.sendOver.Store(true)
 			return errUpstream
 		}
@@ -218,6 +218,16 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 			return nil
 		}
 	}
+}
+
+// sendPiece gives a piece of the body to the upstream; end says that it is the
+// last one.
+func (x *exchange) sendPiece(up *upstream.Conn, b []byte, end bool) error {
+	if end && up.Stream() != nil {
+		return x.endStream(up.Stream(), b)
+	}
+	_, err := up.Write(b)
+	return err
 }
 
 // longAgo makes reads and writes fail at once.

@@ -45,6 +45,9 @@ type exchange struct {
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
 	grant       *policy.AuthAnswer
+	certificate *policy.ClientVerdict // of a host with client authentication
+	replacing   bool                  // an error backend was asked for the answer
+	guarded     bool                  // the answer is the refusal of a guard
 	userScratch [256]byte
 
 	rewritten bool
@@ -56,6 +59,8 @@ type exchange struct {
 	up        []byte        // upstream head, with the body when whole
 	prefix    []byte        // what was read of the body before it is streamed
 	waited    time.Duration // for octets of the body
+	replays   int           // over HTTP/2, to a fresh connection
+	deadline  time.Time     // of a gRPC call, zero without one
 	whole     bool          // prefix is the whole body
 	streaming bool          // a goroutine sends the body
 	cutShort  bool          // the upstream did not take the whole request
@@ -83,11 +88,13 @@ func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
+	x.replacing, x.guarded, x.certificate = false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
-	x.host, x.id[0], x.waited = nil, 0, 0
+	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
+	x.deadline = time.Time{}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
@@ -255,12 +262,18 @@ func isToken(id []byte) bool {
 // refuse answers with a page and ends the connection.
 func (x *exchange) refuse(status int) {
 	x.keep, x.lingering = false, true
+	if x.replaceError(status) {
+		return
+	}
 	x.respond(status, nil, x.c.server.pages.of(status))
 }
 
 // answer answers with a page and keeps the connection when the request body
 // is, or can cheaply be brought, to its end (H2.11).
 func (x *exchange) answer(status int) {
+	if x.replaceError(status) {
+		return
+	}
 	x.settleBody()
 	x.respond(status, nil, x.c.server.pages.of(status))
 }
@@ -294,6 +307,10 @@ func (x *exchange) settleBody() {
 // respond writes an own answer: head, and the page unless it is nil.
 func (x *exchange) respond(status int, location, page []byte) {
 	c := x.c
+	if status >= 400 && x.isGRPC() {
+		x.respondGRPC(status)
+		return
+	}
 	x.status, x.committed = status, true
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
@@ -387,6 +404,7 @@ func (x *exchange) abandon() {
 	}
 	answered := x.committed
 	if !answered {
+		x.replacing = true // nobody else is asked any more
 		x.refuse(500)
 	}
 	x.status = 500

@@ -114,12 +114,15 @@ func (x *exchange) appendServiceFields(b []byte) []byte {
 		b = http1.AppendField(b, "X-Original-URI", x.appendURI(nil))
 		b = http1.AppendField(b, "X-Scheme", x.c.scheme())
 	}
+	if x.certificate != nil {
+		b = x.appendClientFields(b)
+	}
 	for i := range e.Set {
 		b, _ = http1.AppendCheckedField(b, e.Set[i].Name, e.Set[i].Value.Append(nil, x))
 	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) {
+		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) || x.certificate != nil && isClientField(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

@@ -42,7 +42,9 @@ func (x *exchange) forward() {
 	}
 	x.mirror()
 	x.up = x.appendUpstreamHead(x.up[:0])
-	x.up = x.appendPrefix(x.up)
+	if !x.transport().Multiplexed() {
+		x.up = x.appendPrefix(x.up)
+	}
 	retry := x.match.Route.IR.Retry
 	tries := retry.Tries
 	if tries <= 0 {
@@ -125,7 +127,9 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
-		x.relay(up)
+		if !x.replaceResponse(up) {
+			x.relay(up)
+		}
 		x.seen.Response = time.Since(start)
 		a.Status = x.resp.Status
 		a.ResponseLength = x.respBody.Payload()
@@ -142,6 +146,9 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 // connect takes a pooled connection or dials.
 func (x *exchange) connect(ep *upstream.Endpoint, start time.Time) (*upstream.Conn, error) {
 	t := x.transport()
+	if t.Multiplexed() {
+		return x.connectStream(ep, start, false)
+	}
 	if up := ep.Idle(t); up != nil {
 		if x.seen.Connect < 0 {
 			x.seen.Connect = 0
@@ -157,6 +164,10 @@ func (x *exchange) transport() upstream.Transport {
 	switch p := x.match.Route.IR.Protocol; {
 	case p == ir.ProtocolHTTPS, p == ir.ProtocolAuto && x.c.secure:
 		return upstream.TLS
+	case p == ir.ProtocolGRPC, p == ir.ProtocolH2C:
+		return upstream.HTTP2
+	case p == ir.ProtocolGRPCS:
+		return upstream.HTTP2TLS
 	}
 	return upstream.Plain
 }
@@ -190,11 +201,20 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 		if status := bodyStatus(bodyErr); status != 0 {
 			return nil, failure{status: status, sent: true}
 		}
+		ep := up.Endpoint()
+		if up.Stream() != nil {
+			if !x.streamIsStale(up, err, sent, silent) {
+				return nil, x.failureOf(err, sent)
+			}
+			if up, err = x.connectStream(ep, start, true); err != nil {
+				return nil, dialFailure(err)
+			}
+			continue
+		}
 		stale := up.Reused() && silent && x.whole && (x.idempotent() || !sent) && isClosed(err)
 		if !stale {
 			return nil, x.failureOf(err, sent)
 		}
-		ep := up.Endpoint()
 		if up, err = ep.Dial(context.Background(), x.transport(), x.match.Route.IR.ConnectTimeout.D()); err != nil {
 			return nil, dialFailure(err)
 		}
@@ -213,7 +233,7 @@ func (x *exchange) failureOf(err error, sent bool) failure {
 	switch {
 	case err == errClientGone:
 		return failure{status: 499, sent: sent}
-	case err == errTooLong, isTimeout(err):
+	case err == errTooLong, isTimeout(err), x.late(time.Now()):
 		return failure{status: 504, on: ir.RetryTimeout, sent: sent}
 	case errors.As(err, &refused), err == errInterim:
 		return failure{status: 502, on: ir.RetryInvalidHeader, sent: sent}
@@ -262,6 +282,9 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 	if x.c.cancelled() { // before up could be aborted
 		return false, errClientGone
+	}
+	if up.Stream() != nil {
+		return x.askStream(up)
 	}
 	now := time.Now()
 	up.ArmWrite(now, x.match.Route.IR.SendTimeout.D())
@@ -387,7 +410,7 @@ func (x *exchange) stillWaiting(err error, limit *time.Time) error {
 	case !isTimeout(err):
 		return err
 	case !now.Before(*limit):
-		if x.streaming {
+		if x.streaming && !x.late(now) {
 			from := now
 			switch {
 			case x.bodyRead.Load():

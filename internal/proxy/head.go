@@ -49,13 +49,16 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 		b = x.appendFallbackFields(b)
 	}
 	external := x.external()
+	if x.certificate != nil {
+		b = x.appendClientFields(b)
+	}
 	if x.grant != nil {
 		b = appendFields(b, x.grant.Fields)
 	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
 		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
-			external != nil && external.Replaces(f.Name) {
+			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)
@@ -68,6 +71,9 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	if r.ConnectionField != "" {
 		b = http1.AppendField(b, "Connection", r.ConnectionField)
+	}
+	if x.transport().Multiplexed() && x.wantsTrailers() {
+		b = append(b, "TE: trailers\r\n"...)
 	}
 	if x.wantsTunnel() {
 		b = append(b, "Connection: upgrade\r\n"...)
@@ -135,7 +141,14 @@ func (x *exchange) appendFallbackFields(b []byte) []byte {
 // wantsTunnel reports that the client asked for the one upgrade that is passed
 // on (H4.4).
 func (x *exchange) wantsTunnel() bool {
-	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == ""
+	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == "" && !x.transport().Multiplexed()
+}
+
+// wantsTrailers reports that the client takes trailers (RFC 9110 §10.1.4), which
+// gRPC backends ask of their clients.
+func (x *exchange) wantsTrailers() bool {
+	te, ok := x.req.Get(http1.FieldTE)
+	return ok && bytes.EqualFold(te, []byte("trailers"))
 }
 
 // idempotent reports whether the method may be repeated (RFC 9110 §9.2.2).

@@ -98,8 +98,8 @@ func (r *rig) serve(nc net.Conn) {
 		if info.TLS != nil {
 			state := secure.ConnectionState()
 			info.TLS = &state
-			if leaf := config.Certificates[0].Leaf; leaf != nil {
-				info.Names = leaf.DNSNames
+			if len(config.Certificates) > 0 && config.Certificates[0].Leaf != nil {
+				info.Names = config.Certificates[0].Leaf.DNSNames
 			}
 		}
 	}

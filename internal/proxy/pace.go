@@ -33,7 +33,7 @@ func (x *exchange) relayPaced(up *upstream.Conn, f framing) (toClient, fromUpstr
 		}
 		if x.respBody.Done() {
 			if f == frameChunked {
-				x.out = http1.AppendLastChunk(x.out, x.respBody.Trailers())
+				x.out = http1.AppendLastChunk(x.out, x.responseTrailers(up))
 			}
 			return x.flush(), nil
 		}

@@ -8,8 +8,12 @@ import (
 	"daemun/internal/http1"
 )
 
-// pages are the bodies of own answers by status minus 300 (§11.1).
-type pages [300][]byte
+// pages are the bodies of own answers, by status minus 300 (§11.1).
+type pages struct {
+	byStatus [300][]byte
+	// noCertificate and badCertificate are about client certificates.
+	noCertificate, badCertificate []byte
+}
 
 // pageTexts are the titles that differ from the reason phrase of the registry.
 var pageTexts = map[int]string{
@@ -18,7 +22,9 @@ var pageTexts = map[int]string{
 }
 
 func newPages() (p pages) {
-	for i := range p {
+	p.noCertificate = newPage("400 No required SSL certificate was sent")
+	p.badCertificate = newPage("400 The SSL certificate error")
+	for i := range p.byStatus {
 		status := 300 + i
 		text := pageTexts[status]
 		if text == "" {
@@ -27,19 +33,22 @@ func newPages() (p pages) {
 		if text == "" || status == 304 {
 			continue
 		}
-		title := strconv.Itoa(status) + " " + text
-		p[i] = []byte("<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
-			"</h1></center>\r\n<hr><center>daemun</center>\r\n</body>\r\n</html>\r\n")
+		p.byStatus[i] = newPage(strconv.Itoa(status) + " " + text)
 	}
 	return p
 }
 
+func newPage(title string) []byte {
+	return []byte("<html>\r\n<head><title>" + title + "</title></head>\r\n<body>\r\n<center><h1>" + title +
+		"</h1></center>\r\n<hr><center>daemun</center>\r\n</body>\r\n</html>\r\n")
+}
+
 // of returns the page of a status, nil when it has none.
 func (p *pages) of(status int) []byte {
-	if status < 300 || status >= 300+len(p) {
+	if status < 300 || status >= 300+len(p.byStatus) {
 		return nil
 	}
-	return p[status-300]
+	return p.byStatus[status-300]
 }
 
 // dateCache formats the Date field once per second.

@@ -96,6 +96,7 @@ func (x *exchange) authorize() bool {
 	if refused == 0 {
 		return false
 	}
+	x.guarded = true
 	x.refuseAccess(refused)
 	return true
 }

@@ -54,6 +54,9 @@ func (x *exchange) relay(up *upstream.Conn) {
 	toClient, fromUpstream := x.relayBody(up, f)
 	sentAll := x.joinBody(up)
 	x.c.upstream.Store(nil)
+	if x.c.stream != nil { // who aborts it has done so, or will not
+		x.c.stream.StopReset()
+	}
 	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
 		up.Release()
 	} else {
@@ -128,7 +131,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		return x.relayPaced(up, f)
 	}
 	if f == frameLength {
-		if left := x.respBody.Remaining(); left <= int64(len(up.Reader.Buffered())) {
+		if left := x.respBody.Remaining(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
 			// All of it is here: one write, straight from where it was read to.
 			body := up.Reader.Buffered()[:left]
 			up.Reader.Discard(int(left))
@@ -161,7 +164,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		}
 		if x.respBody.Done() {
 			if f == frameChunked {
-				x.out = http1.AppendLastChunk(x.out, x.respBody.Trailers())
+				x.out = http1.AppendLastChunk(x.out, x.responseTrailers(up))
 			}
 			return x.flush(), nil
 		}
@@ -220,7 +223,7 @@ func (x *exchange) flushWith(b []byte) error {
 // readResponse reads from the response body within the route's time.
 func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
 	now := time.Now()
-	limit := now.Add(x.match.Route.IR.ReadTimeout.D())
+	limit := x.noLater(now.Add(x.match.Route.IR.ReadTimeout.D()))
 	for {
 		up.ArmRead(now, limit)
 		n, err := x.respBody.Read(p)

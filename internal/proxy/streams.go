@@ -128,6 +128,7 @@ func (x *exchange) readStreamHead() error {
 		return err
 	}
 	x.received = int64(n)
+	x.noteDeadline()
 	kind := http1.BodyNone
 	if x.req.Body != http1.BodyNone {
 		kind = http1.BodyClose // until the end of the stream, which checks the length
@@ -197,7 +198,10 @@ func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpst
 			return nil, err
 		}
 		done := x.respBody.Done()
-		trailers := x.respBody.Trailers()
+		var trailers []http1.Field
+		if done {
+			trailers = x.responseTrailers(up)
+		}
 		end := done && len(trailers) == 0
 		switch {
 		case head != nil:

@@ -23,6 +23,9 @@ type subrequest struct {
 	// using is told which connection is in use, so that it can be cut; nil for
 	// none any more.
 	using func(*upstream.Conn)
+	// wanted is how long a body may be that is read into got; 0 drops it.
+	wanted int
+	got    []byte
 
 	resp http1.Response
 	body http1.BodyReader
@@ -86,6 +89,12 @@ func (s *subrequest) converse(up *upstream.Conn, read func(*http1.Response)) err
 		return err
 	}
 	read(&s.resp)
+	if s.wanted > 0 {
+		if err := s.collect(up, limit); err != nil {
+			up.Discard()
+			return err
+		}
+	}
 	if s.resp.KeepAlive && s.drain(up, limit) {
 		up.Release()
 	} else {
@@ -135,6 +144,27 @@ func fillUntil(up *upstream.Conn, limit time.Time) error {
 			return errTooLong
 		}
 	}
+}
+
+// collect reads the body.
+func (s *subrequest) collect(up *upstream.Conn, limit time.Time) error {
+	s.got = s.got[:0]
+	var scratch [4096]byte
+	for !s.body.Done() {
+		up.ArmRead(time.Now(), limit)
+		n, err := s.body.Read(scratch[:])
+		if s.got = append(s.got, scratch[:n]...); len(s.got) > s.wanted {
+			return errBodyTooLarge
+		}
+		switch {
+		case err == nil, err == io.EOF:
+		case !isTimeout(err):
+			return err
+		case !time.Now().Before(limit):
+			return errTooLong
+		}
+	}
+	return nil
 }
 
 // drainMax is how much of a body that nobody wants is read to keep the

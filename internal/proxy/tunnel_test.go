@@ -3,12 +3,18 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
+	"net"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"daemun/internal/http1"
 	"daemun/internal/ir"
+	"daemun/internal/table"
 )
 
 func TestFramesFollowTheStream(t *testing.T) {
@@ -216,4 +222,78 @@ func TestShutdownNeverWaitsForIdle(t *testing.T) {
 			}
 		})
 	}
+}
+
+// counting counts the writes to a connection.
+type counting struct {
+	net.Conn
+	writes atomic.Int64
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	c.writes.Add(1)
+	return c.Conn.Write(b)
+}
+
+// TestTunnelOverTLSKeepsRecords: what came in one record leaves in one write, in
+// both directions.
+func TestTunnelOverTLSKeepsRecords(t *testing.T) {
+	source := httptest.NewUnstartedServer(nil) // of a certificate
+	source.StartTLS()
+	defer source.Close()
+	pair := func() (net.Conn, net.Conn) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		a, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = a.SetDeadline(time.Now().Add(patience))
+		return a, b
+	}
+	client, ours := pair()
+	backend, theirs := pair()
+	defer client.Close()
+	defer backend.Close()
+	upstream := tls.Server(backend, source.TLS)
+	secure := tls.Client(client, &tls.Config{InsecureSkipVerify: true})
+	end := &counting{Conn: tls.Server(ours, source.TLS)}
+	up := &counting{Conn: tls.Client(theirs, &tls.Config{InsecureSkipVerify: true})}
+	s := New(Config{Table: new(atomic.Pointer[table.Table])})
+	tun := &tunnel{client: end, upstream: up, idle: patience, age: time.Hour, start: time.Now(), server: s}
+	var fromClient, fromUpstream http1.Reader
+	fromClient.Reset(end)
+	fromUpstream.Reset(up)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tun.run(&fromClient, &fromUpstream)
+		end.Close()
+		up.Close()
+	}()
+	message := append([]byte{0x82, 126, 3, 232}, make([]byte, 1000)...) // a frame of 1000 octets
+	got := make([]byte, len(message))
+	const messages = 10
+	for range messages {
+		for _, way := range [][2]net.Conn{{secure, upstream}, {upstream, secure}} {
+			if _, err := way[0].Write(message); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(way[1], got); err != nil || !bytes.Equal(got, message) {
+				t.Fatalf("%d octets: %v", len(got), err)
+			}
+		}
+	}
+	if a, b := up.writes.Load(), end.writes.Load(); a > 2*messages || b > 2*messages {
+		t.Errorf("%d messages left in %d writes to the upstream, %d to the client", messages, a, b)
+	}
+	client.Close()
+	<-done
 }

@@ -190,6 +190,9 @@ func (t *tunnel) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
 	}
 	for {
 		err := rd.Wait()
+		if err == nil && len(rd.Buffered()) == 1 && !t.fillRecord(from, rd) {
+			return n
+		}
 		b := rd.Buffered()
 		w, ok := t.pass(to, b)
 		n += int64(w)
@@ -207,6 +210,15 @@ func (t *tunnel) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
 			return n
 		}
 	}
+}
+
+// fillRecord reads what is behind an octet that ended a wait: over TLS the rest
+// of the record is in memory, and a read with a deadline in the past returns no
+// more than that. It reports false when the tunnel has ended.
+func (t *tunnel) fillRecord(from net.Conn, rd *http1.Reader) bool {
+	_ = from.SetReadDeadline(longAgo)
+	_, _ = rd.Fill() // an error comes again
+	return t.armIdle(from)
 }
 
 // copyMany passes octets on as long as they fill its buffer or fail to come in

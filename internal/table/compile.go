@@ -83,7 +83,7 @@ func (t *Table) previous(at int, host *ir.Host) *Host {
 }
 
 func compileHost(host *ir.Host, hs Handles) *Host {
-	h := &Host{IR: host}
+	h := &Host{IR: host, ClientAuth: policy.NewClientAuth(host.ClientAuth, hs.Policies)}
 	if host.RedirectTo != "" {
 		return h
 	}
@@ -145,6 +145,9 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 	}
 	if r.Mirror != nil {
 		c.MirrorBackend = hs.Backend(r.Mirror.Backend)
+	}
+	if r.Errors != nil {
+		c.ErrorBackend = hs.Backend(r.Errors.Backend)
 	}
 	if r.Canary != nil {
 		c.Canary, c.CanaryRule = hs.Backend(r.Canary.Backend), policy.NewCanary(r.Canary)

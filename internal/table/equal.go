@@ -18,6 +18,7 @@ func equalHost(a, b *ir.Host) bool {
 		a.AppRoot == b.AppRoot &&
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
+		equalDeep(a.ClientAuth, b.ClientAuth) &&
 		slices.Equal(a.Aliases, b.Aliases) &&
 		slices.Equal(a.Certificates, b.Certificates) &&
 		slices.EqualFunc(a.Routes, b.Routes, equalRoute)
@@ -62,6 +63,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.BasicAuth, b.BasicAuth) &&
 		equalDeep(a.ExternalAuth, b.ExternalAuth) &&
 		equalPointer(a.Mirror, b.Mirror) &&
+		equalDeep(a.Errors, b.Errors) &&
 		a.SatisfyAny == b.SatisfyAny &&
 		equalDeep(a.Limits, b.Limits) &&
 		equalPointer(a.Bandwidth, b.Bandwidth) &&

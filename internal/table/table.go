@@ -54,6 +54,8 @@ type Host struct {
 	// IR is the source; IR.RedirectTo is the other name of a host that has no
 	// routes.
 	IR *ir.Host
+	// ClientAuth is nil when clients are not asked for certificates.
+	ClientAuth *policy.ClientAuth
 
 	routes []*Route // in the order of IR.Routes
 	index  pathIndex
@@ -74,9 +76,9 @@ type Route struct {
 	Fallback *upstream.Backend // nil: none
 	Metrics  *metrics.Route
 	Policies *policy.Set // nil: none
-	// AuthBackend is asked about requests, MirrorBackend gets copies of them;
-	// nil for none.
-	AuthBackend, MirrorBackend *upstream.Backend
+	// AuthBackend is asked about requests, MirrorBackend gets copies of them,
+	// ErrorBackend says what to answer instead of errors; nil for none.
+	AuthBackend, MirrorBackend, ErrorBackend *upstream.Backend
 	// Canary is nil without one; CanaryRule says what goes there, and
 	// CanaryMetrics counts it.
 	Canary        *upstream.Backend

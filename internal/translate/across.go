@@ -57,7 +57,7 @@ func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 func (h *host) finished() *ir.Host {
 	return &ir.Host{
 		Name: h.name, Aliases: h.facts.aliases, Owner: h.owner, Certificates: certificateIDs(h.certificates),
-		TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, RegexMode: h.regexMode, Routes: h.routes,
+		TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
 	}
 }
 

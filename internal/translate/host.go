@@ -31,11 +31,14 @@ type host struct {
 
 	// global are the settings of the ConfigMap.
 	global *configmap.Values
+	// standard is the global default backend.
+	standard ir.Backend
 
 	// The rest is what build makes.
 	routes       []*ir.Route
 	regexMode    bool
 	appRoot      string
+	clientAuth   *ir.ClientAuth
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -100,7 +103,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values}
+	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, standard: t.defaultBackend}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -224,6 +227,7 @@ func (h *host) settings(locations []location) {
 		if len(in.values.ServerAlias) > 0 && h.alias == nil && !p.catchAll {
 			h.alias = in
 		}
+		h.settleClientAuth(in)
 		if !has[in] {
 			continue
 		}
@@ -355,6 +359,9 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	}
 	r.Ingress = l.in.ref
 	r.Policies = l.in.values.Policies
+	if l.to.h2c && !l.in.values.ProtocolWritten {
+		r.Protocol = ir.ProtocolH2C
+	}
 	r.Denied = l.in.denied
 	r.SetsAffinity = l.in.values.Balance.Affinity != nil
 	if l.canary != nil && r.Backend != "" {
@@ -381,7 +388,33 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	if r.Mirror != nil {
 		h.use(l.in.mirrorTo)
 	}
+	h.errorsOf(r, l)
 	return r
+}
+
+// errorsOf gives a route its error backend: that of the default-backend
+// annotation, else the global one.
+func (h *host) errorsOf(r *ir.Route, l *location) {
+	v := l.in.values
+	if len(v.ErrorStatuses) == 0 {
+		return
+	}
+	b := l.in.fallback
+	if b.ID == "" {
+		b = h.standard
+	}
+	if b.ID == "" {
+		p := ir.Problem{
+			Code: CodeFallback, Severity: ir.SeverityWarning, Object: l.in.ref, Field: "metadata.annotations",
+			Message: "custom-http-errors has no effect: neither the annotation default-backend nor --default-backend-service says who answers instead",
+		}
+		if !slices.Contains(h.problems, p) {
+			h.problems = append(h.problems, p)
+		}
+		return
+	}
+	r.Errors = &ir.Errors{Statuses: v.ErrorStatuses, Backend: b.ID, OwnOnly: v.OwnErrorsOnly}
+	h.use(b)
 }
 
 func (h *host) use(b ir.Backend) {

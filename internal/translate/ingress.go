@@ -38,6 +38,8 @@ type ingress struct {
 	secrets    []secretUse
 	configMaps []configMapUse
 	tls        []tlsEntry
+	// clientAuth is what the Ingress wants of the certificates of clients.
+	clientAuth *ir.ClientAuth
 	// authTo and mirrorTo are where auth-url and mirror-target lead.
 	authTo, mirrorTo ir.Backend
 	// fallback is the backend of the default-backend annotation.
@@ -73,7 +75,9 @@ type path struct {
 // built-in 404 server.
 type destination struct {
 	service, port string
-	backend       ir.Backend
+	// h2c: the Service port asks for HTTP/2 in cleartext.
+	h2c     bool
+	backend ir.Backend
 }
 
 type serviceUse struct {
@@ -310,6 +314,9 @@ func (c *compilation) compilePaths(p *part, rule int, paths []networkingv1.HTTPI
 	}
 }
 
+// appProtocolH2C is what Kubernetes calls HTTP/2 with prior knowledge.
+const appProtocolH2C = "kubernetes.io/h2c"
+
 // destination resolves a backend; ok is false when it names no Service. A
 // Service or port that does not exist keeps its backend, which then has no
 // endpoints: its routes answer 503.
@@ -341,6 +348,7 @@ func (c *compilation) destination(field string, b *networkingv1.IngressBackend) 
 			port = noPort
 			break
 		}
+		to.h2c = sp.AppProtocol != nil && *sp.AppProtocol == appProtocolH2C
 		if object.Spec.Type == corev1.ServiceTypeExternalName {
 			if wrong := checkExternalName(object.Spec.ExternalName); wrong != "" {
 				c.report(CodeExternalName, ir.SeverityError, field+".service.name",

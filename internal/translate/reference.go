@@ -29,6 +29,7 @@ func (c *compilation) compileReferences() {
 	c.compileBasicAuth()
 	c.compileExternalAuth()
 	c.compileMirror()
+	c.compileClientAuth()
 	if name := c.values.CustomHeaders; name != "" {
 		if wrong := c.customHeaders(name); wrong != "" {
 			c.deny("custom-headers", wrong)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"daemun/internal/http1"
+	"daemun/internal/http2"
 )
 
 // Conn is one connection to an endpoint. It belongs to one request at a time;
@@ -18,6 +19,7 @@ type Conn struct {
 	Reader http1.Reader
 
 	endpoint  *Endpoint
+	stream    *http2.Stream // what Conn is on an HTTP/2 connection; then tcp and raw are nil
 	tcp       *net.TCPConn
 	transport Transport
 	raw       syscall.RawConn
@@ -59,7 +61,7 @@ func (c *Conn) Reused() bool { return c.reused }
 
 // TCP returns the socket when it carries plain octets, nil for TLS.
 func (c *Conn) TCP() *net.TCPConn {
-	if c.transport == Plain {
+	if c.transport == Plain && c.stream == nil {
 		return c.tcp
 	}
 	return nil
@@ -82,6 +84,10 @@ func (c *Conn) quiet() bool {
 // response both ended exactly at their framing (H2.11); it closes the
 // connection when it has octets left over, is too old, or has no place.
 func (c *Conn) Release() {
+	if c.stream != nil {
+		c.end(http2.NoError)
+		return
+	}
 	config := &c.endpoint.backend.registry.config
 	now := time.Now()
 	if len(c.Reader.Buffered()) > 0 || c.holdsMore() || c.requests >= config.MaxRequests || now.Sub(c.born) >= config.MaxAge {
@@ -115,17 +121,31 @@ func (c *Conn) Discard() { c.close() }
 // Reset closes the connection with a reset, so that the endpoint cannot take
 // what it got for complete (H2.10).
 func (c *Conn) Reset() {
+	if c.stream != nil {
+		c.end(http2.Cancel)
+		return
+	}
 	_ = c.tcp.SetLinger(0)
 	c.close()
 }
 
 // Abort cuts the connection off while another goroutine uses it; that one
 // gets an error and still has to discard it.
-func (c *Conn) Abort() { c.tcp.Close() }
+func (c *Conn) Abort() {
+	if c.stream != nil {
+		c.stream.Reset(http2.Cancel)
+		return
+	}
+	c.tcp.Close()
+}
 
 // AbortReset is Abort with a reset, so that the endpoint cannot take what it
 // got for complete (H2.10).
 func (c *Conn) AbortReset() {
+	if c.stream != nil {
+		c.stream.Reset(http2.Cancel)
+		return
+	}
 	_ = c.tcp.SetLinger(0)
 	c.tcp.Close()
 }
@@ -135,6 +155,10 @@ func (c *Conn) AbortReset() {
 func (c *Conn) ForgetDeadlines() { c.readBy, c.writeBy = time.Time{}, time.Time{} }
 
 func (c *Conn) close() {
+	if c.stream != nil {
+		c.end(http2.Cancel)
+		return
+	}
 	// A TLS connection would wait up to five seconds to send its goodbye; with
 	// a deadline in the near past it does not.
 	if c.transport == TLS {

@@ -30,8 +30,15 @@ type Transport uint8
 const (
 	Plain Transport = iota
 	TLS
+	// HTTP2 is cleartext with prior knowledge, HTTP2TLS is HTTP/2 over TLS.
+	// With them requests are streams of shared connections: see Stream.
+	HTTP2
+	HTTP2TLS
 	transports
 )
+
+// Multiplexed reports that requests share connections.
+func (t Transport) Multiplexed() bool { return t >= HTTP2 }
 
 // Endpoint is one address of a backend with its pool. It is safe for
 // concurrent use and stays usable after it left its backend.
@@ -49,6 +56,8 @@ type Endpoint struct {
 	mu      sync.Mutex          // guards the following
 	idle    [transports][]*Conn // the last one is the youngest
 	retired bool                // left its backend: nothing is pooled any more
+
+	shared [transports]shared // of HTTP/2
 }
 
 func newEndpoint(b *Backend, spec ir.Endpoint) *Endpoint {
@@ -132,6 +141,9 @@ func (e *Endpoint) retire() {
 	idle := e.idle
 	e.idle = [transports][]*Conn{}
 	e.mu.Unlock()
+	for t := range e.shared {
+		e.shared[t].retire()
+	}
 	for _, pool := range idle {
 		for _, c := range pool {
 			e.backend.idle.Add(-1)

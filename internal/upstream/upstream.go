@@ -12,8 +12,9 @@
 // It turns endpoint sets into places to send a request to. It knows the wire
 // only as far as a connection can be reused, and nothing of routes, policies
 // or Kubernetes. A Backend lives as long as some table refers to it; replacing
-// its endpoints never disturbs requests in flight (H11.7). The package owns no
-// goroutine; one timer sweeps idle connections while there are any.
+// its endpoints never disturbs requests in flight (H11.7). The package owns one
+// goroutine for each HTTP/2 connection, which ends with it, and one timer that
+// sweeps idle connections while there are any.
 package upstream
 
 import (
@@ -50,6 +51,8 @@ type Config struct {
 	IdleTimeout time.Duration // 0 is 60 s
 	MaxRequests int           // requests per connection; 0 is 10000
 	MaxAge      time.Duration // age of a connection; 0 is 1 h
+
+	http2TLS *tls.Config // TLS, for HTTP/2
 }
 
 // sessionCache is the number of TLS sessions kept for resumption.
@@ -79,12 +82,16 @@ func (c Config) withDefaults() Config {
 	if c.TLS.ClientSessionCache == nil {
 		c.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(sessionCache)
 	}
+	c.http2TLS = c.TLS.Clone()
+	c.http2TLS.NextProtos = []string{"h2"}
+	c.http2TLS.ClientSessionCache = tls.NewLRUClientSessionCache(sessionCache)
 	return c
 }
 
 // Registry owns all backends of one Daemun. It is safe for concurrent use.
 type Registry struct {
-	config Config
+	config  Config
+	running sync.WaitGroup // the goroutines of HTTP/2 connections
 
 	mu       sync.Mutex // guards the following
 	backends map[ir.BackendID]*Backend
@@ -144,7 +151,8 @@ func (r *Registry) Retain(inUse func(ir.BackendID) bool) {
 	}
 }
 
-// Close closes all idle connections; busy ones close after their request.
+// Close closes all idle connections; busy ones close after their request, and
+// HTTP/2 connections after all of theirs, which Close does not wait for.
 func (r *Registry) Close() {
 	r.mu.Lock()
 	r.closed = true

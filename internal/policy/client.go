@@ -1,0 +1,209 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"daemun/internal/ir"
+	"daemun/internal/variable"
+)
+
+// ClientAuth judges the certificates of clients.
+type ClientAuth struct {
+	// IR is the source.
+	IR *ir.ClientAuth
+	// ErrorPage is nil when a bad certificate is answered with 400.
+	ErrorPage *variable.Text
+
+	cas     *x509.CertPool
+	revoked []*x509.RevocationList
+	match   *regexp.Regexp // nil: every subject will do
+	state   *State
+}
+
+// NewClientAuth returns nil for nil.
+func NewClientAuth(c *ir.ClientAuth, s *State) *ClientAuth {
+	if c == nil {
+		return nil
+	}
+	made := &ClientAuth{IR: c, cas: x509.NewCertPool(), state: s}
+	made.cas.AppendCertsFromPEM(c.CAs)
+	for rest := c.CRLs; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if list, err := x509.ParseRevocationList(block.Bytes); err == nil {
+			made.revoked = append(made.revoked, list)
+		}
+	}
+	if c.ErrorPage != "" {
+		made.ErrorPage = textOf(c.ErrorPage)
+	}
+	if c.MatchCN != "" {
+		made.match = regexp.MustCompile(`[^\x00-\x{10FFFF}]`) // matches nothing
+		if re, err := regexp.Compile(c.MatchCN); err == nil {
+			made.match = re
+		}
+	}
+	return made
+}
+
+// ClientVerdict is what became of the certificate of a client. It is immutable.
+type ClientVerdict struct {
+	// Good says that the request may go on.
+	Good bool
+	// Sent says that there was a certificate.
+	Sent bool
+	// Verify is "SUCCESS", "NONE" or "FAILED:" and a reason.
+	Verify string
+	// Subject and Issuer are in the form of RFC 2253.
+	Subject, Issuer string
+	// PEM is the certificate.
+	PEM []byte
+}
+
+// Matches reports whether the subject is one that the host wants.
+func (c *ClientAuth) Matches(v *ClientVerdict) bool {
+	return c.match == nil || c.match.MatchString(v.Subject)
+}
+
+// AnySubject reports whether the host takes every subject.
+func (c *ClientAuth) AnySubject() bool { return c.match == nil }
+
+// Judge returns the verdict about a chain, the client's own certificate first.
+// It does not check a chain again that was checked lately.
+func (c *ClientAuth) Judge(chain []*x509.Certificate, now time.Time) *ClientVerdict {
+	if len(chain) == 0 {
+		return &ClientVerdict{Good: c.IR.Mode != ir.ClientRequired, Verify: "NONE"}
+	}
+	sum := sha256.New()
+	sum.Write([]byte(c.IR.Fingerprint))
+	sum.Write([]byte{byte(c.IR.Depth), byte(len(c.IR.Mode))})
+	for _, cert := range chain {
+		sum.Write(cert.Raw)
+	}
+	var key [sha256.Size]byte
+	sum.Sum(key[:0])
+	if known := c.state.clients.get(key, now); known != nil {
+		return known
+	}
+	v := c.judge(chain, now)
+	c.state.clients.put(key, v, now.Add(judgedFor))
+	return v
+}
+
+func (c *ClientAuth) judge(chain []*x509.Certificate, now time.Time) *ClientVerdict {
+	leaf := chain[0]
+	v := &ClientVerdict{
+		Sent: true, Good: true, Verify: "SUCCESS", Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(),
+		PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw}),
+	}
+	if err := c.check(chain, now); err != nil {
+		v.Verify = "FAILED:" + reasonOf(err)
+		var unknown x509.UnknownAuthorityError
+		v.Good = c.IR.Mode == ir.ClientAnyCA && (errors.As(err, &unknown) || err == errDepth)
+	}
+	return v
+}
+
+var (
+	errDepth   = errors.New("certificate chain too long")
+	errRevoked = errors.New("certificate revoked")
+)
+
+func (c *ClientAuth) check(chain []*x509.Certificate, now time.Time) error {
+	between := x509.NewCertPool()
+	for _, cert := range chain[1:] {
+		between.AddCert(cert)
+	}
+	found, err := chain[0].Verify(x509.VerifyOptions{
+		Roots: c.cas, Intermediates: between, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	})
+	if err != nil {
+		return err
+	}
+	for _, path := range found {
+		if len(path)-2 <= c.IR.Depth {
+			return c.checkRevoked(path)
+		}
+	}
+	return errDepth
+}
+
+// checkRevoked looks every certificate of a path up in the lists of its issuer.
+func (c *ClientAuth) checkRevoked(path []*x509.Certificate) error {
+	for i, cert := range path[:len(path)-1] {
+		for _, list := range c.revoked {
+			if !slices.Equal(list.RawIssuer, cert.RawIssuer) || list.CheckSignatureFrom(path[i+1]) != nil {
+				continue
+			}
+			for _, entry := range list.RevokedCertificateEntries {
+				if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 {
+					return errRevoked
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// reasonOf is a reason on one line and without the certificate's own words.
+func reasonOf(err error) string {
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &unknown):
+		return "unable to get local issuer certificate"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "certificate has expired or is not yet valid"
+	case err == errDepth, err == errRevoked:
+		return err.Error()
+	}
+	return "certificate is not acceptable"
+}
+
+// judgedFor is how long a verdict is kept, maxJudged about how many are.
+const (
+	judgedFor = time.Minute
+	maxJudged = 8192
+)
+
+// judged keeps verdicts in two generations, like verified pairs.
+type judged struct {
+	mu         sync.Mutex // guards the following
+	young, old map[[sha256.Size]byte]keptVerdict
+}
+
+type keptVerdict struct {
+	verdict *ClientVerdict
+	until   time.Time
+}
+
+func (j *judged) get(key [sha256.Size]byte, now time.Time) *ClientVerdict {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	k, ok := j.young[key]
+	if !ok {
+		k, ok = j.old[key]
+	}
+	if !ok || !now.Before(k.until) {
+		return nil
+	}
+	return k.verdict
+}
+
+func (j *judged) put(key [sha256.Size]byte, v *ClientVerdict, until time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.young == nil || len(j.young) >= maxJudged/2 {
+		j.young, j.old = make(map[[sha256.Size]byte]keptVerdict), j.young
+	}
+	j.young[key] = keptVerdict{v, until}
+}
