@@ -16,6 +16,7 @@ import (
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/handover"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
@@ -38,6 +39,9 @@ type GatewayConfig struct {
 	HTTPPort      int // 0: any free port
 	HTTPSPort     int
 	AdminAddress  string // "host:port"
+	// HandOver is the Unix socket where a Daemun takes the listeners of the
+	// one before it, and later gives them to the next; empty is nowhere.
+	HandOver string
 
 	Translate    translate.Options
 	DrainTimeout time.Duration
@@ -108,6 +112,15 @@ type gateway struct {
 	measured *ir.Config
 
 	admin net.Listener
+	pages pageServers
+	// inherited are the sockets of the Daemun before this one, door is where
+	// the next one asks; nil where there is none. shared are the names of
+	// sockets that were taken over; it is complete before anything is started.
+	inherited *handover.Inheritance
+	door      *handover.Door
+	shared    map[string]bool
+	// alone is closed when this one may answer on shared sockets.
+	alone chan struct{}
 	// listeners is nil until the traffic sockets are open; scrapes may come
 	// before that.
 	listeners atomic.Pointer[listeners]
@@ -124,7 +137,7 @@ type listeners struct{ http, https *listen.Listener }
 
 // newGateway builds all parts; nothing runs and no socket is open yet.
 func newGateway(c GatewayConfig, e edges) *gateway {
-	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates()}
+	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
 	level := slog.LevelInfo
 	if c.Debug {
 		level = slog.LevelDebug
@@ -162,7 +175,7 @@ func (g *gateway) mayDial(to netip.AddrPort) error {
 
 // openAdmin opens the operator's address.
 func (g *gateway) openAdmin() (err error) {
-	if g.admin, err = net.Listen("tcp", g.config.AdminAddress); err != nil {
+	if g.admin, err = g.open(socketAdmin, g.config.AdminAddress); err != nil {
 		return fmt.Errorf("%w; choose another with --admin-address", err)
 	}
 	return nil
@@ -174,6 +187,7 @@ func (g *gateway) openTraffic(ctx context.Context) error {
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
+	plain.Socket, secure.Socket = g.inherited.Take(socketHTTP, plain.Address), g.inherited.Take(socketHTTPS, secure.Address)
 	var l listeners
 	var err error
 	if l.http, err = listen.Listen(ctx, plain); err != nil {
@@ -188,6 +202,10 @@ func (g *gateway) openTraffic(ctx context.Context) error {
 }
 
 func (g *gateway) closeSockets() {
+	g.inherited.Close()
+	if g.door != nil {
+		g.door.Close()
+	}
 	g.closeTraffic()
 	if g.admin != nil {
 		g.admin.Close()
@@ -271,8 +289,14 @@ func (g *gateway) watchProblems(ctx context.Context) error {
 func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	g.draining.Store(true)
 	g.closeTraffic()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
+	g.finish(ctx)
+}
+
+// drainContext ends after the time, or with kill.
+func drainContext(limit time.Duration, kill <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	go func() { // ends with ctx
 		select {
 		case <-kill:
@@ -280,10 +304,28 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	if err := g.proxy.Shutdown(ctx); err != nil {
+	return ctx, cancel
+}
+
+// finish lets what is in flight end until ctx does, also what was still in its
+// TLS handshake.
+func (g *gateway) finish(ctx context.Context) {
+	err := g.proxy.Shutdown(ctx)
+	if err == nil {
+		if err = g.unaccepting(ctx); err != nil {
+			_ = g.proxy.Shutdown(ctx) // cuts who came late
+		}
+	}
+	if err != nil {
 		g.say("connections cut after the drain time: " + err.Error())
 	}
 	g.upstreams.Close()
+}
+
+// unaccepting waits until the connections of closed listeners have ended.
+func (g *gateway) unaccepting(ctx context.Context) error {
+	l := g.listeners.Load()
+	return errors.Join(l.http.Wait(ctx), l.https.Wait(ctx))
 }
 
 func (g *gateway) serveAdmin(ctx context.Context) error {
@@ -291,12 +333,7 @@ func (g *gateway) serveAdmin(ctx context.Context) error {
 		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	if err := s.Serve(g.admin); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return g.serve(ctx, socketAdmin, s, func() error { return s.Serve(g.admin) })
 }
 
 func (g *gateway) adminConfig() admin.Config {
