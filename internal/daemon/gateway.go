@@ -333,7 +333,7 @@ func (g *gateway) serveAdmin(ctx context.Context) error {
 		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	return g.serve(ctx, socketAdmin, s, func() error { return s.Serve(g.admin) })
+	return g.serve(ctx, socketAdmin, s, g.admin)
 }
 
 func (g *gateway) adminConfig() admin.Config {

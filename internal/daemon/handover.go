@@ -3,12 +3,14 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -137,7 +139,7 @@ func (g *gateway) makeWay(limit time.Duration, kill <-chan struct{}) {
 	g.proxy.Part()
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
-	within(ctx, pagesFarewell, g.pages.shutdown)
+	within(ctx, pagesFarewell, g.pages.leave)
 	g.draining.Store(true)
 	within(ctx, min(idleFarewell, limit/2), g.unaccepting)
 	g.finish(ctx)
@@ -153,24 +155,59 @@ func within(ctx context.Context, limit time.Duration, f func(context.Context) er
 // pageServers are the HTTP servers of the operator's addresses.
 type pageServers struct {
 	mu   sync.Mutex
-	list []*http.Server
+	list []*pageServer
 }
 
-// shutdown lets their requests end.
-func (p *pageServers) shutdown(ctx context.Context) error {
+type pageServer struct {
+	*http.Server
+	listener net.Listener
+	leaving  atomic.Bool
+	done     chan struct{} // closed when it accepts no more
+	conns    sync.WaitGroup
+}
+
+func (p *pageServer) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		p.conns.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		p.conns.Done()
+	}
+}
+
+// leave accepts no more and lets requests end until ctx does. Shutdown of
+// net/http would do the same, but drops a request that it has not read by then.
+func (p *pageServer) leave(ctx context.Context) {
+	p.leaving.Store(true)
+	p.listener.Close()
+	<-p.done
+	p.SetKeepAlivesEnabled(false)
+	empty := make(chan struct{})
+	go func() { // ends with the last connection, which serve closes at the latest
+		p.conns.Wait()
+		close(empty)
+	}()
+	select {
+	case <-empty:
+	case <-ctx.Done():
+	}
+}
+
+// leave lets their requests end.
+func (p *pageServers) leave(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var stopping sync.WaitGroup
 	for _, s := range p.list {
-		stopping.Go(func() { _ = s.Shutdown(ctx) })
+		stopping.Go(func() { s.leave(ctx) })
 	}
 	stopping.Wait()
 	return ctx.Err()
 }
 
 // serve runs one server of pages until ctx ends. On a socket that another
-// Daemun still answers on it leaves that to it.
-func (g *gateway) serve(ctx context.Context, name string, s *http.Server, run func() error) error {
+// Daemun still answers it leaves that to it.
+func (g *gateway) serve(ctx context.Context, name string, s *http.Server, l net.Listener) error {
 	if g.shared[name] {
 		select {
 		case <-ctx.Done():
@@ -178,13 +215,25 @@ func (g *gateway) serve(ctx context.Context, name string, s *http.Server, run fu
 		case <-g.alone:
 		}
 	}
+	page := &pageServer{Server: s, listener: l, done: make(chan struct{})}
+	s.ConnState = page.count
 	g.pages.mu.Lock()
-	g.pages.list = append(g.pages.list, s)
+	g.pages.list = append(g.pages.list, page)
 	g.pages.mu.Unlock()
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
-	if err := run(); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	if s.TLSConfig != nil {
+		l = tls.NewListener(l, s.TLSConfig)
 	}
-	return nil
+	err := s.Serve(l)
+	close(page.done)
+	if page.leaving.Load() {
+		<-ctx.Done()
+		s.Close()
+		return nil
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
 }

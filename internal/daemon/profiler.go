@@ -37,5 +37,5 @@ func (d *controller) serveProfiles(ctx context.Context) error {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	return d.serve(ctx, socketProfiler, s, func() error { return s.Serve(d.profiler) })
+	return d.serve(ctx, socketProfiler, s, d.profiler)
 }

@@ -66,5 +66,5 @@ func (g *gateway) serveWebhook(ctx context.Context, w *webhook) error {
 		Handler: w, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		TLSConfig: w.tls, ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	return g.serve(ctx, socketWebhook, s, func() error { return s.ServeTLS(w.listener, "", "") })
+	return g.serve(ctx, socketWebhook, s, w.listener)
 }

@@ -56,7 +56,9 @@ type Config struct {
 	// Address is "host:port"; port 0 is any free one.
 	Address string
 	// Socket is an open one to use instead, taken over from another process;
-	// it then belongs to the listener. Nil opens Address.
+	// it then belongs to the listener. Nil opens Address. The net package gives
+	// connections of such a socket its own keep-alive times (150 s to find a
+	// dead client), at four system calls each.
 	Socket *net.TCPListener
 	// TLS makes it a TLS listener with these certificates; nil is plain.
 	TLS *Certificates
