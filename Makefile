@@ -46,7 +46,7 @@ fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 conformance: ## run the suites of others against the program: h2spec, gRPC interop
 	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
 
-bench: ## compare with nginx, HAProxy and httputil.ReverseProxy; writes bench/RESULTS.md (needs Debian packages)
+bench: ## compare with nginx, HAProxy, Knot and others, ten minutes; writes bench/RESULTS.md (needs Debian packages)
 	@GO="$(GO)" sh bench/run.sh
 
 generate: ## write the generated references under docs/

@@ -1,6 +1,7 @@
 package main
 
-// daemunManifest: backend host, backend port, certificate, key (base64).
+// daemunManifest: backend host, backend port, its port for gRPC, certificate, key
+// (base64).
 const daemunManifest = `
 apiVersion: v1
 kind: Service
@@ -14,6 +15,33 @@ metadata: {name: bench}
 subsets:
   - addresses: [{ip: %s}]
     ports: [{name: http, port: %s}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: calls}
+spec:
+  ports: [{name: grpc, port: 80}]
+---
+apiVersion: v1
+kind: Endpoints
+metadata: {name: calls}
+subsets:
+  - addresses: [{ip: 127.0.0.1}]
+    ports: [{name: grpc, port: %s}]
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: calls
+  annotations:
+    nginx.ingress.kubernetes.io/backend-protocol: GRPC
+spec:
+  ingressClassName: nginx
+  rules:
+    - host: bench.test
+      http:
+        paths:
+          - {path: /bench.Bench, pathType: Prefix, backend: {service: {name: calls, port: {number: 80}}}}
 ---
 apiVersion: v1
 kind: Secret
@@ -117,7 +145,7 @@ spec:
           - {path: /, pathType: Prefix, backend: {service: {name: moved, port: {number: 80}}}}
 `
 
-// nginxConf: folder, backend, plain address, TLS address. The forwarding
+// nginxConf: folder, backend, plain address, TLS address, backend for gRPC. The forwarding
 // fields and the log line are those that ingress-nginx sets.
 const nginxConf = `
 daemon off;
@@ -136,22 +164,36 @@ http {
   sendfile on;
   tcp_nodelay on;
   keepalive_timeout 75;
-  keepalive_requests 1000;
+  keepalive_requests 1000000; # HTTP/2 connections stay for a measurement
   server_tokens off;
+  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   upstream backend { server %[2]s; keepalive 320; keepalive_requests 10000; }
+  upstream calls { server %[5]s; keepalive 320; keepalive_requests 10000; }
   server {
     listen %[3]s;
-    listen %[4]s ssl;
+    listen %[4]s ssl http2;
     server_name bench.test;
     ssl_certificate %[1]s/tls.crt;
     ssl_certificate_key %[1]s/tls.key;
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_session_cache shared:SSL:10m;
+    location /bench.Bench/ {
+      grpc_pass grpc://calls;
+      grpc_set_header X-Request-ID $request_id;
+      grpc_set_header X-Real-IP $remote_addr;
+      grpc_set_header X-Forwarded-For $remote_addr;
+      grpc_set_header X-Forwarded-Host $host;
+      grpc_set_header X-Forwarded-Port $server_port;
+      grpc_set_header X-Forwarded-Proto $scheme;
+      grpc_set_header X-Forwarded-Scheme $scheme;
+      grpc_set_header X-Scheme $scheme;
+    }
     location / {
       proxy_pass http://backend;
       proxy_http_version 1.1;
       proxy_buffering off;
-      proxy_set_header Connection "";
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
       proxy_set_header Host $host;
       proxy_set_header X-Request-ID $request_id;
       proxy_set_header X-Real-IP $remote_addr;
@@ -167,7 +209,8 @@ http {
 }
 `
 
-// haproxyConf: plain address, TLS address, certificate with key, backend.
+// haproxyConf: plain address, TLS address, certificate with key, backend, the
+// backend for gRPC.
 const haproxyConf = `
 global
   nbthread 1
@@ -183,9 +226,10 @@ defaults
   timeout client 75s
   timeout server 60s
   timeout http-keep-alive 75s
+  timeout tunnel 60s
 frontend front
-  bind %s
-  bind %s ssl crt %s alpn http/1.1
+  bind %[1]s
+  bind %[2]s ssl crt %[3]s alpn h2,http/1.1
   http-request set-header X-Request-ID %%[uuid]
   http-request set-header X-Real-IP %%[src]
   http-request set-header X-Forwarded-For %%[src]
@@ -196,8 +240,12 @@ frontend front
   http-request set-header X-Scheme http
   http-request set-header X-Forwarded-Scheme http
   http-request del-header Proxy
+  use_backend calls if { path_beg /bench.Bench/ }
   default_backend back
+backend calls
+  http-reuse always
+  server one %[5]s proto h2
 backend back
   http-reuse always
-  server one %s
+  server one %[4]s
 `

@@ -37,6 +37,7 @@ type proxy struct {
 type lab struct {
 	ctx       context.Context
 	dir       string
+	calls     string // the backend's address for gRPC
 	processes []*exec.Cmd
 }
 
@@ -52,11 +53,12 @@ func (l *lab) stop() {
 
 // start starts the backend and all proxies.
 func (l *lab) start() ([]proxy, error) {
-	backend, err := freeAddress()
+	backend, calls, err := twoAddresses()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := l.run(loadCore, "backend", filepath.Join(l.dir, "backend"), backend); err != nil {
+	l.calls = calls
+	if _, err := l.run(loadCore, "backend", filepath.Join(l.dir, "backend"), backend, calls); err != nil {
 		return nil, err
 	}
 	var proxies []proxy
@@ -74,7 +76,7 @@ func (l *lab) start() ([]proxy, error) {
 }
 
 func (l *lab) build() error {
-	for name, pkg := range map[string]string{"backend": "./bench/backend", "handshakes": "./bench/handshakes", "reverseproxy": "./bench/reverseproxy", "daemun": "./cmd/daemun"} {
+	for name, pkg := range map[string]string{"backend": "./bench/backend", "handshakes": "./bench/handshakes", "websockets": "./bench/websockets", "reverseproxy": "./bench/reverseproxy", "daemun": "./cmd/daemun"} {
 		out, err := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-o", filepath.Join(l.dir, name), pkg).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("build %s: %w\n%s", pkg, err, out)
@@ -91,6 +93,10 @@ func (l *lab) build() error {
 	}
 	key, err := os.ReadFile(l.file("tls.key"))
 	if err != nil {
+		return err
+	}
+	message := append([]byte{0, 0, 0, 0, 64}, bytes.Repeat([]byte{'x'}, 64)...)
+	if err := os.WriteFile(l.file("message"), message, 0o600); err != nil {
 		return err
 	}
 	return os.WriteFile(l.file("tls.pem"), append(pem, key...), 0o600)
@@ -127,7 +133,7 @@ func (l *lab) daemun(backend string) (proxy, error) {
 	if err != nil {
 		return proxy{}, err
 	}
-	manifest := fmt.Sprintf(daemunManifest, host, port, base64.StdEncoding.EncodeToString(crt), base64.StdEncoding.EncodeToString(key))
+	manifest := fmt.Sprintf(daemunManifest, host, port, portOf(l.calls), base64.StdEncoding.EncodeToString(crt), base64.StdEncoding.EncodeToString(key))
 	if err := os.WriteFile(l.file("bench.yaml"), []byte(manifest), 0o600); err != nil {
 		return proxy{}, err
 	}
@@ -146,7 +152,7 @@ func (l *lab) nginx(backend string) (proxy, error) {
 	if p.plain, p.tls, err = twoAddresses(); err != nil {
 		return proxy{}, err
 	}
-	conf := fmt.Sprintf(nginxConf, l.dir, backend, p.plain, p.tls)
+	conf := fmt.Sprintf(nginxConf, l.dir, backend, p.plain, p.tls, l.calls)
 	if err := os.WriteFile(l.file("nginx.conf"), []byte(conf), 0o600); err != nil {
 		return proxy{}, err
 	}
@@ -160,7 +166,7 @@ func (l *lab) haproxy(backend string) (proxy, error) {
 	if p.plain, p.tls, err = twoAddresses(); err != nil {
 		return proxy{}, err
 	}
-	conf := fmt.Sprintf(haproxyConf, p.plain, p.tls, l.file("tls.pem"), backend)
+	conf := fmt.Sprintf(haproxyConf, p.plain, p.tls, l.file("tls.pem"), backend, l.calls)
 	if err := os.WriteFile(l.file("haproxy.cfg"), []byte(conf), 0o600); err != nil {
 		return proxy{}, err
 	}
@@ -180,6 +186,9 @@ func (l *lab) reverseProxy(backend string) (proxy, error) {
 
 // measure loads one proxy with one kind of traffic.
 func (l *lab) measure(p proxy, c cell, d time.Duration) (sample, error) {
+	if c.two {
+		return l.h2load(p, c, d)
+	}
 	scheme, addr := "http", p.plain
 	if c.tls {
 		scheme, addr = "https", p.tls
@@ -191,6 +200,9 @@ func (l *lab) measure(p proxy, c cell, d time.Duration) (sample, error) {
 	args = append(args, scheme+"://"+addr+c.path)
 	if c.full {
 		args = []string{"-c", loadCore, l.file("handshakes"), addr, c.path, "64", d.String()}
+	}
+	if c.echo {
+		args = []string{"-c", loadCore, l.file("websockets"), addr, "64", d.String()}
 	}
 	before, err := cpuTime(p.pid)
 	if err != nil {

@@ -31,6 +31,9 @@ type cell struct {
 	// fresh makes a connection per request. wrk resumes the TLS session of the
 	// connection it closed before; full makes a full handshake each time.
 	fresh, full bool
+	// two is HTTP/2, over TLS; call is a gRPC call of 64 octets, to a backend
+	// that speaks HTTP/2, too. echo is a message on a WebSocket and back.
+	two, call, echo bool
 }
 
 func cells() []cell {
@@ -39,6 +42,10 @@ func cells() []cell {
 		{name: "HTTP/1.1 TLS, small", path: "/2", tls: true},
 		{name: "TLS handshakes, full", path: "/2", tls: true, fresh: true, full: true},
 		{name: "TLS handshakes, resumed", path: "/2", tls: true, fresh: true},
+		{name: "HTTP/2 TLS, small", path: "/2", two: true},
+		{name: "HTTP/2 TLS, 16 KiB", path: "/16384", two: true},
+		{name: "gRPC unary, 64 octets", path: "/bench.Bench/Call", two: true, call: true},
+		{name: "WebSocket echo, 64 octets", echo: true},
 		{name: "16 KiB plain", path: "/16384"},
 		{name: "16 KiB TLS", path: "/16384", tls: true},
 		{name: "1 MiB plain", path: "/1048576"},

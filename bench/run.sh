@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 stream=nginx
 [ -e /usr/lib/nginx/modules/ngx_stream_module.so ] || stream=nginx-stream # no command of that name: it is installed
-sh tools/need.sh nginx:nginx-core haproxy:haproxy wrk:wrk taskset:util-linux openssl:openssl "$stream:libnginx-mod-stream"
+sh tools/need.sh nginx:nginx-core haproxy:haproxy wrk:wrk h2load:nghttp2-client taskset:util-linux openssl:openssl "$stream:libnginx-mod-stream"
 PATH="$PATH:/usr/sbin"
 export PATH
 ${GO:-go} run ./bench "$@"

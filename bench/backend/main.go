@@ -1,6 +1,7 @@
 // Command backend is what the compared proxies forward to: it answers every
 // path "/N" with N octets, as cheaply as Go allows, so that the proxy is what
-// the measurement sees.
+// the measurement sees. "/ws" is a WebSocket that returns what comes; a second
+// address answers gRPC calls.
 package main
 
 import (
@@ -14,6 +15,7 @@ import (
 )
 
 func main() {
+	go serveCalls(os.Args[2])
 	l, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
 		log.Fatal(err)
@@ -37,13 +39,33 @@ func serve(c net.Conn) {
 		if err != nil {
 			return
 		}
+		webSocket := bytes.HasPrefix(line, []byte("GET /ws "))
 		answer := answerFor(answers, line)
 		for len(bytes.TrimSpace(line)) > 0 {
 			if line, err = r.ReadSlice('\n'); err != nil {
 				return
 			}
 		}
+		if webSocket {
+			returnAll(c)
+			return
+		}
 		if _, err := c.Write(answer); err != nil {
+			return
+		}
+	}
+}
+
+// returnAll is a WebSocket for the one key that bench/websockets has.
+func returnAll(c net.Conn) {
+	fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		if _, err := c.Write(buf[:n]); err != nil {
 			return
 		}
 	}

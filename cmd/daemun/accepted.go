@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -44,8 +45,6 @@ func acceptedFlags() []accepted {
 		{"enable-ssl-chain-completion", false, "certificates are served as they are in their Secrets; put the intermediate ones there", true},
 		{"enable-ssl-passthrough", false, "TLS is always ended here", true},
 		{"enable-topology-aware-routing", false, "endpoints of all zones are used", true},
-		{"tcp-services-configmap", "", "TCP services are not served yet", true},
-		{"udp-services-configmap", "", "UDP services are not served yet", true},
 		{"maxmind-edition-ids", "GeoLite2-City,GeoLite2-ASN", noGeoIP, true},
 		{"maxmind-license-key", "", noGeoIP, true},
 		{"maxmind-mirror", "", noGeoIP, true},
@@ -60,17 +59,31 @@ func acceptedFlags() []accepted {
 	}
 }
 
-// logFlags are those of klog.
+// logFlags are those of klog, in both spellings of their names.
 func logFlags() []accepted {
-	const why = "Daemun logs to standard error, one line per event"
-	return []accepted{
-		{"add-dir-header", false, why, false}, {"add_dir_header", false, why, false},
-		{"alsologtostderr", false, why, false}, {"logtostderr", true, why, false}, {"one-output", false, why, false}, {"one_output", false, why, false},
-		{"log-backtrace-at", "", why, false}, {"log_backtrace_at", "", why, false}, {"log-dir", "", why, false}, {"log_dir", "", why, false},
-		{"log-file", "", why, false}, {"log_file", "", why, false}, {"log-file-max-size", "1800", why, false}, {"log_file_max_size", "1800", why, false},
-		{"skip-headers", false, why, false}, {"skip_headers", false, why, false}, {"skip-log-headers", false, why, false}, {"skip_log_headers", false, why, false},
-		{"stderrthreshold", "2", why, false}, {"vmodule", "", why, false},
+	var list []accepted
+	for _, f := range []accepted{
+		{name: "add_dir_header", value: false},
+		{name: "alsologtostderr", value: false},
+		{name: "log_backtrace_at", value: ""},
+		{name: "log_dir", value: ""},
+		{name: "log_file", value: ""},
+		{name: "log_file_max_size", value: "1800"},
+		{name: "logtostderr", value: true},
+		{name: "one_output", value: false},
+		{name: "skip_headers", value: false},
+		{name: "skip_log_headers", value: false},
+		{name: "stderrthreshold", value: "2"},
+		{name: "vmodule", value: ""},
+	} {
+		f.why = "Daemun logs to standard error, one line per event"
+		list = append(list, f)
+		if dashed := strings.ReplaceAll(f.name, "_", "-"); dashed != f.name {
+			f.name = dashed
+			list = append(list, f)
+		}
 	}
+	return list
 }
 
 // defineAccepted defines the flags; those of klog are not shown in the help.

@@ -109,6 +109,7 @@ func TestWrongCommandLines(t *testing.T) {
 		{"up --http-port many", "--http-port", "daemun up"},
 		{"up --http-port 65536", "--http-port 65536: want a port from 0 to 65535", "daemun up"},
 		{"up --https-port -1", "--https-port -1: want a port from 0 to 65535", "daemun up"},
+		{"up --cluster-domain bad_domain", `--cluster-domain "bad_domain": want a DNS name such as cluster.local`, "daemun up"},
 		{"up --image web", `--image "web": want NAME=PATH`, "daemun up"},
 		{"up --pod-network 127.0.0.1", "want a network such as 127.244.0.0/16", "daemun up"},
 		{"up --drain-timeout 5", "--drain-timeout", "daemun up"},

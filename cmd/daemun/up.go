@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"daemun/internal/daemon"
 	"daemun/internal/translate"
@@ -25,9 +26,9 @@ func upCommand(kill <-chan struct{}) *cobra.Command {
 	var healthzPort int
 	cmd := &cobra.Command{
 		Use:   "up [flags] [PATH...]",
-		Short: "Run manifests on this machine and serve their Ingresses",
+		Short: "Run manifests on this machine and serve their Ingresses and Services",
 		Long: `Run the workloads of Kubernetes manifests as local processes and serve their
-Ingresses. PATH is a file, a folder (read recursively) or - for standard input;
+Ingresses and Services. PATH is a file, a folder (read recursively) or - for standard input;
 without PATH it is the current folder. Changes to the files apply live.
 
 The access log goes to standard output, everything else to standard error.`,
@@ -42,6 +43,9 @@ The access log goes to standard output, everything else to standard error.`,
 			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--dns-port", c.Network.DNSPort), checkPort("--healthz-port", healthzPort))
 			if err != nil {
+				return usageError{err}
+			}
+			if c.Network.ClusterDomain, err = parseDomain("--cluster-domain", c.Network.ClusterDomain); err != nil {
 				return usageError{err}
 			}
 			c.Network.DNSPortMoves = !cmd.Flags().Changed("dns-port")
@@ -62,7 +66,7 @@ The access log goes to standard output, everything else to standard error.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&c.ListenAddress, "listen-address", "127.0.0.1", "address that serves Ingresses")
+	f.StringVar(&c.ListenAddress, "listen-address", "127.0.0.1", "address that serves Ingresses, names and node ports")
 	f.IntVar(&c.HTTPPort, "http-port", 8080, "port for HTTP; 0 is any free port")
 	f.IntVar(&c.HTTPSPort, "https-port", 8443, "port for HTTPS; 0 is any free port")
 	f.StringVar(&c.AdminAddress, "admin-address", defaultAdmin, "address for health, metrics and the other commands")
@@ -112,6 +116,17 @@ func checkPort(name string, port int) error {
 		return fmt.Errorf("%s %d: want a port from 0 to 65535", name, port)
 	}
 	return nil
+}
+
+// parseDomain returns a domain in lower case and without a dot at its end.
+func parseDomain(flag, text string) (string, error) {
+	domain := strings.ToLower(strings.TrimSuffix(text, "."))
+	for label := range strings.SplitSeq(domain, ".") {
+		if len(validation.IsDNS1123Label(label)) > 0 {
+			return "", fmt.Errorf("%s %q: want a DNS name such as cluster.local", flag, text)
+		}
+	}
+	return domain, nil
 }
 
 func parseImages(pairs []string) (map[string]string, error) {

@@ -9,10 +9,12 @@
 package admission
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
 	"runtime/debug"
@@ -31,10 +33,17 @@ import (
 // Path is where ingress-nginx answers reviews.
 const Path = "/networking/v1/ingresses"
 
-// Bounds of a review (H8.4) and of an answer.
+// Bounds of a review (H8.4) and of an answer. A review holds the object twice
+// when it is changed, and the API server stores objects of 1.5 MiB in its own,
+// shorter form: a bound of 1 MiB would keep an Ingress of some thousand paths
+// from ever being changed again. The long ones come few at a time, so that all
+// together stay small. ingress-nginx takes 9 MB.
 const (
-	maxReview   = 1 << 20
+	maxShort    = 1 << 20
+	maxReview   = 9 << 20
 	maxAtOnce   = 32
+	longAtOnce  = 2
+	maxWait     = 2 * time.Second
 	maxRefusals = 10
 	maxWarnings = 10
 )
@@ -47,6 +56,8 @@ type Config struct {
 	// InScope reports whether the Ingresses of a namespace are read; nil is
 	// all of them.
 	InScope func(namespace string) bool
+	// Logger hears of what went wrong in here; nil is nobody.
+	Logger *slog.Logger
 }
 
 // Stats counts reviews.
@@ -59,13 +70,19 @@ type Stats struct {
 // Webhook answers reviews. It is safe for concurrent use.
 type Webhook struct {
 	Config
-	slots             chan struct{}
+	// slots are for all reviews, long for those above maxShort.
+	slots, long       chan struct{}
 	reviewed, refused atomic.Uint64
 	last              atomic.Int64
 }
 
 // New returns a webhook.
-func New(c Config) *Webhook { return &Webhook{Config: c, slots: make(chan struct{}, maxAtOnce)} }
+func New(c Config) *Webhook {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Webhook{Config: c, slots: make(chan struct{}, maxAtOnce), long: make(chan struct{}, longAtOnce)}
+}
 
 // Stats returns the counters.
 func (h *Webhook) Stats() Stats {
@@ -76,7 +93,9 @@ func (h *Webhook) Stats() Stats {
 func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		if p := recover(); p != nil {
-			http.Error(w, fmt.Sprintf("internal error: %v\n%s", p, debug.Stack()), http.StatusInternalServerError)
+			// The stack is for the operator, not for whoever reaches the port (H8.5).
+			h.Logger.Error("panic in the webhook", "panic", p, "stack", string(debug.Stack()))
+			http.Error(w, "internal error; the log of Daemun says more", http.StatusInternalServerError)
 		}
 	}()
 	if r.URL.Path != Path {
@@ -94,6 +113,17 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many reviews at once", http.StatusTooManyRequests)
 		return
 	}
+	if r.ContentLength < 0 || r.ContentLength > maxShort {
+		turn, cancel := context.WithTimeout(r.Context(), maxWait)
+		defer cancel()
+		select {
+		case h.long <- struct{}{}:
+			defer func() { <-h.long }()
+		case <-turn.Done():
+			http.Error(w, "too many long reviews at once", http.StatusTooManyRequests)
+			return
+		}
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
 	if err != nil {
 		status := http.StatusBadRequest
@@ -103,8 +133,14 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "read review: "+err.Error(), status)
 		return
 	}
+	h.answer(w, body)
+}
+
+// answer answers one review.
+func (h *Webhook) answer(w http.ResponseWriter, body []byte) {
 	start := time.Now()
 	review := admissionv1.AdmissionReview{}
+	var err error
 	if err := json.Unmarshal(body, &review); err != nil || review.Request == nil {
 		http.Error(w, "want an AdmissionReview with a request", http.StatusBadRequest)
 		return
@@ -146,11 +182,11 @@ func (h *Webhook) review(r *admissionv1.AdmissionRequest) (*admissionv1.Admissio
 	if err != nil || !checked.Ours {
 		return allowed, err
 	}
-	return h.answer(checked.Problems), nil
+	return h.verdict(checked.Problems), nil
 }
 
-// answer refuses what is out of service by itself and warns of the rest.
-func (h *Webhook) answer(problems []ir.Problem) *admissionv1.AdmissionResponse {
+// verdict refuses what is out of service by itself and warns of the rest.
+func (h *Webhook) verdict(problems []ir.Problem) *admissionv1.AdmissionResponse {
 	var refusals, warnings []string
 	for _, p := range problems {
 		switch {

@@ -2,6 +2,7 @@ package admission
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -10,6 +11,8 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"io"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -166,12 +169,14 @@ func writePair(t *testing.T, dir, name string, changed time.Time) {
 func TestFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if _, err := NewFiles(filepath.Join(dir, "crt"), filepath.Join(dir, "key")); err == nil {
+	said := &strings.Builder{}
+	logger := slog.New(slog.NewTextHandler(said, nil))
+	if _, err := NewFiles(filepath.Join(dir, "crt"), filepath.Join(dir, "key"), logger); err == nil {
 		t.Error("files that are not there were read")
 	}
 	start := time.Now()
 	writePair(t, dir, "one", start)
-	f, err := NewFiles(filepath.Join(dir, "crt"), filepath.Join(dir, "key"))
+	f, err := NewFiles(filepath.Join(dir, "crt"), filepath.Join(dir, "key"), logger)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,14 +195,74 @@ func TestFilesAreReadAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	serves("two")
+	serves("two")
+	if n := strings.Count(said.String(), "ERROR"); n != 1 || !strings.Contains(said.String(), filepath.Join(dir, "key")) {
+		t.Errorf("said %d times, want one line that names the file: %s", n, said)
+	}
 }
+
+// TestH8_5PanicTellsTheLogOnly: whoever reaches the port learns nothing of the
+// program.
+func TestH8_5PanicTellsTheLogOnly(t *testing.T) {
+	t.Parallel()
+	said := &strings.Builder{}
+	w, _ := ask(t, Config{
+		Check:  func(*networkingv1.Ingress) (translate.Checked, error) { panic("oops") },
+		Logger: slog.New(slog.NewTextHandler(said, nil)),
+	}, create)
+	if strings.Contains(w.Body.String(), "goroutine") || strings.Contains(w.Body.String(), "oops") || !strings.Contains(said.String(), "goroutine") {
+		t.Errorf("answer %q, log %q", w.Body, said)
+	}
+}
+
+// TestLongReviews: an Ingress of 10,000 paths can be changed, and so made
+// shorter: such a review holds it twice.
+func TestLongReviews(t *testing.T) {
+	t.Parallel()
+	long := strings.Replace(create, `"request":{`, `"request":{"oldObject":{"x":"`+strings.Repeat("x", 3<<20)+`"},`, 1)
+	if w, got := ask(t, Config{Check: says()}, long); got == nil || !got.Allowed {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestH8_4LongReviewsWait: only a few are in memory at once; one that has to
+// wait ends with its request.
+func TestH8_4LongReviewsWait(t *testing.T) {
+	t.Parallel()
+	h := New(Config{Check: says()})
+	for range longAtOnce {
+		h.long <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	body := &untouched{}
+	r := httptest.NewRequest(http.MethodPost, Path, body).WithContext(ctx)
+	r.Header.Set("Content-Type", "application/json")
+	r.ContentLength = maxShort + 1
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if body.read {
+		t.Error("a long review was read while others were")
+	}
+	<-h.long
+	w := httptest.NewRecorder()
+	r = httptest.NewRequest(http.MethodPost, Path, strings.NewReader(create))
+	r.Header.Set("Content-Type", "application/json")
+	if h.ServeHTTP(w, r); w.Code != http.StatusOK || len(h.long) != longAtOnce-1 {
+		t.Errorf("%d; %d long reviews", w.Code, len(h.long))
+	}
+}
+
+// untouched is a body that notices that it is read.
+type untouched struct{ read bool }
+
+func (u *untouched) Read([]byte) (int, error) { u.read = true; return 0, io.EOF }
 
 // FuzzReview: no body panics or is answered with anything but a review or an
 // error.
 func FuzzReview(f *testing.F) {
 	f.Add([]byte(create))
 	f.Add([]byte(`{"request":{"object":null,"operation":"CREATE","resource":{"group":"networking.k8s.io","resource":"ingresses"}}}`))
-	h := New(Config{Check: func(in *networkingv1.Ingress) (translate.Checked, error) {
+	h := New(Config{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Check: func(in *networkingv1.Ingress) (translate.Checked, error) {
 		o := translate.DefaultOptions()
 		o.WithoutClass = true
 		return translate.Check(&store.View{}, &ir.Config{}, o, in, time.Unix(0, 0)), nil

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -17,16 +18,19 @@ const reloadAfter = 10 * time.Second
 // mounted Secret are. It is safe for concurrent use.
 type Files struct {
 	certificate, key string
+	logger           *slog.Logger
 
 	mu      sync.Mutex
 	pair    *tls.Certificate
 	read    time.Time // when the files were last looked at
 	changed [2]time.Time
+	failure string // what was last said about files that cannot be used
 }
 
-// NewFiles reads a certificate and its key.
-func NewFiles(certificate, key string) (*Files, error) {
-	f := &Files{certificate: certificate, key: key}
+// NewFiles reads a certificate and its key. logger hears of files that cannot
+// be used later.
+func NewFiles(certificate, key string, logger *slog.Logger) (*Files, error) {
+	f := &Files{certificate: certificate, key: key, logger: logger}
 	if err := f.load(time.Now()); err != nil {
 		return nil, err
 	}
@@ -40,9 +44,22 @@ func (f *Files) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if now := time.Now(); now.Sub(f.read) > reloadAfter {
-		_ = f.load(now)
+		f.tell(f.load(now))
 	}
 	return f.pair, nil
+}
+
+// tell says each failure once: it comes again every reloadAfter, and the last
+// good pair will expire some day.
+func (f *Files) tell(err error) {
+	now := ""
+	if err != nil {
+		now = err.Error()
+	}
+	if now != "" && now != f.failure {
+		f.logger.Error("the webhook's new certificate cannot be used; the last good one stays in service", "err", err)
+	}
+	f.failure = now
 }
 
 func (f *Files) load(now time.Time) error {

@@ -12,6 +12,7 @@ package annotation
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"slices"
@@ -185,6 +186,8 @@ type Values struct {
 	OwnErrorsOnly bool
 	// Client is about client certificates.
 	Client ClientAuth
+	// BackendTLS is about TLS towards backends.
+	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 
@@ -217,6 +220,7 @@ func Defaults() Values {
 			AccessLog:      true,
 		},
 		External:      DefaultExternalAuth(),
+		BackendTLS:    BackendTLS{BackendTLS: ir.BackendTLS{Depth: 1, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}},
 		Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
 		GlobalAuth:    true,
 		MirrorBody:    true,
@@ -355,6 +359,9 @@ func (p *parsing) use(r *Row, key, value string) {
 	case Later:
 		p.later(r, key, value)
 	case Tuning:
+		if slices.Contains(r.Off, strings.TrimSpace(value)) {
+			return
+		}
 		p.report(CodeTuning, ir.SeverityNotice, key, "adjusts what only nginx has; it is accepted and has no effect")
 	case Refused:
 		p.Rejected = true

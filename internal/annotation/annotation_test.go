@@ -107,7 +107,12 @@ func TestValues(t *testing.T) {
 		{"default-backend", "Sorry", nil, CodeRejected},
 		{"enable-access-log", "false", func(v *Values) { v.AccessLog = false }, ""},
 		{"proxy-buffering", "off", nil, ""},
-		{"proxy-buffering", "on", nil, CodeLater},
+		{"proxy-buffering", "on", nil, CodeTuning},
+		{"proxy-request-buffering", "off", nil, ""},
+		{"proxy-request-buffering", "no", nil, CodeDefault},
+		{"proxy-ssl-secret", "ns/up", func(v *Values) { v.BackendTLS.Secret = "ns/up" }, ""},
+		{"proxy-ssl-secret", "ns/u p", nil, CodeRejected},
+		{"proxy-ssl-verify", "on", nil, CodeNoEffect},
 		{"auth-url", "http://auth.test", func(v *Values) {
 			v.External.URL = URLText{Text: "http://auth.test", Host: "auth.test", Port: 80, Target: "/"}
 		}, ""},
@@ -338,7 +343,8 @@ func TestExternalAuthGroup(t *testing.T) {
 		{"auth-cache-key", "$nothing", nil, CodeDefault},
 		{"auth-cache-duration", "200 202 10m, any 5, 1h", func(a *ExternalAuth) {
 			a.CacheFor = []ir.CacheFor{
-				{Statuses: []int{200, 202}, For: ir.Duration(10 * time.Minute)}, {For: ir.Duration(5 * time.Second)},
+				{Statuses: []int{200, 202}, For: ir.Duration(10 * time.Minute)},
+				{For: ir.Duration(5 * time.Second)},
 				{Statuses: []int{200, 301, 302}, For: ir.Duration(time.Hour)},
 			}
 		}, ""},
@@ -526,4 +532,22 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestParseExternalAuth(t *testing.T) {
+	t.Parallel()
+	a := DefaultExternalAuth()
+	for name, value := range map[string]string{"auth-url": "http://a.test/x", "auth-signin": "https://b.test/", "auth-response-headers": "X-User"} {
+		if err := ParseExternalAuth(name, value, &a); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if a.URL.Host != "a.test" || a.SignIn != "https://b.test/" || len(a.ResponseHeaders) != 1 || a.SignInParam != "rd" {
+		t.Errorf("got %+v", a)
+	}
+	for name, value := range map[string]string{"auth-url": "x", "app-root": "/", "nothing": ""} {
+		if ParseExternalAuth(name, value, &a) == nil {
+			t.Errorf("%s=%s is accepted", name, value)
+		}
+	}
 }

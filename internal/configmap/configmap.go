@@ -38,6 +38,9 @@ const (
 	CodeUnknown = "DMN0704"
 	// CodeSnippet: configuration text is never accepted (H9.1).
 	CodeSnippet = "DMN0705"
+	// CodeGuard: a bad value of what guards something, so all routes answer
+	// 503.
+	CodeGuard = "DMN0707"
 	// CodeNoEffect: the key has no effect here, or no longer anywhere.
 	CodeNoEffect = "DMN0706"
 )
@@ -83,6 +86,9 @@ type Values struct {
 	Settings ir.Settings
 	// Defaults are the values of an Ingress without annotations.
 	Defaults annotation.Values
+	// GlobalAuth asks a service about the requests of all Ingresses that have
+	// none of their own; without a URL it does not.
+	GlobalAuth annotation.ExternalAuth
 	// Denied: every route of every Ingress answers 503.
 	Denied bool
 	// NoAccessLog turns the access log off, whatever annotations say;
@@ -114,6 +120,7 @@ const acmePath = "/.well-known/acme-challenge"
 func Default() Values {
 	return Values{
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
+		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second,
 	}
@@ -169,11 +176,7 @@ func (p *parsing) use(r *Row, value string) {
 	switch support {
 	case Supported:
 		if err := r.set(value, &p.Values); err != nil {
-			use := "it is ignored"
-			if r.Default != "" {
-				use = "the default " + r.Default + " applies"
-			}
-			p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))
+			p.bad(r, value, err)
 		}
 	case Tuning:
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")
@@ -184,6 +187,20 @@ func (p *parsing) use(r *Row, value string) {
 	case Later:
 		p.later(r)
 	}
+}
+
+// bad takes the default, except for what guards: that fails closed.
+func (p *parsing) bad(r *Row, value string, err error) {
+	if r.Guard {
+		p.Values.Denied = true
+		p.report(CodeGuard, ir.SeverityError, r.Name, fmt.Sprintf("value %.80q %v; because it guards access, all routes of all Ingresses answer 503", value, err))
+		return
+	}
+	use := "it is ignored"
+	if r.Default != "" {
+		use = "the default " + r.Default + " applies"
+	}
+	p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))
 }
 
 func (p *parsing) later(r *Row) {

@@ -104,3 +104,15 @@ func parseRedirectCode(s string, v *Values) error {
 	v.Settings.HTTPRedirectCode = n
 	return nil
 }
+
+// globalAuth reads a key like an annotation of external authentication.
+func globalAuth(name string) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		scratch := annotation.Values{External: v.GlobalAuth}
+		if _, err := annotation.SetDefault(name, s, &scratch); err != nil {
+			return err
+		}
+		v.GlobalAuth = scratch.External
+		return nil
+	}
+}

@@ -63,8 +63,14 @@ var rows = []Row{
 	{Name: "large-client-header-buffers", Default: "4 8k", Support: Later, Doc: "Number and size of buffers for large heads."},
 	{Name: "enable-underscores-in-headers", Default: "false", Support: Later, Doc: "Accepts field names with underscores."},
 	{Name: "ignore-invalid-headers", Default: "true", Support: Later, Doc: "Drops fields whose names are not valid, instead of refusing the request."},
-	{Name: "use-http2", Default: "true", Support: Later, Doc: "Offers HTTP/2 on TLS."},
-	{Name: "http2-max-concurrent-streams", Default: "128", Support: Later, Doc: "Streams of one HTTP/2 connection."},
+	{
+		Name: "use-http2", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.HTTP2Off = !b }),
+		Doc: "Speaks HTTP/2 with clients: on TLS, and with prior knowledge on the plain port.",
+	},
+	{
+		Name: "http2-max-concurrent-streams", Default: "128", parse: integer(1, 1000, func(v *Values, n int) { v.Settings.HTTP2Streams = n }),
+		Doc: "Streams of one HTTP/2 connection.",
+	},
 	{Name: "http2-max-field-size", Support: Tuning, Doc: "Old limit of a field."},
 	{Name: "http2-max-header-size", Support: Tuning, Doc: "Old limit of a head."},
 	{Name: "http2-max-requests", Default: "0", Support: Tuning, Doc: "Old limit of requests."},
@@ -169,16 +175,43 @@ var rows = []Row{
 	{Name: "block-referers", Support: Later, Guard: true, Doc: "Referers that get 403."},
 	{Name: "whitelist-source-range", Guard: true, annotation: "allowlist-source-range"},
 	{Name: "denylist-source-range", Guard: true, annotation: "denylist-source-range"},
-	{Name: "global-auth-url", Support: Later, Guard: true, Doc: "Service that decides about each request."},
-	{Name: "global-auth-method", Support: Later, Guard: true, Doc: "Method of the request to global-auth-url."},
-	{Name: "global-auth-signin", Support: Later, Guard: true, Doc: "Where a client without credentials is redirected to."},
-	{Name: "global-auth-signin-redirect-param", Default: "rd", Support: Later, Doc: "Query parameter with the original URL."},
-	{Name: "global-auth-response-headers", Support: Later, Doc: "Fields copied from its answer."},
-	{Name: "global-auth-request-redirect", Support: Later, Doc: "Value of X-Auth-Request-Redirect."},
+	{
+		Name: "global-auth-url", Guard: true, parse: globalAuth("auth-url"),
+		Doc: "Service that is asked about each request of every Ingress without one of its own.",
+	},
+	{
+		Name: "global-auth-method", parse: globalAuth("auth-method"),
+		Doc: "Method of the request to it.",
+	},
+	{
+		Name: "global-auth-signin", parse: globalAuth("auth-signin"),
+		Doc: "Where a client without credentials is redirected to.",
+	},
+	{
+		Name: "global-auth-signin-redirect-param", Default: "rd", parse: globalAuth("auth-signin-redirect-param"),
+		Doc: "Query parameter with the original URL.",
+	},
+	{
+		Name: "global-auth-response-headers", parse: globalAuth("auth-response-headers"),
+		Doc: "Fields of its answer that the backend gets.",
+	},
+	{
+		Name: "global-auth-request-redirect", parse: globalAuth("auth-request-redirect"),
+		Doc: "Value of X-Auth-Request-Redirect.",
+	},
 	{Name: "global-auth-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "global-auth-cache-key", Support: Later, Doc: "Key of the cache of its answers."},
-	{Name: "global-auth-cache-duration", Default: "200 202 401 5m", Support: Later, Doc: "Time its answers are cached."},
-	{Name: "global-auth-always-set-cookie", Default: "false", Support: Later, Doc: "Passes its cookies on at any status."},
+	{
+		Name: "global-auth-cache-key", parse: globalAuth("auth-cache-key"),
+		Doc: "Keeps its answers by this text with variables.",
+	},
+	{
+		Name: "global-auth-cache-duration", Default: "200 202 401 5m", parse: globalAuth("auth-cache-duration"),
+		Doc: "How long its answers are kept.",
+	},
+	{
+		Name: "global-auth-always-set-cookie", Default: "false", parse: globalAuth("auth-always-set-cookie"),
+		Doc: "Passes its cookies on at any status.",
+	},
 	{
 		Name: "no-auth-locations", Default: "/.well-known/acme-challenge", parse: paths(func(v *Values, list []string) { v.NoAuth = list }),
 		Doc: "Path prefixes without authentication.",

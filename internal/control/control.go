@@ -53,6 +53,8 @@ type State struct {
 	Config   *ir.Config
 	Problems []ir.Problem
 	Accepted []store.Name
+	// Served are those of them that were not rejected.
+	Served []store.Name
 	// Built is when the table went live, Took how long it took to make.
 	Built time.Time
 	Took  time.Duration
@@ -102,7 +104,7 @@ func (l *Loop) Build() (err error) {
 	l.Table.Store(next)
 	old := l.state.Load()
 	s := &State{
-		Revision: view.Revision, Config: res.Config, Problems: res.Problems, Accepted: res.Accepted,
+		Revision: view.Revision, Config: res.Config, Problems: res.Problems, Accepted: res.Accepted, Served: res.Served,
 		Built: time.Now(), Took: time.Since(start), Tables: old.Tables + 1,
 	}
 	l.state.Store(s)

@@ -24,6 +24,14 @@ type NetworkConfig struct {
 	// goroutine at a time and returns when the network is in force.
 	Apply  func(*ir.Network)
 	Logger *slog.Logger
+	// Translator makes a translator with an empty memory; nil is that of the
+	// whole Service network.
+	Translator func() NetworkTranslator
+}
+
+// NetworkTranslator turns views into networks. It is used by one goroutine.
+type NetworkTranslator interface {
+	Translate(v *store.View) (*ir.Network, []ir.Problem)
 }
 
 // NetworkLoop keeps the Service network in line with the store: the road of
@@ -31,14 +39,17 @@ type NetworkConfig struct {
 // time; the other methods may be called at any time.
 type NetworkLoop struct {
 	NetworkConfig
-	translator *network.Translator
+	translator NetworkTranslator
 	network    atomic.Pointer[ir.Network]
 	problems   atomic.Pointer[[]ir.Problem]
 }
 
 // NewNetworkLoop returns a loop that has applied nothing.
 func NewNetworkLoop(c NetworkConfig) *NetworkLoop {
-	return &NetworkLoop{NetworkConfig: c, translator: network.New()}
+	if c.Translator == nil {
+		c.Translator = func() NetworkTranslator { return network.New() }
+	}
+	return &NetworkLoop{NetworkConfig: c, translator: c.Translator()}
 }
 
 // Network returns what is in force, nil before the first Build.
@@ -67,7 +78,7 @@ func (l *NetworkLoop) Problems() []ir.Problem {
 func (l *NetworkLoop) Build() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			l.translator = network.New()
+			l.translator = l.Translator()
 			err = fmt.Errorf("build network: %v\n%s", r, debug.Stack())
 		}
 	}()

@@ -7,17 +7,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -235,6 +238,60 @@ func TestControllerServes(t *testing.T) {
 	}
 }
 
+// TestRejectedIsNotShownAsServed: an Ingress that is not loaded has no address
+// (others take that for "in service") and no Event that says it was taken over.
+func TestRejectedIsNotShownAsServed(t *testing.T) {
+	t.Parallel()
+	api := kubetest.New(t)
+	i := serve(t, api)
+	api.Put(t, redirecting("bad", "bad.test", "a b"))
+	await(t, "Event of the problem", func() bool { return strings.Contains(fmt.Sprint(api.Texts("events", "reason")), "AnnotationParsingFailed") })
+	api.Put(t, redirecting("web", "web.test", "http://one.test/"))
+	await(t, "status of another", func() bool { return strings.Contains(statusOf(t, api, "web"), "192.0.2.1") })
+	await(t, "Event of another", func() bool { return strings.Contains(fmt.Sprint(api.Texts("events", "reason")), "Sync") })
+	if got := statusOf(t, api, "bad"); got != "[]" {
+		t.Errorf("status of a rejected Ingress: %s", got)
+	}
+	if n := strings.Count(fmt.Sprint(api.Texts("events", "reason")), "Sync"); n != 1 {
+		t.Errorf("%d Events of success", n)
+	}
+	api.Put(t, redirecting("bad", "bad.test", "http://good.test/"))
+	await(t, "status of the corrected one", func() bool { return strings.Contains(statusOf(t, api, "bad"), "192.0.2.1") })
+	if got := i.location("bad.test"); got != "http://good.test/" {
+		t.Errorf("corrected: %s", got)
+	}
+}
+
+// TestStopAtAnyMoment of the start: it ends without an error, and with nothing
+// left behind (goleak).
+func TestStopAtAnyMoment(t *testing.T) {
+	t.Parallel()
+	for name, moment := range map[string]func(*kubetest.Server, *instance) bool{
+		"at once":         func(*kubetest.Server, *instance) bool { return true },
+		"admin open":      func(_ *kubetest.Server, i *instance) bool { return strings.Contains(i.log.String(), "reading from") },
+		"while reading":   func(api *kubetest.Server, _ *instance) bool { return api.Requests("list", "ingresses") > 0 },
+		"after Ingresses": func(api *kubetest.Server, _ *instance) bool { return api.Requests("list", "secrets") > 0 },
+		"sockets open":    func(_ *kubetest.Server, i *instance) bool { return strings.Contains(i.log.String(), "msg=ready") },
+		"electing":        func(api *kubetest.Server, _ *instance) bool { return api.Requests("get", "leases") > 0 },
+		"writing":         func(api *kubetest.Server, _ *instance) bool { return api.Requests("patch", "ingresses/status") > 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			api := kubetest.New(t)
+			api.Put(t, redirecting("web", "web.test", "http://one.test/"))
+			i := run(t, api)
+			await(t, name, func() bool { return moment(api, i) })
+			i.stop()
+			if err := i.wait(); err != nil {
+				t.Error(err)
+			}
+			if got := statusOf(t, api, "web"); got != "[]" {
+				t.Errorf("status after the end: %s", got)
+			}
+		})
+	}
+}
+
 // TestNotReadyBeforeEverythingIsRead: H11.3, no listener and no readiness.
 func TestNotReadyBeforeEverythingIsRead(t *testing.T) {
 	t.Parallel()
@@ -318,4 +375,57 @@ func TestControllerSaysWhyItDoesNotStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPublishedPorts: entries of the ConfigMap open and close ports. The
+// endpoint is one that is never dialled.
+func TestPublishedPorts(t *testing.T) {
+	t.Parallel()
+	api := kubetest.New(t)
+	ports := func(data map[string]string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "infra", Name: "tcp"}, Data: data}
+	}
+	free := freePort(t)
+	api.Put(t, ports(map[string]string{free: "shop/queue:5672", "http": "x"}))
+	api.Put(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "queue"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 5672}}}})
+	ep := &discoveryv1.EndpointSlice{
+		ObjectMeta:  metav1.ObjectMeta{Namespace: "shop", Name: "queue-1", Labels: map[string]string{discoveryv1.LabelServiceName: "queue"}},
+		AddressType: discoveryv1.AddressTypeIPv4, Endpoints: []discoveryv1.Endpoint{{Addresses: []string{"169.254.1.1"}}}, Ports: []discoveryv1.EndpointPort{{Port: new(int32(5672))}},
+	}
+	api.Put(t, ep)
+	i := serve(t, api, func(c *ControllerConfig) { c.Published.TCP = "infra/tcp" })
+	open := func() bool {
+		c, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", free))
+		if err == nil {
+			c.Close()
+		}
+		// It may be reset at once, as its endpoint cannot be dialled.
+		return !errors.Is(err, syscall.ECONNREFUSED)
+	}
+	if !open() {
+		_, problems := i.admin("/api/v1/problems")
+		t.Errorf("the port %s is not open at once: %s", free, problems)
+	}
+	await(t, "problem", func() bool { _, body := i.admin("/api/v1/problems"); return strings.Contains(body, "is not a port") })
+	api.Put(t, ports(nil))
+	await(t, "end of the port", func() bool { return !open() })
+	api.Put(t, ports(map[string]string{free: "shop/queue:5672"}))
+	await(t, "port again", open)
+	api.Delete(t, ep)
+	await(t, "end of a port without endpoints", func() bool { return !open() })
+}
+
+// freePort returns one that nobody has now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,8 +76,8 @@ type edges struct {
 	logPath func(pod store.Name, container string) string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
-	// published hears of every table that went live; nil is nobody.
-	published func(control.State)
+	// tableLive hears of every table that went live; nil is nobody.
+	tableLive func(control.State)
 	// leader is the name of the election and whether it is won; nil where
 	// there is none.
 	leader func() (name string, leading bool)
@@ -111,14 +112,19 @@ type gateway struct {
 	// loop's own.
 	measured *ir.Config
 
+	// published is nil where no TCP and UDP ports lead to Services.
+	published *publishedPorts
+
 	admin net.Listener
 	pages pageServers
 	// inherited are the sockets of the Daemun before this one, door is where
 	// the next one asks; nil where there is none. shared are the names of
-	// sockets that were taken over; it is complete before anything is started.
+	// sockets that were taken over, own are all that are not for clients; both
+	// are complete before anything is started.
 	inherited *handover.Inheritance
 	door      *handover.Door
 	shared    map[string]bool
+	own       []handover.Socket
 	// alone is closed when this one may answer on shared sockets.
 	alone chan struct{}
 	// listeners is nil until the traffic sockets are open; scrapes may come
@@ -156,8 +162,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Published: func(s control.State) {
 			g.retainMetrics(s.Config)
 			g.problems.publish(s.Problems)
-			if g.published != nil {
-				g.published(s)
+			if g.tableLive != nil {
+				g.tableLive(s)
 			}
 		},
 	})
@@ -174,10 +180,12 @@ func (g *gateway) mayDial(to netip.AddrPort) error {
 }
 
 // openAdmin opens the operator's address.
-func (g *gateway) openAdmin() (err error) {
-	if g.admin, err = g.open(socketAdmin, g.config.AdminAddress); err != nil {
+func (g *gateway) openAdmin() error {
+	l, err := g.open(socketAdmin, g.config.AdminAddress)
+	if err != nil {
 		return fmt.Errorf("%w; choose another with --admin-address", err)
 	}
+	g.admin = limitPerClient(l)
 	return nil
 }
 
@@ -291,7 +299,12 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	g.closeTraffic()
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
-	g.finish(ctx)
+	var wg sync.WaitGroup
+	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.published.drain} {
+		wg.Go(func() { g.sayCut(shutdown(ctx)) })
+	}
+	wg.Wait()
+	g.upstreams.Close()
 }
 
 // drainContext ends after the time, or with kill.
@@ -307,19 +320,22 @@ func drainContext(limit time.Duration, kill <-chan struct{}) (context.Context, c
 	return ctx, cancel
 }
 
-// finish lets what is in flight end until ctx does, also what was still in its
-// TLS handshake.
-func (g *gateway) finish(ctx context.Context) {
+// sayCut tells of connections that were not finished in time.
+func (g *gateway) sayCut(err error) {
+	if err != nil {
+		g.say("connections cut after the drain time: " + err.Error())
+	}
+}
+
+// shutdownProxy also waits for what was still in its TLS handshake.
+func (g *gateway) shutdownProxy(ctx context.Context) error {
 	err := g.proxy.Shutdown(ctx)
 	if err == nil {
 		if err = g.unaccepting(ctx); err != nil {
 			_ = g.proxy.Shutdown(ctx) // cuts who came late
 		}
 	}
-	if err != nil {
-		g.say("connections cut after the drain time: " + err.Error())
-	}
-	g.upstreams.Close()
+	return err
 }
 
 // unaccepting waits until the connections of closed listeners have ended.
@@ -330,7 +346,7 @@ func (g *gateway) unaccepting(ctx context.Context) error {
 
 func (g *gateway) serveAdmin(ctx context.Context) error {
 	s := &http.Server{
-		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second,
+		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	return g.serve(ctx, socketAdmin, s, g.admin)

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -56,20 +55,28 @@ func (g *gateway) inherit(ctx context.Context) (err error) {
 
 // open takes a socket over, or opens it.
 func (g *gateway) open(name, address string) (net.Listener, error) {
-	if l := g.inherited.Take(name, address); l != nil {
-		g.shared[name] = true
-		return l, nil
+	var l net.Listener
+	if inherited := g.inherited.Take(name, address); inherited != nil {
+		g.shared[name], l = true, inherited
+	} else {
+		var err error
+		if l, err = net.Listen("tcp", address); err != nil {
+			return nil, err
+		}
 	}
-	return net.Listen("tcp", address)
+	if conn, ok := l.(syscall.Conn); ok {
+		g.own = append(g.own, handover.Socket{Name: name, Address: l.Addr(), Conn: conn})
+	}
+	return l, nil
 }
 
 // takeOver is called when nothing is left that could keep this Daemun from
 // serving. After an error the one before goes on.
-func (g *gateway) takeOver(own map[string]net.Listener) error {
+func (g *gateway) takeOver() error {
 	if g.config.HandOver == "" {
 		return nil
 	}
-	door, err := handover.NewDoor(handover.DoorConfig{Path: g.config.HandOver, Sockets: g.sockets(own), Logger: g.logger})
+	door, err := handover.NewDoor(handover.DoorConfig{Path: g.config.HandOver, Sockets: g.sockets(), Logger: g.logger})
 	if err != nil {
 		return fmt.Errorf("--hand-over: %w", err)
 	}
@@ -86,20 +93,11 @@ func (g *gateway) takeOver(own map[string]net.Listener) error {
 }
 
 // sockets are those that the next Daemun is offered.
-func (g *gateway) sockets(own map[string]net.Listener) []handover.Socket {
+func (g *gateway) sockets() []handover.Socket {
 	l := g.listeners.Load()
-	list := []handover.Socket{
-		{Name: socketHTTP, Address: l.http.Addr(), Conn: l.http},
-		{Name: socketHTTPS, Address: l.https.Addr(), Conn: l.https},
-	}
-	own[socketAdmin] = g.admin
-	for name, l := range own {
-		if conn, ok := l.(syscall.Conn); ok {
-			list = append(list, handover.Socket{Name: name, Address: l.Addr(), Conn: conn})
-		}
-	}
-	slices.SortFunc(list, func(a, b handover.Socket) int { return cmp.Compare(a.Name, b.Name) })
-	return list
+	return append(slices.Clone(g.own),
+		handover.Socket{Name: socketHTTP, Address: l.http.Addr(), Conn: l.http},
+		handover.Socket{Name: socketHTTPS, Address: l.https.Addr(), Conn: l.https})
 }
 
 // startDoor answers on what was taken over, and lets the next Daemun in. It is
@@ -139,10 +137,15 @@ func (g *gateway) makeWay(limit time.Duration, kill <-chan struct{}) {
 	g.proxy.Part()
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
+	var published sync.WaitGroup
+	// These ports are not handed over: the sooner they are free, the better.
+	published.Go(func() { g.sayCut(g.published.drain(ctx)) })
 	within(ctx, pagesFarewell, g.pages.leave)
 	g.draining.Store(true)
 	within(ctx, min(idleFarewell, limit/2), g.unaccepting)
-	g.finish(ctx)
+	g.sayCut(g.shutdownProxy(ctx))
+	published.Wait()
+	g.upstreams.Close()
 }
 
 // within gives f a part of the time; what it does not reach others do.

@@ -85,7 +85,7 @@ func (in *Inspection) Explain(r explain.Request) (*explain.Answer, error) {
 func (in *Inspection) ExplainConnection(r explain.ConnectionRequest) (*explain.Connection, error) {
 	hosts := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	filter := newDialFilter(nil, nil)
-	return explain.ExplainConnection(r, explain.NetworkSource{
+	return explain.TraceConnection(r, explain.NetworkSource{
 		Network: in.network, Zone: standalone.DefaultZone, View: in.view, Problems: in.Problems, Place: placeOf(in.loader.Locate),
 		Decide: func(t ir.Transport, to netip.AddrPort, client netip.Addr) l4.Decision {
 			return l4.Decide(in.network, l4.Question{Transport: t, To: to, Client: client, HostAddresses: hosts, DialFilter: filter})

@@ -52,7 +52,7 @@ func (d *controller) newWriters() {
 	d.status = kube.NewStatus(kube.StatusConfig{
 		Source: d.source, Addresses: d.Status.Addresses, Service: store.Name{Namespace: service.Namespace, Name: service.Name},
 		Self: d.Self, Internal: d.Status.Internal, Interval: d.Status.Interval, Logger: d.logger,
-		Accepted: func() []store.Name { return d.loop.State().Accepted },
+		Served: func() []store.Name { return d.loop.State().Served },
 	})
 }
 
@@ -100,11 +100,11 @@ func (d *controller) clearStatus(ctx context.Context) {
 	d.status.Clear(ctx)
 }
 
-// published follows a new table.
-func (d *controller) published(s control.State) {
+// tableIsLive follows a new table.
+func (d *controller) tableIsLive(s control.State) {
 	d.status.Changed()
 	if d.SyncEvents {
-		d.synced.update(s.Accepted, d.store.View().Ingresses, d.events.Accepted)
+		d.synced.update(s.Served, d.store.View().Ingresses, d.events.Accepted)
 	}
 }
 
@@ -115,12 +115,12 @@ type syncedIngresses struct {
 }
 
 // update tells of new versions; those of the first call are known to all.
-func (s *syncedIngresses) update(accepted []store.Name, all map[store.Name]*networkingv1.Ingress, tell func(store.Name)) {
+func (s *syncedIngresses) update(served []store.Name, all map[store.Name]*networkingv1.Ingress, tell func(store.Name)) {
 	first := s.known == nil
 	if first {
-		s.known = make(map[store.Name]*networkingv1.Ingress, len(accepted))
+		s.known = make(map[store.Name]*networkingv1.Ingress, len(served))
 	}
-	for _, name := range accepted {
+	for _, name := range served {
 		if now := all[name]; now != nil && s.known[name] != now {
 			s.known[name] = now
 			if !first {
@@ -128,9 +128,9 @@ func (s *syncedIngresses) update(accepted []store.Name, all map[store.Name]*netw
 			}
 		}
 	}
-	if len(s.known) > len(accepted) {
-		still := make(map[store.Name]bool, len(accepted))
-		for _, name := range accepted {
+	if len(s.known) > len(served) {
+		still := make(map[store.Name]bool, len(served))
+		for _, name := range served {
 			still[name] = true
 		}
 		maps.DeleteFunc(s.known, func(name store.Name, _ *networkingv1.Ingress) bool { return !still[name] })

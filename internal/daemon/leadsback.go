@@ -10,9 +10,6 @@ import (
 	"daemun/internal/standalone"
 )
 
-// The bounds of node ports (services §2.2).
-const firstNodePort, lastNodePort = 30000, 32767
-
 var errLeadsBack = errors.New("the address is one of a Service, never an endpoint")
 
 // serviceAddresses finds endpoints that are Services themselves: two of them,
@@ -56,7 +53,7 @@ func (s *serviceAddresses) refuse(to netip.AddrPort) error {
 	if c == nil {
 		c = &chosenAddresses{}
 	}
-	nodePort := port >= firstNodePort && port <= lastNodePort
+	nodePort := port >= standalone.FirstNodePort && port <= standalone.LastNodePort
 	switch {
 	case s.ranges.Services.Contains(a), s.ranges.LoadBalancers.Contains(a), c.external[to],
 		nodePort && (s.ranges.Nodes.Contains(a) || c.nodes[a] || slices.Contains(s.hosts, a)):

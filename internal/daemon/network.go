@@ -123,6 +123,8 @@ func (n *serviceNetwork) openStandard(ctx context.Context) {
 		why = fmt.Sprintf("no permission to answer DNS on %s:%d: lower the sysctl net.ipv4.ip_unprivileged_port_start to %[2]d, or give the program CAP_NET_BIND_SERVICE", n.server, dnsPort)
 	case errors.Is(err, syscall.EADDRINUSE):
 		why = fmt.Sprintf("another program has %s:%d, perhaps a resolver that listens on all addresses: have it listen on its own only, or choose another --service-network", n.server, dnsPort)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		why = fmt.Sprintf("%s, where Pods ask for names, is not an address of this machine: choose a --service-network of 127.0.0.0/8", n.server)
 	}
 	n.wrong = append(n.wrong, ir.Problem{
 		Code: codeDNSPort, Severity: ir.SeverityNotice,
@@ -141,8 +143,9 @@ func (n *serviceNetwork) problems() []ir.Problem {
 }
 
 // layer4 is what /metrics shows of connections and flows.
-func (n *serviceNetwork) layer4() metrics.Layer4 {
-	s := n.l4.Stats()
+func (n *serviceNetwork) layer4() metrics.Layer4 { return layer4Metrics(n.l4.Stats()) }
+
+func layer4Metrics(s l4.Stats) metrics.Layer4 {
 	return metrics.Layer4{
 		Frontends: s.Frontends, Listening: s.Listening, Failed: s.Failed,
 		Connections: s.Connections, OpenConnections: s.OpenConnections, DialFailures: s.DialFailures,

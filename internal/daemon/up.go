@@ -126,7 +126,7 @@ func (d *up) edges() edges {
 
 // explainConnection answers for one connection to a Service.
 func (d *up) explainConnection(r explain.ConnectionRequest) (*explain.Connection, error) {
-	return explain.ExplainConnection(r, explain.NetworkSource{
+	return explain.TraceConnection(r, explain.NetworkSource{
 		Network: d.services.loop.Network(), Decide: d.services.l4.Decide, Zone: cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
 		NameServer: d.services.nameServer(),
 		View:       d.store.View(), Problems: d.problems.list(), Place: placeOf(d.locate),
@@ -238,6 +238,8 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	traffic := newGroup(context.WithoutCancel(ctx))
 	workloads.start("pods", func(ctx context.Context) error { return d.cluster.Run(ctx, kill) })
 	if err := errors.Join(d.loop.Build(), d.services.loop.Build()); err != nil {
+		d.services.close()
+		d.closeSockets()
 		return errors.Join(err, workloads.stop())
 	}
 	d.startAdmin(traffic)

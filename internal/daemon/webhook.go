@@ -38,17 +38,19 @@ func (g *gateway) openWebhook(c WebhookConfig, inScope func(string) bool) (*webh
 	if c.Address == "" {
 		return nil, nil //nolint:nilnil // no webhook is asked for
 	}
-	files, err := admission.NewFiles(c.Certificate, c.Key)
+	files, err := admission.NewFiles(c.Certificate, c.Key, g.logger)
 	if err != nil {
 		return nil, fmt.Errorf("--validating-webhook: %w; name files with --validating-webhook-certificate and --validating-webhook-key", err)
 	}
-	w := &webhook{Webhook: admission.New(admission.Config{Check: g.check, InScope: inScope})}
+	w := &webhook{Webhook: admission.New(admission.Config{Check: g.check, InScope: inScope, Logger: g.logger})}
 	if w.tls, err = admission.TLSConfig(files.Get, c.ClientAuthority); err != nil {
 		return nil, fmt.Errorf("--validating-webhook-client-ca: %w", err)
 	}
-	if w.listener, err = g.open(socketWebhook, c.Address); err != nil {
+	l, err := g.open(socketWebhook, c.Address)
+	if err != nil {
 		return nil, fmt.Errorf("%w; choose another with --validating-webhook", err)
 	}
+	w.listener = limitPerClient(l)
 	return w, nil
 }
 

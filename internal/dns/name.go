@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"bytes"
 	"net/netip"
 	"strings"
 )
@@ -68,11 +69,17 @@ func labelsOf(name string) []uint8 {
 // addressLabel is the label of an endpoint without a hostname: the address with
 // dashes. A label may not end with one.
 func addressLabel(a netip.Addr) string {
-	s := strings.NewReplacer(".", "-", ":", "-").Replace(a.WithZone("").String())
-	if strings.HasSuffix(s, "-") {
-		s += "0"
+	var text [maxLabel]byte
+	s := a.WithZone("").AppendTo(text[:0])
+	for i, c := range s {
+		if c == '.' || c == ':' {
+			s[i] = '-'
+		}
 	}
-	return s
+	if bytes.HasSuffix(s, []byte("-")) {
+		s = append(s, '0')
+	}
+	return string(s)
 }
 
 // parseAddressLabel reads what addressLabel writes, and every other spelling

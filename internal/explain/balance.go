@@ -22,6 +22,9 @@ func (e *explanation) balancePolicies() []Policy {
 	if c := r.Canary; c != nil {
 		add(c.Ingress, "canary", fmt.Sprintf("%s: %s", c.Backend, canaryRules(c)))
 	}
+	if strings.Contains(string(r.Backend), " tls ") {
+		add(r.Ingress, "proxy-ssl-secret", e.written(r.Ingress, "proxy-ssl-secret"))
+	}
 	if e.route.Backend == nil {
 		return list
 	}

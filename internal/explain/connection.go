@@ -67,14 +67,14 @@ type NameServer struct {
 	Other netip.AddrPort
 }
 
-// IsConnection says whether a URL is one for ExplainConnection.
+// IsConnection says whether a URL is one for TraceConnection.
 func IsConnection(text string) bool {
 	return strings.HasPrefix(text, "tcp://") || strings.HasPrefix(text, "udp://")
 }
 
-// ExplainConnection tells what happens to a connection. The error says what is
+// TraceConnection tells what happens to a connection. The error says what is
 // wrong with the request.
-func ExplainConnection(r ConnectionRequest, s NetworkSource) (*Connection, error) {
+func TraceConnection(r ConnectionRequest, s NetworkSource) (*Connection, error) {
 	transport, host, port, ok := parseConnection(r.URL)
 	if !ok {
 		return nil, fmt.Errorf("%q: want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp", r.URL)
@@ -122,7 +122,10 @@ type connection struct {
 
 // byName resolves the name of a Service as DNS does.
 func (c *connection) byName(host, port string, client netip.Addr) error {
-	name := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(host, "."), "."+c.Zone), ".svc")
+	name := strings.TrimSuffix(strings.TrimSuffix(host, "."), "."+c.Zone)
+	if full, ok := strings.CutSuffix(name, ".svc"); ok && strings.Contains(full, ".") { // web.svc is in namespace svc
+		name = full
+	}
 	service, namespace, both := strings.Cut(name, ".")
 	if strings.Contains(namespace, ".") {
 		return fmt.Errorf("%q: want NAME.NAMESPACE, NAME.NAMESPACE.svc or NAME.NAMESPACE.svc.%s", host, c.Zone)
@@ -139,10 +142,15 @@ func (c *connection) byName(host, port string, client netip.Addr) error {
 	switch {
 	case s.ExternalName != "":
 		c.Names, c.Service = []string{s.ExternalName}, s.Ref()
+		if _, err := netip.ParseAddr(s.ExternalName); err == nil { // services §10.2
+			c.Names, c.Hint = nil, "write a DNS name as externalName, or a Service without selector and an EndpointSlice with the address"
+			c.Result = "an alias of " + s.ExternalName + ", which is an address and no name: the name does not exist (NXDOMAIN)"
+			return nil
+		}
 		c.Result = "an alias of " + s.ExternalName + ": DNS answers with that name, and the connection does not pass here"
 		return nil
 	case s.Headless:
-		c.headless(s)
+		c.headless(s, port)
 		return nil
 	case len(s.ClusterIPs) == 0:
 		c.Service, c.Verdict = s.Ref(), l4.Reject
@@ -169,17 +177,26 @@ func (c *connection) find(namespace, name string) (*ir.Service, error) {
 		}
 	}
 	text := fmt.Sprintf("there is no Service %q in namespace %q", name, namespace)
+	ref := ir.Ref{Kind: "Service", Namespace: namespace, Name: name}
+	if i := slices.IndexFunc(c.NetworkSource.Problems, func(p ir.Problem) bool { return p.Object == ref }); i >= 0 {
+		return nil, fmt.Errorf("%s; its manifest is not used: %s", text, c.NetworkSource.Problems[i])
+	}
 	if near := nearest.Name(name, known); near != "" {
 		text += fmt.Sprintf("; did you mean %q?", near)
 	}
 	return nil, fmt.Errorf("%s", text)
 }
 
+// isPort says whether a port is meant by a number or a name.
+func (c *connection) isPort(p ir.ServicePort, want string) bool {
+	return p.Transport == c.transport && (strconv.Itoa(int(p.Port)) == want || p.Name == want && want != "")
+}
+
 // port finds the number of a port by its number or name.
 func (c *connection) port(s *ir.Service, want string) (uint16, error) {
 	var known []string
 	for _, p := range s.Ports {
-		if p.Transport == c.transport && (strconv.Itoa(int(p.Port)) == want || p.Name == want && want != "") {
+		if c.isPort(p, want) {
 			return p.Port, nil
 		}
 		known = append(known, strings.TrimSuffix(fmt.Sprintf("%d/%s (%s)", p.Port, p.Transport, p.Name), " ()"))
@@ -194,12 +211,21 @@ func (c *connection) port(s *ir.Service, want string) (uint16, error) {
 	return 0, fmt.Errorf("%s has no %s port %q; its ports are %s", s.Ref(), c.transport, want, ports)
 }
 
-// headless lists what DNS answers.
-func (c *connection) headless(s *ir.Service) {
+// headless lists what DNS answers. Nobody translates ports there: a client must
+// use those of the endpoints.
+func (c *connection) headless(s *ir.Service, want string) {
 	c.Service = s.Ref()
+	port := slices.IndexFunc(s.Ports, func(p ir.ServicePort) bool { return c.isPort(p, want) })
 	for i := range s.Endpoints {
 		e := &s.Endpoints[i]
-		candidate := l4.Candidate{Addr: netip.AddrPortFrom(e.Addr, 0), Pod: e.Pod, Node: e.Node, Ready: e.Ready, Chosen: e.Ready}
+		number := uint16(0)
+		if port >= 0 && port < len(e.Ports) {
+			number = e.Ports[port]
+		}
+		if number != 0 && number != s.Ports[port].Port {
+			c.Hint = fmt.Sprintf("connect to port %d: the endpoints have that one for port %d of the Service, and without a cluster IP nobody translates it", number, s.Ports[port].Port)
+		}
+		candidate := l4.Candidate{Addr: netip.AddrPortFrom(e.Addr, number), Pod: e.Pod, Node: e.Node, Ready: e.Ready, Chosen: e.Ready}
 		if e.Ready {
 			c.Names = append(c.Names, e.Addr.String())
 		} else {

@@ -70,11 +70,22 @@ metadata: {name: db}
 spec:
   clusterIP: None
   selector: {app: web}
+  ports: [{name: pg, port: 5432, targetPort: http}]
 ---
 apiVersion: v1
 kind: Service
 metadata: {name: alias}
 spec: {type: ExternalName, externalName: db.example.com}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: address}
+spec: {type: ExternalName, externalName: 192.0.2.1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: wrong}
+spec: {ports: [{port: 0}]}
 ---
 apiVersion: v1
 kind: Service
@@ -109,6 +120,8 @@ func TestConnections(t *testing.T) {
 		{"tcp://web", "", "error: Service default/web: say which port behind the name; its ports are 80/TCP (http)"},
 		{"tcp://web:htpp", "", `error: Service default/web has no TCP port "htpp"; its ports are 80/TCP (http)`},
 		{"tcp://emty:80", "", `error: there is no Service "emty" in namespace "default"; did you mean "empty"?`},
+		{"tcp://wrong:80", "", `error: there is no Service "wrong" in namespace "default"; its manifest is not used: stdin:72:23: Service default/wrong: spec.ports[0].port: 0 is not allowed: a port is a number from 1 to 65535 [DMN0106]`},
+		{"tcp://web.svc:80", "", `error: there is no Service "web" in namespace "svc"`},
 		{"tcp://a.b.c:80", "", `error: "a.b.c": want NAME.NAMESPACE, NAME.NAMESPACE.svc or NAME.NAMESPACE.svc.cluster.local`},
 		{"tcp://", "", `error: "tcp://": want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp`},
 		{"tcp://web:80/path", "", `error: "tcp://web:80/path": want tcp://NAME.NAMESPACE:PORT, tcp://ADDRESS:PORT, or the same with udp`},
@@ -122,6 +135,7 @@ func TestConnections(t *testing.T) {
 		{"tcp://empty:80", "", "refused: the Service has no endpoints"},
 		{"tcp://db:5432", "", "the Service is headless: DNS answers with the address of its only ready endpoint, and the client connects to it directly"},
 		{"tcp://alias:5432", "", "an alias of db.example.com: DNS answers with that name, and the connection does not pass here"},
+		{"tcp://address:5432", "", "an alias of 192.0.2.1, which is an address and no name: the name does not exist (NXDOMAIN)"},
 		{"tcp://azure:80", "", "reset: no endpoint may be reached through a Service: the metadata service of a cloud is never a backend"},
 	} {
 		c, err := in.ExplainConnection(explain.ConnectionRequest{URL: tt.url, Client: tt.client})
@@ -133,6 +147,26 @@ func TestConnections(t *testing.T) {
 		}
 		if got != tt.want {
 			t.Errorf("%s from %q:\ngot  %s\nwant %s", tt.url, tt.client, got, tt.want)
+		}
+	}
+}
+
+// TestHeadlessPortsAreTheEndpoints: a client that uses the Service's number is
+// told the endpoints' one.
+func TestHeadlessPortsAreTheEndpoints(t *testing.T) {
+	t.Parallel()
+	in, err := daemon.Inspect([]string{"-"}, strings.NewReader(services), translate.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(in.Close)
+	for url, hint := range map[string]string{
+		"tcp://db:5432": "connect to port 3000: the endpoints have that one for port 5432 of the Service, and without a cluster IP nobody translates it",
+		"tcp://db:3000": "",
+	} {
+		c, err := in.ExplainConnection(explain.ConnectionRequest{URL: url})
+		if err != nil || c.Hint != hint {
+			t.Errorf("%s: %v, hint %q, want %q", url, err, c.Hint, hint)
 		}
 	}
 }
@@ -160,7 +194,7 @@ func TestNameServerIsNoService(t *testing.T) {
 		{false, "refused: Daemun's DNS server could not open port 53 (daemun get problems says why)", "ask 127.0.0.1:5353 instead"},
 	} {
 		s.NameServer.Open = tt.open
-		c, err := explain.ExplainConnection(explain.ConnectionRequest{URL: "udp://kube-dns.kube-system:53"}, s)
+		c, err := explain.TraceConnection(explain.ConnectionRequest{URL: "udp://kube-dns.kube-system:53"}, s)
 		if err != nil || c.Result != tt.result || c.Hint != tt.hint {
 			t.Errorf("open %v: %v, %+v", tt.open, err, c)
 		}

@@ -1,10 +1,11 @@
-// Package explain answers "why does this URL go there?": it turns a request
-// and a routing table into the decision trail a person can read.
+// Package explain answers "why does this go there?": it turns a request and a
+// routing table, or a connection and a Service network, into the decision trail
+// a person can read.
 //
-// It uses the table's own matching, so that its verdict cannot differ from
-// what a request gets, and sends nothing anywhere. What the table has forgotten
-// (who wrote a rule, in which file; why an endpoint is not ready) it takes from
-// the objects.
+// It uses the matching of the table and the rules of layer 4 themselves, so that
+// its verdict cannot differ from what a client gets, and sends nothing anywhere.
+// What those have forgotten (who wrote a rule, in which file; why an endpoint is
+// not ready) it takes from the objects.
 package explain
 
 import (

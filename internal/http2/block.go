@@ -182,7 +182,12 @@ func (b *block) pseudo(name, value string) string {
 
 // validName accepts tokens in lower case.
 func validName(name string) bool {
-	return http1.ValidName(name) && strings.IndexFunc(name, func(r rune) bool { return 'A' <= r && r <= 'Z' }) < 0
+	for i := range len(name) {
+		if c := name[i]; 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return http1.ValidName(name)
 }
 
 // plainValue refuses what RFC 9113 §8.2.1 does; other controls get their 400
@@ -191,8 +196,10 @@ func plainValue(v string) bool {
 	if v == "" {
 		return true
 	}
-	if strings.ContainsAny(v, "\x00\r\n") {
-		return false
+	for i := range len(v) {
+		if c := v[i]; c == 0 || c == '\r' || c == '\n' {
+			return false
+		}
 	}
 	first, last := v[0], v[len(v)-1]
 	return first != ' ' && first != '\t' && last != ' ' && last != '\t'
@@ -332,6 +339,3 @@ func (b *block) trailers(dst []byte) (lines []byte, bad string) {
 	dst = append(dst, b.lines...)
 	return http1.AppendHeadEnd(dst), ""
 }
-
-// isWebSocket tells a composed head that asks for a tunnel.
-func (b *block) isWebSocket() bool { return b.has[pseudoProtocol] }

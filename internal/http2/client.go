@@ -186,7 +186,11 @@ func (s *Stream) Release(code Code) {
 		c.resetLocked(s, code, false)
 	}
 	c.giveBack(nil, len(s.in)-s.at) // nobody will read it
-	s.in, s.at = s.in[:0], 0
+	s.in, s.at = nil, 0
+	if !s.released {
+		s.released = true
+		c.keepTools(s)
+	}
 	c.mu.Unlock()
 	c.flushSoon()
 }
@@ -276,6 +280,10 @@ func (c *Conn) onGoAwayOf(f *http2.GoAwayFrame) error {
 // streams are open, and gives it up when that is not answered. The lock is held.
 func (c *Conn) keepAlive(now time.Time) error {
 	p := c.peer
+	if c.alive {
+		c.alive = false
+		p.heard, p.pinged = now, false
+	}
 	switch {
 	case len(c.streams) == 0 || now.Sub(p.heard) < c.config.HeadTime:
 	case p.pinged:

@@ -36,11 +36,14 @@ type Conn struct {
 	budget  budget
 	readBy  time.Time // the deadline that is set
 	blockBy time.Time // the end of the running field section's time
+	alive   bool      // something came since keepAlive has looked
 	born    time.Time
 	age     time.Duration
 
 	writeBy time.Time // of who writes
 	running sync.WaitGroup
+	next    chan *Stream  // to goroutines that wait for another stream
+	ending  chan struct{} // closed when there will be none
 
 	mu       sync.Mutex // guards the following, and the streams
 	idle     *sync.Cond // nobody writes, or nothing runs
@@ -75,8 +78,8 @@ type Conn struct {
 	refused   uint32 // streams from here on are not served: the last of the final GOAWAY
 	wake      bool   // the reader shall look at drain
 
-	free []*Stream // to be used again
-	peer *peer     // of a client
+	free []*tools // to be used again
+	peer *peer    // of a client
 }
 
 // drainStage is how far the end of a connection has come (H5.17).
@@ -92,6 +95,7 @@ const (
 func newConn(nc net.Conn, source Source, config Config) *Conn {
 	c := &Conn{
 		config: config, nc: nc, source: counted{Source: source}, born: time.Now(), streams: make(map[uint32]*Stream),
+		next: make(chan *Stream), ending: make(chan struct{}),
 		window: defaultWindow, initial: defaultWindow, credit: config.Limits.ConnWindow, refused: maxWindow,
 	}
 	c.limits = &c.config.Limits
@@ -131,11 +135,16 @@ func (c *Conn) read() error {
 
 // readError sorts what went wrong with a frame: an error ends the connection.
 func (c *Conn) readError(fh http2.FrameHeader, err error) error {
+	if err == nil {
+		return nil
+	}
+	return c.sortError(fh, err)
+}
+
+func (c *Conn) sortError(fh http2.FrameHeader, err error) error {
 	var ofStream http2.StreamError
 	var ofConn http2.ConnectionError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &ofStream):
 		return c.provoked(ofStream.StreamID, ofStream.Code)
 	case errors.As(err, &ofConn):
@@ -245,9 +254,7 @@ func (c *Conn) idleBy() time.Time {
 
 // handle acts on one frame.
 func (c *Conn) handle(f http2.Frame) error {
-	if c.client {
-		c.heard()
-	}
+	c.alive = true
 	switch f := f.(type) {
 	case *http2.DataFrame:
 		return c.onData(f)
@@ -273,13 +280,6 @@ func (c *Conn) handle(f http2.Frame) error {
 		return &connError{protocolError, "push"}
 	}
 	return c.control()
-}
-
-// heard notes that the server is alive.
-func (c *Conn) heard() {
-	c.mu.Lock()
-	c.peer.heard, c.peer.pinged = time.Now(), false
-	c.mu.Unlock()
 }
 
 func (c *Conn) control() error {

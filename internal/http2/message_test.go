@@ -76,26 +76,46 @@ func TestH5_14_Heads(t *testing.T) {
 		want    string
 		refusal int
 	}{
-		{name: "GET", want: "GET /x?y HTTP/1.1\r\nhost: a.test\r\na: b\r\n\r\n",
-			fields: []string{":method", "GET", ":path", "/x?y", ":scheme", "http", ":authority", "a.test", "a", "b"}},
-		{name: "host alone", want: "GET / HTTP/1.1\r\nhost: a.test\r\n\r\n",
-			fields: []string{":method", "GET", ":path", "/", ":scheme", "http", "host", "a.test"}},
-		{name: "same host twice", want: "GET / HTTP/1.1\r\nhost: a.test\r\n\r\n",
-			fields: []string{":method", "GET", ":path", "/", ":scheme", "http", ":authority", "a.test", "host", "A.test"}},
-		{name: "cookies are joined", want: "GET / HTTP/1.1\r\nhost: a.test\r\nb: c\r\ncookie: x=1; y=2\r\n\r\n",
-			fields: []string{":method", "GET", ":path", "/", ":scheme", "http", ":authority", "a.test", "cookie", "x=1", "b", "c", "cookie", "y=2"}},
-		{name: "content of unknown length", open: true, want: "POST / HTTP/1.1\r\nhost: a.test\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\r\n",
-			fields: []string{":method", "POST", ":path", "/", ":scheme", "http", ":authority", "a.test", "te", "trailers"}},
-		{name: "content of known length", open: true, want: "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\n",
-			fields: []string{":method", "POST", ":path", "/", ":scheme", "http", ":authority", "a.test", "content-length", "3"}},
-		{name: "no content", want: "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n",
-			fields: []string{":method", "POST", ":path", "/", ":scheme", "http", ":authority", "a.test"}},
-		{name: "OPTIONS", want: "OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n",
-			fields: []string{":method", "OPTIONS", ":path", "*", ":scheme", "http", ":authority", "a.test"}},
-		{name: "H5.16 other scheme", refusal: 400,
-			fields: []string{":method", "GET", ":path", "/", ":scheme", "https", ":authority", "a.test"}},
-		{name: "other tunnel", open: true, refusal: 501,
-			fields: []string{":method", "CONNECT", ":path", "/", ":scheme", "http", ":authority", "a.test", ":protocol", "connect-udp"}},
+		{
+			name: "GET", want: "GET /x?y HTTP/1.1\r\nhost: a.test\r\na: b\r\n\r\n",
+			fields: []string{":method", "GET", ":path", "/x?y", ":scheme", "http", ":authority", "a.test", "a", "b"},
+		},
+		{
+			name: "host alone", want: "GET / HTTP/1.1\r\nhost: a.test\r\n\r\n",
+			fields: []string{":method", "GET", ":path", "/", ":scheme", "http", "host", "a.test"},
+		},
+		{
+			name: "same host twice", want: "GET / HTTP/1.1\r\nhost: a.test\r\n\r\n",
+			fields: []string{":method", "GET", ":path", "/", ":scheme", "http", ":authority", "a.test", "host", "A.test"},
+		},
+		{
+			name: "cookies are joined", want: "GET / HTTP/1.1\r\nhost: a.test\r\nb: c\r\ncookie: x=1; y=2\r\n\r\n",
+			fields: []string{":method", "GET", ":path", "/", ":scheme", "http", ":authority", "a.test", "cookie", "x=1", "b", "c", "cookie", "y=2"},
+		},
+		{
+			name: "content of unknown length", open: true, want: "POST / HTTP/1.1\r\nhost: a.test\r\nte: trailers\r\ntransfer-encoding: chunked\r\n\r\n",
+			fields: []string{":method", "POST", ":path", "/", ":scheme", "http", ":authority", "a.test", "te", "trailers"},
+		},
+		{
+			name: "content of known length", open: true, want: "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 3\r\n\r\n",
+			fields: []string{":method", "POST", ":path", "/", ":scheme", "http", ":authority", "a.test", "content-length", "3"},
+		},
+		{
+			name: "no content", want: "POST / HTTP/1.1\r\nhost: a.test\r\ncontent-length: 0\r\n\r\n",
+			fields: []string{":method", "POST", ":path", "/", ":scheme", "http", ":authority", "a.test"},
+		},
+		{
+			name: "OPTIONS", want: "OPTIONS * HTTP/1.1\r\nhost: a.test\r\n\r\n",
+			fields: []string{":method", "OPTIONS", ":path", "*", ":scheme", "http", ":authority", "a.test"},
+		},
+		{
+			name: "H5.16 other scheme", refusal: 400,
+			fields: []string{":method", "GET", ":path", "/", ":scheme", "https", ":authority", "a.test"},
+		},
+		{
+			name: "other tunnel", open: true, refusal: 501,
+			fields: []string{":method", "CONNECT", ":path", "/", ":scheme", "http", ":authority", "a.test", ":protocol", "connect-udp"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, refusal := make(chan string, 1), make(chan int, 1)

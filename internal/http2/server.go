@@ -34,6 +34,7 @@ func (c *Conn) Serve() {
 		c.flushSoon()
 		err = c.read()
 	}
+	close(c.ending)
 	c.finish(err)
 	c.running.Wait()
 }
@@ -248,7 +249,8 @@ func (c *Conn) open() error {
 	}
 	s := c.newStream()
 	var bad string
-	if s.head, s.refusal, bad = b.request(s.head[:0]); bad != "" {
+	s.text, s.refusal, bad = b.request(s.text[:0])
+	if s.head = s.text; bad != "" {
 		return c.provoked(b.stream, protocolError)
 	}
 	s.webSocket = b.has[pseudoProtocol] && s.refusal == 0
@@ -265,15 +267,19 @@ func (c *Conn) open() error {
 		c.config.Handler.Busy(true)
 	}
 	c.mu.Unlock()
-	c.running.Add(1)
-	go c.serveStream(s)
+	select {
+	case c.next <- s:
+	default:
+		c.running.Add(1)
+		go c.work(s)
+	}
 	if c.budget.streams == c.limits.Total {
 		c.Drain()
 	}
 	return nil
 }
 
-// newStream takes a stream that was used before, or makes one.
+// newStream makes a stream.
 func (c *Conn) newStream() *Stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -281,16 +287,28 @@ func (c *Conn) newStream() *Stream {
 }
 
 func (c *Conn) newStreamLocked() *Stream {
+	s := &Stream{c: c, credit: c.limits.StreamWindow, declared: -1}
 	if n := len(c.free); n > 0 {
-		s := c.free[n-1]
+		s.tools = c.free[n-1]
 		c.free = c.free[:n-1]
-		*s = Stream{
-			c: c, head: s.head, encoded: s.encoded, in: s.in[:0], credit: c.limits.StreamWindow, declared: -1,
-			readable: s.readable, writable: s.writable, readTimer: s.readTimer, writeTimer: s.writeTimer,
-		}
 		return s
 	}
-	return &Stream{c: c, credit: c.limits.StreamWindow, declared: -1, readable: make(chan struct{}, 1), writable: make(chan struct{}, 1)}
+	s.tools = &tools{readable: make(chan struct{}, 1), writable: make(chan struct{}, 1), encoded: make([]byte, 0, firstHead)}
+	return s
+}
+
+const (
+	keptStreams = 8       // streams whose tools a connection keeps
+	keptHead    = 2 << 10 // the largest buffers among them
+	firstHead   = 512
+)
+
+// keepTools keeps the tools of a stream that is not used any more. The lock is
+// held.
+func (c *Conn) keepTools(s *Stream) {
+	if len(c.free) < keptStreams && cap(s.text) <= keptHead && cap(s.encoded) <= keptHead {
+		c.free = append(c.free, s.tools)
+	}
 }
 
 // onTrailers ends a stream's content. The lock is held.
@@ -316,17 +334,33 @@ func (c *Conn) onTrailers(s *Stream) Code {
 	return NoError
 }
 
-// serveStream is the goroutine of a stream.
-func (c *Conn) serveStream(s *Stream) {
+// workerIdle is how long a goroutine waits for the next stream of its
+// connection.
+const workerIdle = time.Second
+
+// work is the goroutine of a stream, and of later ones: a fresh goroutine would
+// have to grow its stack first, a fifth of the work for a small request.
+func (c *Conn) work(s *Stream) {
 	defer c.running.Done()
+	timer := time.NewTimer(workerIdle)
+	defer timer.Stop()
+	for {
+		c.serveStream(s)
+		timer.Reset(workerIdle)
+		select {
+		case s = <-c.next:
+		case <-timer.C:
+			return
+		case <-c.ending:
+			return
+		}
+	}
+}
+
+func (c *Conn) serveStream(s *Stream) {
 	defer c.endHandler(s)
 	c.config.Handler.ServeStream(s)
 }
-
-const (
-	keptStreams = 8       // streams that a connection keeps to be used again
-	keptHead    = 2 << 10 // the largest buffers that they keep
-)
 
 // endHandler takes a stream off the connection after its handler has returned.
 func (c *Conn) endHandler(s *Stream) {
@@ -348,9 +382,7 @@ func (c *Conn) endHandler(s *Stream) {
 			c.wakeReader()
 		}
 	}
-	if len(c.free) < keptStreams && cap(s.head) <= keptHead && cap(s.encoded) <= keptHead && cap(s.in) <= keptBuffer && !s.waiting {
-		c.free = append(c.free, s)
-	}
+	c.keepTools(s)
 	c.mu.Unlock()
 	c.flush()
 }

@@ -22,10 +22,7 @@ type Stream struct {
 	webSocket bool
 	declared  int64 // Content-Length, -1 without
 
-	readable, writable chan struct{} // of capacity 1: something changed
-	readTimer          *time.Timer   // of the goroutine that reads
-	writeTimer         *time.Timer
-	encoded            []byte // of the goroutine that writes
+	*tools
 
 	// The rest is guarded by c.mu.
 	in       []byte // received and not read: in[at:]
@@ -50,6 +47,16 @@ type Stream struct {
 	answered  bool           // the final one came
 	noContent bool           // the response has none whatever it says
 	unwanted  bool           // the server wants no more of the request
+	released  bool
+}
+
+// tools are the parts of a stream that later streams use again.
+type tools struct {
+	readable, writable chan struct{} // of capacity 1: something changed
+	readTimer          *time.Timer   // of the goroutine that reads
+	writeTimer         *time.Timer   // of the goroutine that writes
+	encoded            []byte        // likewise
+	text               []byte        // memory of the head
 }
 
 var _ net.Conn = (*Stream)(nil)
@@ -251,6 +258,31 @@ func (s *Stream) sendHead(p []byte, end bool) error {
 	c.mu.Unlock()
 	c.flush()
 	return nil
+}
+
+// WriteAll sends a whole response: head, content and trailers, each in HTTP/1
+// form. It leaves in one write if the windows allow.
+func (s *Stream) WriteAll(head, p, trailers []byte) error {
+	s.encoded = appendResponse(s.encoded[:0], head)
+	at := len(s.encoded)
+	s.encoded = appendFields(s.encoded, trailers)
+	c := s.c
+	c.mu.Lock()
+	if s.sendable() == nil && len(p) <= min(s.window, c.window, c.limits.Pending-len(c.out)) {
+		c.appendSection(s, s.encoded[:at], false)
+		if len(p) > 0 {
+			c.appendData(s, p, false)
+		}
+		c.appendSection(s, s.encoded[at:], true)
+		c.mu.Unlock()
+		c.flush()
+		return nil
+	}
+	c.mu.Unlock()
+	if err := s.WriteHead(head, p, false); err != nil {
+		return err
+	}
+	return s.WriteTrailers(trailers)
 }
 
 // WriteTrailers sends trailer lines in HTTP/1 form and ends the stream.

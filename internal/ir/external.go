@@ -11,6 +11,22 @@ type External struct {
 type BackendTLS struct {
 	// ServerName is sent in the handshake; empty sends none.
 	ServerName string `json:"serverName,omitempty"`
+	// Verify checks the certificate of the backend against CAs and VerifyName,
+	// with at most Depth CAs between it and a trusted one.
+	Verify     bool   `json:"verify,omitempty"`
+	VerifyName string `json:"verifyName,omitempty"`
+	Depth      int    `json:"depth,omitempty"`
+	// MinVersion and MaxVersion are numbers of package crypto/tls, and so are
+	// Suites, which are for TLS 1.2; 0 and none are the usual ones.
+	MinVersion uint16   `json:"minVersion,omitempty"`
+	MaxVersion uint16   `json:"maxVersion,omitempty"`
+	Suites     []uint16 `json:"suites,omitempty"`
+	// Secret is "namespace/name" of where CAs, Chain and Key come from, all
+	// PEM; the latter two are the certificate that is shown to the backend.
+	Secret string `json:"secret,omitempty"`
+	CAs    []byte `json:"-"`
+	Chain  []byte `json:"-"`
+	Key    []byte `json:"-"`
 }
 
 // ExternalAuth asks a service about each request (ingress-nginx §1.4.1). Texts

@@ -10,7 +10,7 @@ import (
 	"daemun/internal/ir"
 )
 
-// CodeForbidden: the service account lacks a permission.
+// CodeForbidden says that the service account lacks a permission.
 const CodeForbidden = "DMN0802"
 
 // health follows how requests to the API server fare, and says each change
@@ -34,19 +34,21 @@ func (h *health) heard(n *sink, err error) (forbidden bool) {
 	case err == nil && was:
 		delete(h.failing, n)
 		if len(h.failing) == 0 {
-			h.logger.Info("API server answers again", "host", h.host, "after", time.Since(h.since).Round(time.Millisecond))
+			h.logger.Info("reading from the API server again", "host", h.host, "after", time.Since(h.since).Round(time.Millisecond))
 			h.since = time.Time{}
 		}
 		return false
-	case err == nil, apierrors.IsResourceExpired(err), apierrors.IsGone(err), apierrors.IsTooManyRequests(err):
-		return false // expected: the reflector lists again or waits
+	case err == nil, apierrors.IsResourceExpired(err), apierrors.IsGone(err), apierrors.IsTooManyRequests(err), apierrors.IsInvalid(err):
+		// Expected: the reflector lists again, waits, or does without what an
+		// older API server does not know.
+		return false
 	}
 	h.failing[n] = err
 	forbidden = apierrors.IsForbidden(err)
 	if len(h.failing) == 1 && !was {
 		h.since = time.Now()
 		if !forbidden {
-			h.logger.Warn("API server does not answer; the last configuration stays in service", "host", h.host, "err", err)
+			h.logger.Warn("cannot read from the API server; the last configuration stays in service", "host", h.host, "err", err)
 		}
 	}
 	if forbidden && (!was || !apierrors.IsForbidden(before)) {

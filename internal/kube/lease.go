@@ -2,7 +2,6 @@ package kube
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -29,6 +28,9 @@ type Election struct {
 	Logger *slog.Logger
 
 	leading atomic.Bool
+	// failure is what the last attempt failed with, empty if it did not;
+	// that of the goroutine of Run.
+	failure string
 }
 
 // Leading reports whether this one is the leader.
@@ -61,6 +63,9 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context)) error {
 	defer tick.Stop()
 	for {
 		held, err := e.attempt(ctx, &last)
+		if ctx.Err() == nil {
+			e.tell(err)
+		}
 		switch {
 		case ctx.Err() != nil:
 		case err == nil && held:
@@ -101,10 +106,13 @@ func (e *Election) attempt(ctx context.Context, last *record) (held bool, err er
 		lease = &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: e.Lease.Namespace, Name: e.Lease.Name}}
 		e.claim(lease)
 		err = e.Cluster.coordination.Post().Namespace(e.Lease.Namespace).Resource("leases").Body(lease).Do(ctx).Error()
-		return err == nil, e.failed(err)
+		if apierrors.IsAlreadyExists(err) {
+			return false, nil // another one was faster
+		}
+		return err == nil, e.about(err)
 	}
 	if err != nil {
-		return false, e.failed(err)
+		return false, e.about(err)
 	}
 	if last.lease == nil || last.lease.ResourceVersion != lease.ResourceVersion {
 		*last = record{lease.DeepCopy(), time.Now()}
@@ -118,18 +126,34 @@ func (e *Election) attempt(ctx context.Context, last *record) (held bool, err er
 	if apierrors.IsConflict(err) {
 		return false, nil // another one was faster
 	}
-	return err == nil, e.failed(err)
+	return err == nil, e.about(err)
 }
 
-func (e *Election) failed(err error) error {
+// about names the Lease in an error.
+func (e *Election) about(err error) error {
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("lease %s/%s: %w", e.Lease.Namespace, e.Lease.Name, err)
-	if apierrors.IsForbidden(errors.Unwrap(err)) {
-		e.Logger.Error("not allowed to take part in the election; see the RBAC rules in docs/cluster.md", "err", err)
+	return fmt.Errorf("lease %s/%s: %w", e.Lease.Namespace, e.Lease.Name, err)
+}
+
+// tell says each change once: attempts come every few seconds, and without the
+// Lease nobody writes status or Events, which nothing else would explain.
+func (e *Election) tell(err error) {
+	now := ""
+	if err != nil {
+		now = err.Error()
 	}
-	return err
+	switch changed := now != e.failure; {
+	case !changed:
+	case now == "":
+		e.Logger.Info("the election goes on", "lease", e.Lease.Name)
+	case apierrors.IsForbidden(err):
+		e.Logger.Error("not allowed to take part in the election; see the RBAC rules in docs/cluster.md", "err", err)
+	default:
+		e.Logger.Warn("no part in the election; trying again", "err", err)
+	}
+	e.failure = now
 }
 
 func (e *Election) termOf(lease *coordinationv1.Lease) time.Duration {

@@ -11,7 +11,7 @@ import (
 	"daemun/internal/store"
 )
 
-// CodeHeldBack: objects that vanished from the API server all at once stay in
+// CodeHeldBack says that objects vanished from the API server at once and stay in
 // service for a while.
 const CodeHeldBack = "DMN0801"
 

@@ -33,8 +33,9 @@ type StatusConfig struct {
 	// of it and its like; Internal prefers their internal addresses.
 	Self     store.Name
 	Internal bool
-	// Accepted lists the Ingresses that are served.
-	Accepted func() []store.Name
+	// Served lists the Ingresses that are in service: a rejected one must not
+	// look as if it were (its host would get a name in DNS, for one).
+	Served func() []store.Name
 	// Interval is the time between two looks at everything.
 	Interval time.Duration
 	Logger   *slog.Logger
@@ -116,7 +117,7 @@ func (s *Status) update(ctx context.Context) bool {
 	if want == nil {
 		return false
 	}
-	return s.write(ctx, s.Source.differing(s.Accepted(), want), want)
+	return s.write(ctx, s.Source.differing(s.Served(), want), want)
 }
 
 // Clear takes the addresses away unless other replicas go on serving. It is
@@ -130,9 +131,9 @@ func (s *Status) Clear(ctx context.Context) {
 		return
 	}
 	none := []networkingv1.IngressLoadBalancerIngress{}
-	accepted := s.Accepted()
-	list := s.Source.differing(accepted, none)
-	for _, name := range accepted {
+	served := s.Served()
+	list := s.Source.differing(served, none)
+	for _, name := range served {
 		if s.written[name] {
 			list = append(list, name)
 		}

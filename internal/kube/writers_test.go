@@ -38,8 +38,8 @@ func addresses(t *testing.T, api *kubetest.Server, namespace, name string) strin
 func writer(t *testing.T, r *rig, c StatusConfig) *Status {
 	t.Helper()
 	c.Source, c.Interval, c.Logger = r.Source, time.Minute, slog.New(slog.DiscardHandler)
-	if c.Accepted == nil {
-		c.Accepted = func() (names []store.Name) {
+	if c.Served == nil {
+		c.Served = func() (names []store.Name) {
 			for n := range r.view().Ingresses {
 				names = append(names, n)
 			}
@@ -62,7 +62,7 @@ func TestStatus(t *testing.T) {
 	r := start(t, api)
 	s := writer(t, r, StatusConfig{
 		Addresses: []string{"lb.example.com", "192.0.2.9", "192.0.2.1", "192.0.2.9"},
-		Accepted: func() []store.Name {
+		Served: func() []store.Name {
 			return []store.Name{{Namespace: "shop", Name: "web"}, {Namespace: "shop", Name: "gone"}}
 		},
 	})
@@ -181,13 +181,16 @@ func TestAddressesOfNodes(t *testing.T) {
 }
 
 // candidate takes part in an election until stop is called.
-func candidate(t *testing.T, api *kubetest.Server, name string, ttl time.Duration) (e *Election, stop func()) {
+func candidate(t *testing.T, api *kubetest.Server, name string, ttl time.Duration, change ...func(*Election)) (e *Election, stop func()) {
 	t.Helper()
 	c, err := Connect(Access{Host: api.URL})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e = &Election{Cluster: c, Lease: store.Name{Namespace: "ingress", Name: "leader"}, Identity: name, TTL: ttl, Logger: slog.New(slog.DiscardHandler)}
+	for _, f := range change {
+		f(e)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {

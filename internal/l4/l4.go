@@ -74,8 +74,8 @@ func (c Config) withDefaults() Config {
 		value *int
 		or    int
 	}{
-		{&c.MaxConnections, max(files/4, 64)},
-		{&c.MaxFlows, min(max(files/8, 64), 65536)},
+		{&c.MaxConnections, max(files/4, 1)},
+		{&c.MaxFlows, min(max(files/8, 1), 65536)},
 		{&c.MaxAffinities, 65536},
 		{&c.loops, min(runtime.GOMAXPROCS(0), maxLoops)},
 	} {

@@ -198,9 +198,15 @@ func (s *Server) release(st *service) {
 // claim opens and changes the frontends of changed Services, and tries again
 // what could not be had before.
 func (s *Server) claim(changed []*service) {
-	for st := range s.contended {
-		if !slices.Contains(changed, st) {
-			changed = append(changed, st)
+	if len(s.contended) > 0 {
+		known := make(map[*service]bool, len(changed))
+		for _, st := range changed {
+			known[st] = true
+		}
+		for st := range s.contended {
+			if !known[st] {
+				changed = append(changed, st)
+			}
 		}
 	}
 	// The first by namespace and name gets what two new ones want.

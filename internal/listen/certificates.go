@@ -76,6 +76,9 @@ type index struct {
 	byPrint  map[string]*pair
 	info     []CertificateInfo
 	clients  clients
+	// withoutHTTP2 has a configuration for each other one while HTTP/2 is off,
+	// else it is nil.
+	withoutHTTP2 map[*tls.Config]*tls.Config
 }
 
 // pair is a certificate with its key. It is parsed by the first handshake that
@@ -126,6 +129,9 @@ func (c *Certificates) Update(cfg *ir.Config) {
 	}
 	x.info = infos(cfg, x, served)
 	x.clients = c.clientsOf(cfg, &old.clients)
+	if cfg.Settings.HTTP2Off {
+		x.withoutHTTP2 = c.withoutHTTP2(&x.clients)
+	}
 	c.index.Store(x)
 }
 

@@ -1,8 +1,11 @@
 package listen
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
+	"maps"
+	"slices"
 	"strings"
 
 	"daemun/internal/canonical"
@@ -22,25 +25,44 @@ type clients struct {
 // others.
 func (c *Certificates) configFor(hello *tls.ClientHelloInfo) (*tls.Config, error) {
 	x := c.index.Load()
+	config := x.clientConfig(hello)
+	if x.withoutHTTP2 == nil {
+		return config, nil
+	}
+	return x.withoutHTTP2[cmp.Or(config, c.config)], nil
+}
+
+// withoutHTTP2 makes the configurations that do not offer HTTP/2 of those that
+// do.
+func (c *Certificates) withoutHTTP2(made *clients) map[*tls.Config]*tls.Config {
+	all := map[*tls.Config]*tls.Config{}
+	for _, config := range append(slices.Collect(maps.Values(made.byPrint)), c.config) {
+		all[config] = config.Clone()
+		all[config].NextProtos = []string{"http/1.1"}
+	}
+	return all
+}
+
+func (x *index) clientConfig(hello *tls.ClientHelloInfo) *tls.Config {
 	if len(x.clients.byPrint) == 0 {
-		return nil, nil
+		return nil
 	}
 	name, ok := canonical.HostString(hello.ServerName)
 	if !ok {
-		return x.clients.fallback, nil
+		return x.clients.fallback
 	}
 	if config := x.clients.exact[name]; config != nil {
-		return config, nil
+		return config
 	}
 	if _, taken := x.exact[name]; taken {
-		return nil, nil // a host of its own
+		return nil // a host of its own
 	}
 	if _, rest, ok := strings.Cut(name, "."); ok {
 		if _, taken := x.wildcard[rest]; taken {
-			return x.clients.wildcard[rest], nil
+			return x.clients.wildcard[rest]
 		}
 	}
-	return x.clients.fallback, nil
+	return x.clients.fallback
 }
 
 // clientsOf collects the hosts of cfg. Each set of CAs has a configuration, and

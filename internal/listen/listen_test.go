@@ -428,3 +428,23 @@ func TestH6_13IdleConnectionsDoNotSlowNewcomers(t *testing.T) {
 		t.Errorf("%d turned away", n)
 	}
 }
+
+// TestHTTP2Off: what the configuration says counts from the next handshake on.
+func TestHTTP2Off(t *testing.T) {
+	t.Parallel()
+	certs, cfg := testCertificates(t)
+	l := startListener(t, Config{TLS: certs}, handlerFunc(echo))
+	for _, off := range []bool{false, true, false} {
+		next := *cfg
+		next.Settings.HTTP2Off = off
+		certs.Update(&next)
+		c := tlsDial(t, l, &tls.Config{NextProtos: []string{"h2", "http/1.1"}})
+		want := "h2"
+		if off {
+			want = "http/1.1"
+		}
+		if got := c.ConnectionState().NegotiatedProtocol; got != want {
+			t.Errorf("off %v: %q", off, got)
+		}
+	}
+}

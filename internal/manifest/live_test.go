@@ -269,3 +269,28 @@ func TestHalfWritten(t *testing.T) {
 	must(t, os.Chtimes(path, time.Time{}, time.Now().Add(-time.Minute)))
 	load(mirror{"a": "deleted"})
 }
+
+// TestWhatNeedsAScan: files of editors beside a manifest cost no look at all
+// other files; whatever may hold objects does.
+func TestWhatNeedsAScan(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	manifests, elsewhere := filepath.Join(dir, "manifests"), filepath.Join(dir, "elsewhere")
+	write(t, filepath.Join(manifests, "a.yaml"), configMap("a", "1"))
+	write(t, filepath.Join(manifests, "sub", "b.yaml"), configMap("b", "1"))
+	write(t, filepath.Join(elsewhere, "text"), configMap("c", "1"))
+	write(t, filepath.Join(manifests, "a.yaml.swp"), "")
+	must(t, os.Symlink(filepath.Join(elsewhere, "text"), filepath.Join(manifests, "c.yaml")))
+	l := New([]string{manifests}, nil)
+	_, err := l.Load()
+	must(t, err)
+	must(t, os.Rename(filepath.Join(manifests, "sub"), filepath.Join(manifests, "sub.old")))
+	for path, enough := range map[string]bool{
+		"manifests/a.yaml": true, "manifests/a.yaml.swp": true, "manifests/gone~": true,
+		"manifests/new.yaml": false, "manifests/sub": false, "manifests/sub.old": false, "manifests/c.yaml": false, "elsewhere/text": false,
+	} {
+		if _, _, ok := l.loadFiles(map[string]bool{filepath.Join(dir, path): true}); ok != enough {
+			t.Errorf("%s: events are enough: %v, want %v", path, ok, enough)
+		}
+	}
+}

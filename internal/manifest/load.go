@@ -55,7 +55,7 @@ func (l *Loader) load() (c Change, news bool, err error) {
 	}
 	l.loaded = true
 	news = !slices.Equal(s.problems, l.scanProblems)
-	l.scanProblems, l.folders = s.problems, s.folders
+	l.scanProblems, l.folders, l.targets = s.problems, s.folders, s.targets
 	for path, f := range l.files {
 		if _, there := s.files[path]; !there && path != stdinName {
 			l.replace(f, &file{path: path}, touched)

@@ -83,6 +83,8 @@ type Loader struct {
 	scanProblems []ir.Problem
 	// folders are all folders whose changes matter: what Watch watches.
 	folders map[string]bool
+	// targets are those of them that links lead into.
+	targets map[string]bool
 	// unsettled are files that were left as they were because somebody is
 	// writing them.
 	unsettled []string

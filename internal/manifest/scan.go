@@ -20,6 +20,7 @@ type scan struct {
 	known    map[string]*file
 	files    map[string]os.FileInfo // nil: cannot be read, see problems
 	folders  map[string]bool
+	targets  map[string]bool // those of folders that links lead into
 	seen     map[string]bool // real paths: against loops of links, and what is named twice
 	problems []ir.Problem
 }
@@ -27,7 +28,7 @@ type scan struct {
 // scanPaths finds all files. The error is that of a path that does not exist
 // at the first Load.
 func (l *Loader) scanPaths() (*scan, error) {
-	s := &scan{first: !l.loaded, known: l.files, files: map[string]os.FileInfo{}, folders: map[string]bool{}, seen: map[string]bool{}}
+	s := &scan{first: !l.loaded, known: l.files, files: map[string]os.FileInfo{}, folders: map[string]bool{}, targets: map[string]bool{}, seen: map[string]bool{}}
 	for _, path := range l.paths {
 		if path == "-" {
 			continue
@@ -101,6 +102,7 @@ func (s *scan) file(path string, info os.FileInfo) {
 func (s *scan) followed(path string) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		s.folders[filepath.Dir(target)] = true
+		s.targets[filepath.Dir(target)] = true
 	}
 }
 

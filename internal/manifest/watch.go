@@ -2,8 +2,11 @@ package manifest
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -180,10 +183,16 @@ func (l *Loader) loadFiles(paths map[string]bool) (c Change, news, ok bool) {
 	for path := range paths {
 		info, err := os.Lstat(path)
 		known := l.files[path] != nil
+		if !known && l.foreign(path, info, err) {
+			continue
+		}
 		if err != nil || !info.Mode().IsRegular() || !known {
 			return Change{}, false, false
 		}
 		infos[path] = info
+	}
+	if len(infos) == 0 {
+		return Change{}, false, true
 	}
 	touched := map[store.Key]bool{}
 	for path, info := range infos {
@@ -191,4 +200,14 @@ func (l *Loader) loadFiles(paths map[string]bool) (c Change, news, ok bool) {
 	}
 	l.problems = nil
 	return l.difference(touched), true, true
+}
+
+// foreign reports whether a path that holds no objects cannot come to hold any
+// either. Editors write such files beside those that they save. What links lead
+// to may have any name.
+func (l *Loader) foreign(path string, info os.FileInfo, err error) bool {
+	if wantedName(path) || l.folders[path] || l.targets[filepath.Dir(path)] || slices.ContainsFunc(l.paths, func(p string) bool { return filepath.Clean(p) == path }) {
+		return false
+	}
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular()
 }

@@ -14,8 +14,8 @@ import (
 	"daemun/internal/ir"
 )
 
-// CodeSourceRanges: a range of load-balancer-source-ranges cannot be read.
-const CodeSourceRanges = "DMN0221"
+// codeSourceRanges: a range of load-balancer-source-ranges cannot be read.
+const codeSourceRanges = "DMN0221"
 
 // labelProxyName gives a Service to another proxy (services §1.2).
 const labelProxyName = "service.kubernetes.io/service-proxy-name"
@@ -109,7 +109,7 @@ func (s *service) sourceRanges() {
 		p, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if err != nil {
 			s.problems = append(s.problems, ir.Problem{
-				Code: CodeSourceRanges, Severity: ir.SeverityError, Object: s.ir.Ref(), Field: field,
+				Code: codeSourceRanges, Severity: ir.SeverityError, Object: s.ir.Ref(), Field: field,
 				Message: fmt.Sprintf("%q is no network such as 10.0.0.0/8; clients of it are not let in", strings.TrimSpace(text)),
 			})
 			p = nobody

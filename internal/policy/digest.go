@@ -80,8 +80,14 @@ func (p *digestParams) part(name []byte) *[]byte {
 		name string
 		to   *[]byte
 	}{
-		{"username", &p.username}, {"realm", &p.realm}, {"nonce", &p.nonce}, {"uri", &p.uri},
-		{"response", &p.response}, {"qop", &p.qop}, {"nc", &p.nc}, {"cnonce", &p.cnonce},
+		{"username", &p.username},
+		{"realm", &p.realm},
+		{"nonce", &p.nonce},
+		{"uri", &p.uri},
+		{"response", &p.response},
+		{"qop", &p.qop},
+		{"nc", &p.nc},
+		{"cnonce", &p.cnonce},
 	} {
 		if equalFold(name, known.name) {
 			return known.to

@@ -198,3 +198,27 @@ func BenchmarkLimits(b *testing.B) {
 		r.Leave()
 	}
 }
+
+// BenchmarkPolicies is what each policy adds to a request, without the fields
+// that it writes.
+func BenchmarkPolicies(b *testing.B) {
+	s := NewState(Config{Verifier: func([]ir.User) Verifier { return &fakeVerifier{password: "secret"} }})
+	cors := newCORS(&ir.CORS{Origins: []string{"https://a.test", "https://*.b.test"}, Methods: "GET", Headers: "X"})
+	access := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32")})
+	auth := newAuth(&ir.BasicAuth{}, s)
+	canary := NewCanary(&ir.Canary{Header: "X", Weight: 20, Total: 100})
+	origin, field := []byte("https://x.b.test"), basicField("ann", "secret")
+	for name, f := range map[string]func(){
+		"cors":       func() { cors.Allows(origin) },
+		"allow-list": func() { access.Judge(ann) },
+		"basic-auth": func() { auth.Check(&Attempt{Authorization: field}) },
+		"canary":     func() { canary.Chooses(nil, false, nil, 7) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+}

@@ -26,7 +26,7 @@ func TestErrorBackend(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
 		change          func(*ir.Host, *ir.Route)
-		backend, error_ string
+		backend, errors string
 		request         string
 		status          int
 		body            string
@@ -47,10 +47,10 @@ func TestErrorBackend(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			heads := make(chan string, 4)
-			errors := newScript(t, func(_ int, c *client) {
+			sorry := newScript(t, func(_ int, c *client) {
 				for head := c.head(); head != ""; head = c.head() {
 					heads <- head
-					if _, err := io.WriteString(c, tt.error_); err != nil {
+					if _, err := io.WriteString(c, tt.errors); err != nil {
 						return
 					}
 				}
@@ -67,7 +67,7 @@ func TestErrorBackend(t *testing.T) {
 					tt.change(h, r)
 				}
 			})
-			r.upstreams.Update(ir.EndpointSet{Backend: sorryID, Endpoints: []ir.Endpoint{{Addr: errors.addr()}}})
+			r.upstreams.Update(ir.EndpointSet{Backend: sorryID, Endpoints: []ir.Endpoint{{Addr: sorry.addr()}}})
 			c := r.dial()
 			c.send(tt.request)
 			method, _, _ := strings.Cut(tt.request, " ")

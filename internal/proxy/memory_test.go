@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"golang.org/x/net/http2"
+
 	"daemun/internal/ir"
 	"daemun/internal/listen"
 )
@@ -51,6 +53,39 @@ func measureIdle(t *testing.T, config *tls.Config, request string) {
 		trips.Go(func() { readAnswer(t, nc) })
 	}
 	trips.Wait()
+	eventually(t, "all are idle", func() bool { return r.server.Stats().Idle == conns })
+	each := (int64(inUse()) - int64(before)) / conns
+	t.Logf("%.1f KiB per idle connection and its client", float64(each)/1024)
+	if each > idleBudget && !raceDetector {
+		t.Errorf("%d octets per idle connection, want at most %d", each, idleBudget)
+	}
+	for _, nc := range all {
+		nc.Close()
+	}
+	eventually(t, "all end", func() bool { return r.server.Stats().Idle == 0 })
+}
+
+// TestH6_15_IdleHTTP2ConnectionsAreSmall is the same for HTTP/2: each has served
+// a few streams with a body.
+func TestH6_15_IdleHTTP2ConnectionsAreSmall(t *testing.T) {
+	const conns = 300
+	r := newCleartextRig(t, oneRoute(nil))
+	r.endpoints(newScript(t, echo).addr())
+	before := inUse()
+	var all []net.Conn
+	for range conns {
+		c := r.dialHTTP2()
+		for id := uint32(1); id < 8; id += 2 {
+			c.request(id, false, ":method", "POST", ":scheme", "http", ":authority", "a.test", ":path", "/")
+			_ = c.WriteData(id, true, make([]byte, 1000))
+			c.wantStatus("200")
+			for ended := false; !ended; {
+				d, ok := c.frame().(*http2.DataFrame)
+				ended = ok && d.StreamEnded()
+			}
+		}
+		all = append(all, c.Conn)
+	}
 	eventually(t, "all are idle", func() bool { return r.server.Stats().Idle == conns })
 	each := (int64(inUse()) - int64(before)) / conns
 	t.Logf("%.1f KiB per idle connection and its client", float64(each)/1024)

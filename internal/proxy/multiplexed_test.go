@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/http2"
+	"golang.org/x/net/http2/hpack"
+
+	"daemun/internal/http1"
+	ownhttp2 "daemun/internal/http2"
 	"daemun/internal/ir"
 )
 
@@ -291,4 +298,84 @@ func TestHTTP2UpstreamBidirectional(t *testing.T) {
 	if rest, err := io.ReadAll(resp.Body); err != nil || len(rest) > 0 {
 		t.Errorf("rest %q, %v", rest, err)
 	}
+}
+
+// BenchmarkGRPCCall is a unary call, HTTP/2 on both sides, without TLS.
+func BenchmarkGRPCCall(b *testing.B) {
+	r := newCleartextRig(b, http2Route(ir.ProtocolGRPC))
+	r.server.http2.Total = 1 << 30
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			limits := ownhttp2.DefaultLimits()
+			limits.Total = 1 << 30
+			source := &http1.Reader{}
+			source.Reset(nc)
+			c := ownhttp2.NewServer(nc, source, ownhttp2.Config{Limits: limits, Handler: callee{}, Idle: time.Hour, HeadTime: time.Hour, WriteIdle: time.Hour})
+			go c.Serve()
+		}
+	}()
+	r.endpoints(l.Addr().(*net.TCPAddr).AddrPort())
+	c := r.dialHTTP2()
+	_ = c.SetDeadline(time.Time{})
+	const streams = 8
+	var block []byte
+	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "http"}, {":authority", "a.test"}, {":path", "/"}, {"content-type", "application/grpc"}} {
+		c.section.Reset()
+		_ = c.enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1], Sensitive: true})
+		block = append(block, c.section.Bytes()...)
+	}
+	in := bufio.NewReaderSize(c.Conn, 64<<10)
+	var requests bytes.Buffer
+	out := http2.NewFramer(&requests, nil)
+	head, message := make([]byte, 9), make([]byte, 69)
+	b.ReportAllocs()
+	id, done := uint32(1), 0
+	for b.Loop() {
+		if done++; done%streams != 0 {
+			continue
+		}
+		requests.Reset()
+		for range streams {
+			_ = out.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndHeaders: true})
+			_ = out.WriteData(id, true, message)
+			id += 2
+		}
+		_ = out.WriteWindowUpdate(0, uint32(len(message)*streams))
+		if _, err := c.Conn.Write(requests.Bytes()); err != nil {
+			b.Fatal(err)
+		}
+		for ended := 0; ended < streams; {
+			if _, err := io.ReadFull(in, head); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := in.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
+				b.Fatal(err)
+			}
+			if head[3] == byte(http2.FrameHeaders) && head[4]&1 != 0 {
+				ended++
+			}
+		}
+	}
+}
+
+// callee answers calls with the message they brought.
+type callee struct{}
+
+func (callee) Busy(bool) {}
+
+func (callee) ServeStream(s *ownhttp2.Stream) {
+	body, err := io.ReadAll(s)
+	if err != nil {
+		return
+	}
+	_ = s.WriteAll([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n\r\n"), body, []byte("grpc-status: 0\r\n\r\n"))
 }

@@ -155,17 +155,23 @@ func TestResponseFields(t *testing.T) {
 		{"cookies", func(_ *ir.Host, r *ir.Route) {
 			r.CookieDomain, r.CookiePath = &ir.Replacement{From: "old.test", To: "new.test"}, &ir.Replacement{From: "/one/", To: "/"}
 		}, map[string]string{"Set-Cookie": "a=b; Path=/x; Domain=.new.test|c=d"}},
-		{"location", func(_ *ir.Host, r *ir.Route) {
-			r.LocationPrefix = &ir.Replacement{From: "http://old.test/", To: "https://new.test/n/"}
+		{
+			"location", func(_ *ir.Host, r *ir.Route) {
+				r.LocationPrefix = &ir.Replacement{From: "http://old.test/", To: "https://new.test/n/"}
+			},
+			map[string]string{"Location": "https://new.test/n/x?y", "Refresh": "3; url=https://new.test/n/z"},
 		},
-			map[string]string{"Location": "https://new.test/n/x?y", "Refresh": "3; url=https://new.test/n/z"}},
-		{"location to a path becomes absolute", func(_ *ir.Host, r *ir.Route) { r.LocationPrefix = &ir.Replacement{From: "http://old.test/", To: "/n/"} },
-			map[string]string{"Location": "http://a.test/n/x?y", "Refresh": "3; url=/n/z"}},
+		{
+			"location to a path becomes absolute", func(_ *ir.Host, r *ir.Route) { r.LocationPrefix = &ir.Replacement{From: "http://old.test/", To: "/n/"} },
+			map[string]string{"Location": "http://a.test/n/x?y", "Refresh": "3; url=/n/z"},
+		},
 		{"location to a path stays with relative-redirects", func(_ *ir.Host, r *ir.Route) {
 			r.LocationPrefix, r.RelativeRedirects = &ir.Replacement{From: "http://old.test/", To: "/n/"}, true
 		}, map[string]string{"Location": "/n/x?y"}},
-		{"other location", func(_ *ir.Host, r *ir.Route) { r.LocationPrefix = &ir.Replacement{From: "https://old.test/", To: "/"} },
-			map[string]string{"Location": "http://old.test/x?y", "Refresh": "3; url=http://old.test/z"}},
+		{
+			"other location", func(_ *ir.Host, r *ir.Route) { r.LocationPrefix = &ir.Replacement{From: "https://old.test/", To: "/"} },
+			map[string]string{"Location": "http://old.test/x?y", "Refresh": "3; url=http://old.test/z"},
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

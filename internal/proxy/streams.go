@@ -23,6 +23,10 @@ import (
 // head.
 const http2Source = 16<<10 + 64
 
+// leastIdle is how long an HTTP/2 connection waits for a request even where
+// connections are not to be kept: the first one has to arrive.
+const leastIdle = time.Second
+
 // speaksHTTP2 reports that the TLS handshake agreed on HTTP/2.
 func (c *conn) speaksHTTP2() bool { return c.secure && c.info.TLS.NegotiatedProtocol == "h2" }
 
@@ -32,7 +36,11 @@ var preface = []byte(http2.Preface)[:len("PRI * HTTP/2.0\r\n")]
 // beginsHTTP2 reports that a head that was not understood is the preface of
 // HTTP/2, with prior knowledge (RFC 9113 §3.3).
 func (c *conn) beginsHTTP2() bool {
-	return c.server.cleartextHTTP2 && !c.secure && c.stream == nil && c.requests.Load() == 0 && bytes.HasPrefix(c.rd.Buffered(), preface)
+	if !c.server.cleartextHTTP2 || c.secure || c.stream != nil || c.requests.Load() > 0 || !bytes.HasPrefix(c.rd.Buffered(), preface) {
+		return false
+	}
+	t := c.server.table.Load()
+	return t == nil || !t.Settings.HTTP2Off
 }
 
 // serveHTTP2 is the connection's life when it speaks HTTP/2.
@@ -42,7 +50,10 @@ func (c *conn) serveHTTP2() {
 		Idle: 75 * time.Second, HeadTime: 60 * time.Second, WriteIdle: c.server.writeIdle,
 	}
 	if t := c.server.table.Load(); t != nil {
-		config.Idle, config.HeadTime = t.Settings.KeepAlive.D(), t.Settings.HeaderTimeout.D()
+		config.Idle, config.HeadTime = max(t.Settings.KeepAlive.D(), leastIdle), t.Settings.HeaderTimeout.D()
+		if t.Settings.HTTP2Streams > 0 {
+			config.Limits.Streams = t.Settings.HTTP2Streams
+		}
 	}
 	c.rd.First = http2Source
 	c.idleSince.Store(time.Now().UnixNano())
@@ -161,7 +172,6 @@ func (x *exchange) sendHead(head, body []byte, end bool) error {
 
 // relayStream is relayBody for a stream.
 func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
-	st := x.c.stream
 	head := x.out
 	x.out = x.out[:0]
 	if f == frameNone {
@@ -174,11 +184,18 @@ func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpst
 		x.respBody.Advance(left)
 		return x.sendHead(head, body, true), nil
 	}
+	return x.pump(up, head, paced)
+}
+
+// pump copies a response body to the client's stream. The head, and trailers,
+// leave with what of the body is there.
+func (x *exchange) pump(up *upstream.Conn, head []byte, paced bool) (toClient, fromUpstream error) {
+	st := x.c.stream
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
 	begin, sent := time.Now(), int64(0)
 	for {
-		if head != nil && (paced || len(up.Reader.Buffered()) == 0) { // the next read may wait
+		if head != nil && (paced || !readable(up)) { // the next read may wait
 			if err := x.sendHead(head, nil, false); err != nil {
 				return err, nil
 			}
@@ -192,35 +209,67 @@ func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpst
 			}
 			data = data[:min(most, pieceSize)]
 		}
-		n, err := x.readResponse(up, data)
+		n, err := x.readReady(up, data)
 		sent += int64(n)
 		if err != nil && err != io.EOF {
 			return nil, err
 		}
-		done := x.respBody.Done()
 		var trailers []http1.Field
+		done := x.respBody.Done()
 		if done {
 			trailers = x.responseTrailers(up)
 		}
-		end := done && len(trailers) == 0
-		switch {
-		case head != nil:
-			toClient, head = x.sendHead(head, p.b[:n], end), nil
-		case end:
-			x.written += int64(n)
-			toClient = st.WriteEnd(p.b[:n])
-		default:
-			x.written += int64(n)
-			_, toClient = st.Write(p.b[:n])
-		}
-		if toClient != nil || end {
+		toClient = x.sendPart(st, part{head: head, data: data[:n], trailers: trailers, end: done})
+		if head = nil; toClient != nil || done {
 			return toClient, nil
 		}
-		if done {
-			x.out = http1.AppendTrailers(x.out[:0], trailers)
-			return st.WriteTrailers(x.out), nil
+	}
+}
+
+// readable reports that a read of the response would not wait.
+func readable(up *upstream.Conn) bool {
+	return len(up.Reader.Buffered()) > 0 || up.Stream() != nil && up.Stream().Ready()
+}
+
+// readReady reads from the response body: what is there, up to its end, but at
+// least one octet.
+func (x *exchange) readReady(up *upstream.Conn, p []byte) (n int, err error) {
+	for {
+		m, err := x.readResponse(up, p[n:])
+		if n += m; err != nil || x.respBody.Done() || n == len(p) || !readable(up) {
+			return n, err
 		}
 	}
+}
+
+// part is what of a response is sent at once.
+type part struct {
+	head, data []byte
+	trailers   []http1.Field
+	end        bool
+}
+
+func (x *exchange) sendPart(st *http2.Stream, p part) error {
+	if len(p.trailers) == 0 {
+		if p.head != nil {
+			return x.sendHead(p.head, p.data, p.end)
+		}
+		x.written += int64(len(p.data))
+		if p.end {
+			return st.WriteEnd(p.data)
+		}
+		_, err := st.Write(p.data)
+		return err
+	}
+	x.location = http1.AppendTrailers(x.location[:0], p.trailers)
+	x.written += int64(len(p.head) + len(p.data))
+	if p.head != nil {
+		return st.WriteAll(p.head, p.data, x.location)
+	}
+	if _, err := st.Write(p.data); err != nil {
+		return err
+	}
+	return st.WriteTrailers(x.location)
 }
 
 // refuseMisdirected answers 421 to a request for a host that the connection's

@@ -130,9 +130,19 @@ func TestHTTP2AnswersAsHTTP1(t *testing.T) {
 	}}
 	defer one.CloseIdleConnections()
 	for _, tc := range []struct{ method, host, path string }{
-		{"GET", "a.test", "/x"}, {"HEAD", "a.test", "/x"}, {"GET", "a.test", "/"}, {"GET", "a.test", "/denied"}, {"GET", "a.test", "/moved"},
-		{"GET", "a.test", "/chunked"}, {"GET", "a.test", "/close"}, {"GET", "a.test", "/304"}, {"GET", "a.test", "/204"}, {"GET", "a.test", "/broken"},
-		{"GET", "a.test", "/a%2f..%2fdenied"}, {"TRACE", "a.test", "/x"}, {"GET", "a.test", "/%00"},
+		{"GET", "a.test", "/x"},
+		{"HEAD", "a.test", "/x"},
+		{"GET", "a.test", "/"},
+		{"GET", "a.test", "/denied"},
+		{"GET", "a.test", "/moved"},
+		{"GET", "a.test", "/chunked"},
+		{"GET", "a.test", "/close"},
+		{"GET", "a.test", "/304"},
+		{"GET", "a.test", "/204"},
+		{"GET", "a.test", "/broken"},
+		{"GET", "a.test", "/a%2f..%2fdenied"},
+		{"TRACE", "a.test", "/x"},
+		{"GET", "a.test", "/%00"},
 	} {
 		a, bodyA := r.ask(one, r.newRequest(tc.method, tc.host, tc.path, ""))
 		b, bodyB := r.ask(two, r.newRequest(tc.method, tc.host, tc.path, ""))
@@ -262,6 +272,15 @@ func TestCleartextHTTP2(t *testing.T) {
 	if resp, _ := c1.answer("GET"); resp.StatusCode != 505 {
 		t.Errorf("status %d where HTTP/2 is off", resp.StatusCode)
 	}
+	r.config.Settings.HTTP2Off = true
+	r.publish()
+	c3 := r.dial()
+	c3.send(http2.ClientPreface)
+	if resp, _ := c3.answer("GET"); resp.StatusCode != 505 {
+		t.Errorf("status %d where a setting turns HTTP/2 off", resp.StatusCode)
+	}
+	r.config.Settings.HTTP2Off = false
+	r.publish()
 	// Not behind another request: the client spoke HTTP/1.
 	c2 := r.dial()
 	c2.get("/")
@@ -481,26 +500,56 @@ func TestHTTP2TrailersGoUpstream(t *testing.T) {
 	}
 }
 
-// BenchmarkHTTP2GET is a whole round trip over loopback, without TLS.
+// BenchmarkHTTP2GET is a whole round trip over loopback, without TLS, with eight
+// streams at a time; one is one request.
 func BenchmarkHTTP2GET(b *testing.B) {
-	r := newRig(b, endless())
+	const streams = 8
+	r := newCleartextRig(b, endless())
 	r.server.http2.Total = 1 << 30
 	r.endpoints(newScript(b, lean).addr())
-	r.server.cleartextHTTP2 = true
 	c := r.dialHTTP2()
 	_ = c.SetDeadline(time.Time{})
+	c.get(1)
+	c.frame()
+	c.frame()
+	var block []byte
+	for _, f := range [][2]string{{":method", "GET"}, {":scheme", "http"}, {":authority", "a.test"}, {":path", "/"}} {
+		c.section.Reset()
+		_ = c.enc.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+		block = append(block, c.section.Bytes()...)
+	}
+	var requests bytes.Buffer
+	out := http2.NewFramer(&requests, nil)
+	in := bufio.NewReaderSize(c.Conn, 64<<10)
+	head := make([]byte, 9)
 	b.ReportAllocs()
 	before := cpu()
-	id := uint32(1)
+	id := uint32(3)
+	done := 0
 	for b.Loop() {
-		c.get(id)
-		for {
-			if d, ok := c.frame().(*http2.DataFrame); ok {
-				_ = c.WriteWindowUpdate(0, d.Length)
-				break
+		if done++; done%streams != 0 {
+			continue
+		}
+		requests.Reset()
+		for range streams {
+			_ = out.WriteHeaders(http2.HeadersFrameParam{StreamID: id, BlockFragment: block, EndStream: true, EndHeaders: true})
+			id += 2
+		}
+		_ = out.WriteWindowUpdate(0, 12*streams)
+		if _, err := c.Conn.Write(requests.Bytes()); err != nil {
+			b.Fatal(err)
+		}
+		for ended := 0; ended < streams; {
+			if _, err := io.ReadFull(in, head); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := in.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
+				b.Fatal(err)
+			}
+			if head[3] == byte(http2.FrameData) && head[4]&1 != 0 {
+				ended++
 			}
 		}
-		id += 2
 	}
 	b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
 }

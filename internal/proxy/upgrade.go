@@ -106,10 +106,12 @@ type tunnel struct {
 	leaving          atomic.Bool  // the client shall be told to go
 	ended            atomic.Bool
 	server           *Server
+	upstreamBy       time.Time // of the goroutine that writes to the upstream
 
 	// Of the goroutine that writes to the client:
-	frames frames
-	told   time.Time // when the client was told to go; zero before
+	frames   frames
+	clientBy time.Time // the deadline of writes to it
+	told     time.Time // when the client was told to go; zero before
 }
 
 const (
@@ -141,8 +143,6 @@ func (t *tunnel) sayGoodbye() bool {
 	t.told = time.Now()
 	return ok
 }
-
-func (t *tunnel) touch() { t.last.Store(int64(time.Since(t.start))) }
 
 // run copies both ways and returns the octets from and to the client. The
 // first direction that ends makes the other one end, too.
@@ -250,13 +250,28 @@ func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
 		}
 		t.frames.pass(b)
 	}
-	t.touch()
-	_ = to.SetWriteDeadline(time.Now().Add(t.server.writeIdle))
-	if t.ended.Load() { // end came before our deadline and was undone by it
-		_ = to.SetWriteDeadline(time.Now().Add(lastWrite))
-	}
+	now := time.Now()
+	t.last.Store(int64(now.Sub(t.start)))
+	t.armWrite(to, now)
 	n, err := to.Write(b)
 	return n, err == nil
+}
+
+// armWrite lets a write wait for as long as a peer may take nothing.
+func (t *tunnel) armWrite(to net.Conn, now time.Time) {
+	by := &t.upstreamBy
+	if to == t.client {
+		by = &t.clientBy
+	}
+	idle := t.server.writeIdle
+	if left := by.Sub(now); left >= idle && left <= idle+slack {
+		return
+	}
+	*by = now.Add(idle + slack)
+	_ = to.SetWriteDeadline(*by)
+	if t.ended.Load() { // end came before our deadline and was undone by it
+		_ = to.SetWriteDeadline(now.Add(lastWrite))
+	}
 }
 
 // over reports that the tunnel has waited long enough. A tunnel beyond its age

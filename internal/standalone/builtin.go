@@ -29,6 +29,9 @@ const (
 
 func isBuiltin(name store.Name) bool { return builtinIndex(name) != none }
 
+// dnsIndex is the place of the DNS server.
+const dnsIndex = 9
+
 // builtinIndex is the place that an address of the service network has by
 // convention (services §2.1).
 func builtinIndex(name store.Name) int {
@@ -36,7 +39,7 @@ func builtinIndex(name store.Name) int {
 	case kubernetesService:
 		return 0
 	case dnsService:
-		return 9
+		return dnsIndex
 	}
 	return none
 }

@@ -101,7 +101,7 @@ func (a *services) spell(d *demand) string {
 	case wantBalancerIP:
 		return a.balancers.at(uint64(d.asked)).String()
 	}
-	return fmt.Sprint(firstNodePort + d.asked)
+	return fmt.Sprint(FirstNodePort + d.asked)
 }
 
 func (a *services) rangeOf(d *demand) string {
@@ -111,7 +111,7 @@ func (a *services) rangeOf(d *demand) string {
 	case wantBalancerIP:
 		return a.balancers.prefix.String()
 	}
-	return fmt.Sprintf("%d to %d", firstNodePort, lastNodePort)
+	return fmt.Sprintf("%d to %d", FirstNodePort, LastNodePort)
 }
 
 // wantsIPv6 names the field with which a Service insists on IPv6. Endpoints of

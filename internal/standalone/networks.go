@@ -49,14 +49,16 @@ type networkChoice struct {
 	// must says that addresses which are not on this machine are an error:
 	// programs listen there.
 	must bool
+	// least is how many addresses are needed.
+	least uint64
 }
 
 func (n *Networks) choices() []networkChoice {
 	return []networkChoice{
-		{name: "Pods", flag: "--pod-network", at: &n.Pods, first: 244, last: 254, must: true},
-		{name: "Services", flag: "--service-network", at: &n.Services, first: 96, last: 127},
-		{name: "nodes", flag: "--node-network", at: &n.Nodes, first: 18, last: 49},
-		{name: "load balancers", flag: "--load-balancer-network", at: &n.LoadBalancers, first: 200, last: 231},
+		{name: "Pods", flag: "--pod-network", at: &n.Pods, first: 244, last: 254, must: true, least: 1},
+		{name: "Services", flag: "--service-network", at: &n.Services, first: 96, last: 127, least: dnsIndex + 1},
+		{name: "nodes", flag: "--node-network", at: &n.Nodes, first: 18, last: 49, least: 1},
+		{name: "load balancers", flag: "--load-balancer-network", at: &n.LoadBalancers, first: 200, last: 231, least: 1},
 	}
 }
 
@@ -84,26 +86,46 @@ func (n Networks) Reserve() (*Reservation, error) {
 
 func (r *Reservation) reserve(c networkChoice) (elsewhere bool, err error) {
 	if c.at.IsValid() {
+		if other := r.overlapping(*c.at, c); other != nil {
+			return false, fmt.Errorf("%s %s and %s %s overlap: choose networks that have no address in common", c.flag, c.at, other.flag, other.at)
+		}
 		return false, r.take(*c.at, c)
 	}
 	for second := c.first; second <= c.last; second++ {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{127, second}), 16)
+		if r.overlapping(p, c) != nil {
+			continue
+		}
 		switch err := r.take(p, c); {
 		case err == nil:
 			*c.at = p
-			return second != c.first, nil
+			return elsewhere, nil
 		case !errors.Is(err, syscall.EADDRINUSE):
 			return false, err
 		}
+		elsewhere = true
 	}
 	return false, fmt.Errorf("all networks for %s from 127.%d.0.0/16 to 127.%d.0.0/16 are in use by other Daemuns: stop one, or choose another network with %s", c.name, c.first, c.last, c.flag)
+}
+
+// overlapping is another network, chosen or reserved, that has addresses of p.
+func (r *Reservation) overlapping(p netip.Prefix, c networkChoice) *networkChoice {
+	for _, other := range r.choices() {
+		if other.flag != c.flag && other.at.IsValid() && other.at.Overlaps(p) {
+			return &other
+		}
+	}
+	return nil
 }
 
 // take reserves one network.
 func (r *Reservation) take(p netip.Prefix, c networkChoice) error {
 	p = p.Masked()
-	if newAddressRange(p).size == 0 {
+	switch size := newAddressRange(p).size; {
+	case size == 0:
 		return fmt.Errorf("%s %s has no room for addresses: want an IPv4 network such as 127.%d.0.0/16", c.flag, p, c.first)
+	case size < c.least:
+		return fmt.Errorf("%s %s has room for %d addresses: want at least %d, as in 127.%d.0.0/16", c.flag, p, size, c.least, c.first)
 	}
 	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.Addr(), reservationPort)))
 	switch {

@@ -61,3 +61,33 @@ func TestReserveRefuses(t *testing.T) {
 		}
 	}
 }
+
+// TestNetworksAreApart: two that were chosen must have nothing in common; one
+// that was not chosen keeps out of the way, and blames nobody.
+func TestNetworksAreApart(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		networks Networks
+		want     string
+	}{
+		{Networks{Services: netip.MustParsePrefix("127.240.0.0/16"), Nodes: netip.MustParsePrefix("127.240.9.0/24")},
+			"--service-network 127.240.0.0/16 and --node-network 127.240.9.0/24 overlap"},
+		{Networks{Services: netip.MustParsePrefix("127.240.1.0/29")}, "--service-network 127.240.1.0/29 has room for 6 addresses: want at least 10"},
+	} {
+		r, err := tt.networks.Reserve()
+		if err == nil {
+			r.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v, want %q", err, tt.want)
+		}
+	}
+	r, err := Networks{Pods: netip.MustParsePrefix("127.192.0.0/11")}.Reserve() // to 127.223
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if r.LoadBalancers.Overlaps(r.Pods) || strings.Contains(r.Moved, "load balancers use 127.224.0.0/16") {
+		t.Errorf("%v, %q", r.LoadBalancers, r.Moved)
+	}
+}

@@ -14,9 +14,9 @@ import (
 
 // The node ports, 30000 to 32767 (services §2.2).
 const (
-	firstNodePort = 30000
-	lastNodePort  = 32767
-	nodePorts     = lastNodePort - firstNodePort + 1
+	FirstNodePort = 30000
+	LastNodePort  = 32767
+	nodePorts     = LastNodePort - FirstNodePort + 1
 )
 
 // ownClass is the loadBalancerClass that names Daemun.
@@ -150,10 +150,10 @@ func protocolOf(p *corev1.ServicePort) corev1.Protocol { return cmp.Or(p.Protoco
 func (o *orders) askPort(d *demand, port int32) {
 	switch {
 	case port == 0:
-	case port < firstNodePort || port > lastNodePort:
-		d.refusal = fmt.Sprintf("%d is no node port; leave the field out or choose a number from %d to %d", port, firstNodePort, lastNodePort)
+	case port < FirstNodePort || port > LastNodePort:
+		d.refusal = fmt.Sprintf("%d is no node port; leave the field out or choose a number from %d to %d", port, FirstNodePort, LastNodePort)
 	default:
-		d.asked = int(port - firstNodePort)
+		d.asked = int(port - FirstNodePort)
 	}
 }
 

@@ -313,4 +313,4 @@ func (n *podNames) optionalMounts(own []corev1.VolumeMount) []process.Mount {
 
 // DNSAddress is where Pods ask for names: by convention the tenth address of
 // the Services' network.
-func DNSAddress(services netip.Prefix) netip.Addr { return newAddressRange(services).at(9) }
+func DNSAddress(services netip.Prefix) netip.Addr { return newAddressRange(services).at(dnsIndex) }

@@ -151,9 +151,9 @@ func (a *services) grant(out *corev1.Service, d *demand) {
 		out.Spec.ClusterIP = a.network.at(uint64(d.got)).String()
 		out.Spec.ClusterIPs = []string{out.Spec.ClusterIP}
 	case wantNodePort:
-		out.Spec.Ports[d.index].NodePort = firstNodePort + int32(d.got)
+		out.Spec.Ports[d.index].NodePort = FirstNodePort + int32(d.got)
 	case wantHealthCheckPort:
-		out.Spec.HealthCheckNodePort = firstNodePort + int32(d.got)
+		out.Spec.HealthCheckNodePort = FirstNodePort + int32(d.got)
 	case wantBalancerIP:
 		vip := corev1.LoadBalancerIPModeVIP
 		out.Status.LoadBalancer.Ingress = []corev1.LoadBalancerIngress{{IP: a.balancers.at(uint64(d.got)).String(), IPMode: &vip}}

@@ -67,8 +67,9 @@ func New() *Store {
 // often: they must not cause translations.
 var routeKinds = []string{"Ingress", "IngressClass", "Service", "Secret", "ConfigMap"}
 
-// networkKinds are what the Service network is made of.
-var networkKinds = []string{"Service", "EndpointSlice", "Pod", "Node", "Namespace"}
+// networkKinds are what the Service network is made of; ConfigMaps publish
+// ports of it.
+var networkKinds = []string{"Service", "EndpointSlice", "Pod", "Node", "Namespace", "ConfigMap"}
 
 // View returns the current state. The view never changes.
 func (s *Store) View() *View { return s.view.Load() }

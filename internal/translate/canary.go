@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"daemun/internal/ir"
 )
@@ -121,7 +122,8 @@ func (t *Translator) withBalance(list []*ir.Backend) []*ir.Backend {
 	list = slices.Clone(list)
 	next := make(map[ir.BackendID]*ir.Backend, len(wanted))
 	for i, b := range list {
-		s := wanted[b.ID]
+		base, _, _ := strings.Cut(string(b.ID), " ") // whatever TLS is spoken to it
+		s := wanted[ir.BackendID(base)]
 		if s == nil {
 			continue
 		}
@@ -130,7 +132,7 @@ func (t *Translator) withBalance(list []*ir.Backend) []*ir.Backend {
 			continue
 		}
 		made := t.balanced[b.ID]
-		if made == nil || !sameBalance(made.Balance, balance) {
+		if made == nil || made.TLS != b.TLS || !sameBalance(made.Balance, balance) {
 			made = new(*b)
 			made.Balance = balance
 		}

@@ -350,8 +350,8 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		Path: l.text, PathType: l.written, Match: match, Pattern: pattern, Implicit: l.implicit,
 		Service: l.to.service, ServicePort: l.to.port, Backend: l.to.backend.ID, DefaultBackend: l.standard,
 	}
-	h.use(l.to.backend)
 	if l.in == nil {
+		h.use(l.to.backend)
 		r.Policies = h.global.Defaults.Policies
 		r.SSLRedirect, r.ForceSSLRedirect = false, false
 		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
@@ -363,10 +363,18 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.Protocol = ir.ProtocolH2C
 	}
 	r.Denied = l.in.denied
+	to := l.to.backend
+	if !l.standard {
+		to = l.in.overTLS(to, r.Protocol)
+	}
+	r.Backend = to.ID
+	h.use(to)
 	r.SetsAffinity = l.in.values.Balance.Affinity != nil
 	if l.canary != nil && r.Backend != "" {
-		r.Canary = l.canary
-		h.use(l.canaryTo)
+		canary, to := *l.canary, l.in.overTLS(l.canaryTo, r.Protocol)
+		canary.Backend = to.ID
+		r.Canary = &canary
+		h.use(to)
 	}
 	r.AccessLog = r.AccessLog && !h.global.NoAccessLog
 	if r.Backend != "" {

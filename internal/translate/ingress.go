@@ -38,6 +38,10 @@ type ingress struct {
 	secrets    []secretUse
 	configMaps []configMapUse
 	tls        []tlsEntry
+	// upstreamTLS is how TLS is spoken to backends, nil for the usual way;
+	// upstreamTLSPrint tells it from others.
+	upstreamTLS      *ir.BackendTLS
+	upstreamTLSPrint string
 	// clientAuth is what the Ingress wants of the certificates of clients.
 	clientAuth *ir.ClientAuth
 	// authTo and mirrorTo are where auth-url and mirror-target lead.
@@ -188,6 +192,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		return in
 	}
 	c.compileReferences()
+	c.shareValues()
 	c.compileFallback()
 	c.compileRules()
 	c.compileTLS()

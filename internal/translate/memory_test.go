@@ -78,12 +78,12 @@ func TestRejectedVersionKeepsTheLastGoodOne(t *testing.T) {
 		return false
 	}
 	bad := map[string]string{"permanent-redirect": "$scheme"}
-	if r := put(service("web", 80), withUID(web("web", "a.test", bad, "/new"), "1")); hasPath(r, "/new") || len(r.Config.Hosts) != 1 {
+	if r := put(service("web", 80), withUID(web("web", "a.test", bad, "/new"), "1")); hasPath(r, "/new") || len(r.Config.Hosts) != 1 || len(r.Accepted) != 1 || len(r.Served) != 0 {
 		t.Error("a new rejected Ingress is loaded")
 	}
 	put(withUID(web("web", "a.test", nil, "/good"), "1"))
 	r := put(withUID(web("web", "a.test", bad, "/worse"), "1"))
-	if !hasPath(r, "/good") || hasPath(r, "/worse") {
+	if !hasPath(r, "/good") || hasPath(r, "/worse") || len(r.Served) != 1 {
 		t.Errorf("the last good version is not in service: %s", asJSON(t, r))
 	}
 	if len(r.Problems) != 2 || r.Problems[0].Code != CodeKept {

@@ -30,6 +30,7 @@ func (c *compilation) compileReferences() {
 	c.compileExternalAuth()
 	c.compileMirror()
 	c.compileClientAuth()
+	c.compileBackendTLS()
 	if name := c.values.CustomHeaders; name != "" {
 		if wrong := c.customHeaders(name); wrong != "" {
 			c.deny("custom-headers", wrong)

@@ -45,7 +45,11 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	}
 	changed = !reflect.DeepEqual(t.settings.values, next.values)
 	t.settings = next
+	if changed {
+		t.shared = map[string]*annotation.Values{}
+	}
 	t.options.AllowedResponseHeaders, t.options.CrossNamespace = next.values.AllowedResponseHeaders, next.values.CrossNamespace
+	t.options.GlobalAuth = next.values.GlobalAuth
 	return changed
 }
 

@@ -6,6 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"daemun/internal/annotation"
 	"daemun/internal/store"
 )
 
@@ -45,5 +46,26 @@ func TestSettingsAreLive(t *testing.T) {
 	}
 	if got := body(put(settingsMap(nil))); got != 1<<20 {
 		t.Errorf("%d after the key went, want 1m", got)
+	}
+}
+
+// TestAlikeIngressesShareValues, unless other objects have a part in them.
+func TestAlikeIngressesShareValues(t *testing.T) {
+	t.Parallel()
+	a, b, c := annotated(claim("a", 1, "a.test/"), "proxy-body-size", "8m"), annotated(claim("b", 1, "b.test/"), "proxy-body-size", "8m"), claim("c", 1, "c.test/")
+	users := annotated(claim("d", 1, "d.test/"), "auth-type", "basic")
+	users.Annotations["nginx.ingress.kubernetes.io/auth-secret"] = "users"
+	more := users.DeepCopy()
+	more.Name, more.Namespace = "e", "other"
+	tr := New(DefaultOptions())
+	tr.Translate(viewOf([]store.Object{a, b, c, users, more}))
+	of := func(namespace, name string) *annotation.Values {
+		return tr.ingresses[store.Name{Namespace: namespace, Name: name}].values
+	}
+	if of("default", "a") != of("default", "b") || of("default", "a") == of("default", "c") {
+		t.Error("equal annotations do not share, or others do")
+	}
+	if of("default", "d") == of("other", "e") {
+		t.Error("values that depend on a Secret are shared")
 	}
 }

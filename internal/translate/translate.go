@@ -77,6 +77,9 @@ type Result struct {
 	Problems []ir.Problem
 	// Accepted are the Ingresses of our class, sorted.
 	Accepted []store.Name
+	// Served are those of them that are in service, in this version or the last
+	// good one: the others were rejected. Sorted.
+	Served []store.Name
 	// OtherClass is the number of Ingresses that are not ours.
 	OtherClass int
 }
@@ -100,7 +103,9 @@ type Translator struct {
 	classes  classes
 	settings settings
 
-	ingresses    map[store.Name]*ingress
+	ingresses map[store.Name]*ingress
+	// shared are the values of sets of annotations under the present settings.
+	shared       map[string]*annotation.Values
 	byName       []*ingress // all
 	order        []*ingress // of our class, oldest first
 	certificates map[store.Name]*certificate
@@ -115,6 +120,7 @@ type Translator struct {
 	backends   registry[ir.BackendID, *ir.Backend]
 	references registry[ir.CertificateID, *ir.Certificate]
 	accepted   []store.Name
+	served     []store.Name
 	otherClass int
 }
 
@@ -124,6 +130,7 @@ func New(o Options) *Translator {
 		options:      o,
 		settings:     settings{values: configmap.Default()},
 		ingresses:    map[store.Name]*ingress{},
+		shared:       map[string]*annotation.Values{},
 		certificates: map[store.Name]*certificate{},
 		hosts:        map[string]*host{},
 		backends:     newRegistry[ir.BackendID, *ir.Backend](),
@@ -154,7 +161,7 @@ func (t *Translator) Translate(v *store.View) Result {
 		problems = append(problems, h.problems...)
 	}
 	t.view = v
-	return Result{Config: cfg, Problems: t.mergeProblems(problems), Accepted: t.accepted, OtherClass: t.otherClass}
+	return Result{Config: cfg, Problems: t.mergeProblems(problems), Accepted: t.accepted, Served: t.served, OtherClass: t.otherClass}
 }
 
 // compileAll brings t.ingresses and t.order up to date.
@@ -183,7 +190,7 @@ func (t *Translator) compileAll(v *store.View, resettled bool) {
 		in := t.ingresses[name]
 		if in == nil || in.seen != object || !in.fresh(v, same) {
 			next := t.compile(v, object, in)
-			moved = moved || in == nil || in.ours != next.ours || in.created != next.created
+			moved = moved || in == nil || in.ours != next.ours || in.created != next.created || (in.used == nil) != (next.used == nil)
 			t.ingresses[name], in = next, next
 		}
 		in.generation = t.generation
@@ -245,13 +252,17 @@ func (t *Translator) reorder(moved bool) {
 			order = append(order, in)
 		}
 	}
-	t.byName, t.order, t.accepted = byName, order, make([]store.Name, 0, len(order))
+	t.byName, t.order = byName, order
+	t.accepted, t.served = make([]store.Name, 0, len(order)), make([]store.Name, 0, len(order))
 	slices.SortFunc(t.byName, func(a, b *ingress) int {
 		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
 	})
 	for _, in := range t.byName {
 		if in.ours {
 			t.accepted = append(t.accepted, in.name)
+		}
+		if in.used != nil {
+			t.served = append(t.served, in.name)
 		}
 	}
 	slices.SortFunc(t.order, func(a, b *ingress) int {

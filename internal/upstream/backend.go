@@ -25,7 +25,8 @@ type Backend struct {
 }
 
 func newBackend(r *Registry, id ir.BackendID) *Backend {
-	b := &Backend{registry: r, id: id, logName: strings.ReplaceAll(string(id), "/", "-"), key: keyOf("backend", string(id))}
+	name, _, _ := strings.Cut(string(id), " ") // the rest says how TLS is spoken to it
+	b := &Backend{registry: r, id: id, logName: strings.ReplaceAll(name, "/", "-"), key: keyOf("backend", string(id))}
 	b.set.Store(new([]*Endpoint))
 	return b
 }
@@ -45,20 +46,31 @@ func (b *Backend) endpoints() []*Endpoint { return *b.set.Load() }
 // goroutine may call it at a time.
 func (b *Backend) replace(next []ir.Endpoint) (left []*Endpoint) {
 	old := b.endpoints()
-	made := make([]*Endpoint, 0, len(next))
-	for _, spec := range next {
-		i := slices.IndexFunc(old, func(e *Endpoint) bool { return e.spec == spec })
-		if i >= 0 {
-			made = append(made, old[i])
-			continue
-		}
-		made = append(made, newEndpoint(b, spec))
-	}
-	startAtAverage(old, made)
-	b.set.Store(&made)
+	// By spec, not by looking along the list: it may have ten thousand.
+	known := make(map[ir.Endpoint]*Endpoint, len(old))
 	for _, e := range old {
-		if !slices.Contains(made, e) {
+		known[e.spec] = e
+	}
+	made := make([]*Endpoint, 0, len(next))
+	var fresh []*Endpoint
+	for _, spec := range next {
+		e := known[spec]
+		if e == nil {
+			e = newEndpoint(b, spec)
+			known[spec] = e
+			fresh = append(fresh, e)
+		}
+		made = append(made, e)
+	}
+	startAtAverage(old, fresh)
+	b.set.Store(&made)
+	for _, e := range made {
+		delete(known, e.spec)
+	}
+	for _, e := range old {
+		if known[e.spec] == e {
 			left = append(left, e)
+			delete(known, e.spec)
 		}
 	}
 	return left

@@ -3,7 +3,9 @@ package upstream
 import (
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/hex"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -39,8 +41,44 @@ func (r *Registry) tlsOf(t *ir.BackendTLS) *tls.Config {
 		return nil
 	}
 	made := r.config.TLS.Clone()
+	made.ClientSessionCache = tls.NewLRUClientSessionCache(sessionCache)
 	made.ServerName = t.ServerName
+	made.MinVersion, made.MaxVersion, made.CipherSuites = max(made.MinVersion, t.MinVersion), t.MaxVersion, t.Suites
+	if len(t.Chain) > 0 {
+		if pair, err := tls.X509KeyPair(t.Chain, t.Key); err == nil { // translation has checked
+			made.Certificates = []tls.Certificate{pair}
+		}
+	}
+	if t.Verify {
+		made.VerifyConnection = verifier(t)
+	}
 	return made
+}
+
+// verifier checks the certificate of a backend; crypto/tls itself would insist
+// on the name being sent, too.
+func verifier(t *ir.BackendTLS) func(tls.ConnectionState) error {
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(t.CAs)
+	return func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) == 0 {
+			return errors.New("no certificate")
+		}
+		between := x509.NewCertPool()
+		for _, c := range s.PeerCertificates[1:] {
+			between.AddCert(c)
+		}
+		found, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: between, DNSName: t.VerifyName})
+		if err != nil {
+			return err
+		}
+		for _, path := range found {
+			if len(path)-2 <= t.Depth {
+				return nil
+			}
+		}
+		return errors.New("certificate chain too long")
+	}
 }
 
 // newBalance returns nil for plain round robin. A hash by a text that cannot be
@@ -222,7 +260,7 @@ func (e *Endpoint) Took(d time.Duration, now time.Time) {
 
 // startAtAverage lets new endpoints begin with the average of the old ones: at
 // nothing they would draw all requests at once.
-func startAtAverage(old, made []*Endpoint) {
+func startAtAverage(old, fresh []*Endpoint) {
 	sum, n := 0.0, 0
 	var last time.Time
 	for _, e := range old {
@@ -239,10 +277,8 @@ func startAtAverage(old, made []*Endpoint) {
 	if n == 0 {
 		return
 	}
-	for _, e := range made {
-		if e.took.last.IsZero() && !slices.Contains(old, e) {
-			e.took.value, e.took.last = sum/float64(n), last
-		}
+	for _, e := range fresh {
+		e.took.value, e.took.last = sum/float64(n), last
 	}
 }
 

@@ -25,40 +25,45 @@ type shared struct {
 // need be; fresh asks for a connection that no request has used. Errors are
 // those of Dial.
 func (e *Endpoint) Stream(ctx context.Context, t Transport, timeout time.Duration, fresh bool) (*Conn, error) {
+	p := &e.shared[t]
+	if !fresh {
+		p.mu.Lock()
+		c := p.reserve(e)
+		p.mu.Unlock()
+		if c != nil {
+			return c, nil
+		}
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	p := &e.shared[t]
-	for {
+	for !fresh {
 		p.mu.Lock()
-		if !fresh {
-			if c := p.reserve(e); c != nil {
-				p.mu.Unlock()
-				return c, nil
-			}
-		}
-		running := p.dialing
-		if running == nil || fresh {
-			mine := make(chan struct{})
-			if running == nil {
-				p.dialing = mine
-			}
+		c, running := p.reserve(e), p.dialing
+		if c == nil && running == nil {
+			p.dialing = make(chan struct{})
 			p.mu.Unlock()
-			c, err := e.dialShared(ctx, t, p)
-			if running == nil {
-				p.mu.Lock()
-				p.dialing = nil
-				p.mu.Unlock()
-				close(mine)
-			}
-			return c, err
+			defer p.dialled()
+			break
 		}
 		p.mu.Unlock()
+		if c != nil {
+			return c, nil
+		}
 		select {
-		case <-running:
+		case <-running: // by another request: it may have room for this one
 		case <-ctx.Done():
 			return nil, fmt.Errorf("connect to %s: %w", e.address, ctx.Err())
 		}
 	}
+	return e.dialShared(ctx, t, p)
+}
+
+// dialled ends the dial that others wait for.
+func (p *shared) dialled() {
+	p.mu.Lock()
+	close(p.dialing)
+	p.dialing = nil
+	p.mu.Unlock()
 }
 
 // reserve takes a place on a connection there is, nil if none has one. The lock

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -350,5 +351,27 @@ func TestArmRead(t *testing.T) {
 		if c.ArmRead(now.Add(tick*3/4), near); c.readBy != near {
 			t.Error("armed past the limit")
 		}
+	}
+}
+
+// Endpoints that stay are the identical ones, wherever they stand in the list,
+// and each that goes is told once, even of a list that had it twice.
+func TestReplaceKeepsEndpoints(t *testing.T) {
+	t.Parallel()
+	at := func(numbers ...uint16) (list []ir.Endpoint) {
+		for _, n := range numbers {
+			list = append(list, ir.Endpoint{Addr: netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), n)})
+		}
+		return list
+	}
+	_, b := newBackendFor(t, Config{}, at(1, 2, 2, 3)...)
+	before := b.endpoints()
+	left := b.replace(at(3, 4, 1))
+	after := b.endpoints()
+	if len(after) != 3 || after[0] != before[3] || after[2] != before[0] || slices.Contains(before, after[1]) {
+		t.Errorf("before %v, after %v", before, after)
+	}
+	if len(left) != 1 || left[0] != before[1] {
+		t.Errorf("left %v, want %v", left, before[1])
 	}
 }

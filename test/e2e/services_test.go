@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -101,8 +102,10 @@ func askFrom(source, address string) (e daemuntest.Echo, err error) {
 	return e, err
 }
 
-const oneNode = "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n"
-const twoNodes = oneNode + "---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n"
+const (
+	oneNode  = "apiVersion: v1\nkind: Node\nmetadata:\n  name: a\n"
+	twoNodes = oneNode + "---\napiVersion: v1\nkind: Node\nmetadata:\n  name: b\n"
+)
 
 // TestServiceSourceAddresses: who the server sees depends on the kind of
 // address and on the policy (services §5.3).
@@ -368,4 +371,54 @@ func endpointsOf(t *testing.T, d *daemuntest.Instance, service string) []endpoin
 		t.Fatalf("exit code %d, %v:\n%s", code, err, out)
 	}
 	return row.Addresses
+}
+
+// TestServiceIsNoEndpoint: a Service whose endpoint is its own external address
+// resets its clients at once, instead of passing a connection, or a datagram,
+// round and round; explain says why.
+func TestServiceIsNoEndpoint(t *testing.T) {
+	t.Parallel()
+	own := fmt.Sprintf("127.9.%d.%d", os.Getpid()>>8&0xff, os.Getpid()&0xff)
+	d := up(t, map[string]string{"loop.yaml": strings.ReplaceAll(`
+apiVersion: v1
+kind: Service
+metadata: {name: loop}
+spec:
+  externalIPs: [OWN]
+  ports: [{name: stream, port: 17070}, {name: datagram, port: 17070, protocol: UDP}]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: loop-1, labels: {kubernetes.io/service-name: loop}}
+addressType: IPv4
+ports: [{name: stream, port: 17070}, {name: datagram, port: 17070, protocol: UDP}]
+endpoints: [{addresses: [OWN]}]
+`, "OWN", own)})
+	address := oneAddress(t, d, "loop") + ":17070"
+	if _, err := askFrom("", address); !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, io.EOF) {
+		t.Errorf("%v, want reset", err)
+	}
+	c, err := net.Dial("udp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("round")); err != nil {
+		t.Fatal(err)
+	}
+	d.Eventually(10*time.Second, "a connection and a datagram turned away", func() error {
+		resp, err := http.Get("http://" + d.Admin + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err == nil && !strings.Contains(string(text), `reason="dial filter"} 2`+"\n") {
+			err = errors.New("not counted")
+		}
+		return err
+	})
+	if out, code := d.Run("explain", "tcp://loop:stream"); code != 0 || !strings.Contains(out, "reset: no endpoint may be reached through a Service: the address is one of a Service, never an endpoint") {
+		t.Errorf("exit code %d:\n%s", code, out)
+	}
 }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"io"
+	"log"
+	"net"
+	"time"
+
+	"daemun/internal/http1"
+	"daemun/internal/http2"
+)
+
+// calls answers every gRPC call with the message that it brought, over HTTP/2
+// with prior knowledge.
+type calls struct{}
+
+func (calls) Busy(bool) {}
+
+func (calls) ServeStream(s *http2.Stream) {
+	body, err := io.ReadAll(s)
+	if err != nil {
+		return
+	}
+	if err := s.WriteHead([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n\r\n"), body, false); err != nil {
+		return
+	}
+	_ = s.WriteTrailers([]byte("grpc-status: 0\r\n\r\n"))
+}
+
+// serveCalls accepts HTTP/2 connections.
+func serveCalls(addr string) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		log.Fatal(err)
+	}
+	limits := http2.DefaultLimits()
+	limits.Total, limits.Streams, limits.Controls = 1<<30, 1000, 1<<30
+	config := http2.Config{Limits: limits, Handler: calls{}, Idle: time.Hour, HeadTime: time.Hour, WriteIdle: time.Minute}
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			log.Fatal(err)
+		}
+		go func() {
+			defer c.Close()
+			source := &http1.Reader{First: 16 << 10}
+			source.Reset(c)
+			http2.NewServer(c, source, config).Serve()
+		}()
+	}
+}

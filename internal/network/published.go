@@ -1,0 +1,155 @@
+package network
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"daemun/internal/ir"
+	"daemun/internal/store"
+)
+
+// The problem codes of published ports.
+const (
+	// CodePublished: an entry of tcp-services or udp-services cannot be read.
+	CodePublished = "DMN0241"
+	// CodePublishedService: an entry names a Service or port that there is not.
+	CodePublishedService = "DMN0242"
+	// CodePublishedProxy: an entry asks for the PROXY protocol.
+	CodePublishedProxy = "DMN0243"
+)
+
+// PublishedConfig says which ports of this machine lead to Services: the
+// ConfigMaps of ingress-nginx's --tcp-services-configmap and
+// --udp-services-configmap.
+type PublishedConfig struct {
+	// TCP and UDP are "namespace/name", or empty.
+	TCP, UDP string
+	// Addresses are where the ports are.
+	Addresses []netip.Addr
+	// Reserved are TCP ports that Daemun itself listens on.
+	Reserved []uint16
+}
+
+// Published translates such ConfigMaps into a network: one Service per Service
+// they name, on the published ports. What did not change keeps its pointer. It
+// is used by one goroutine.
+type Published struct {
+	PublishedConfig
+	services map[store.Name]*ir.Service
+}
+
+// NewPublished returns a translator with an empty memory.
+func NewPublished(c PublishedConfig) *Published { return &Published{PublishedConfig: c} }
+
+// publication is one run of Translate.
+type publication struct {
+	*Published
+	v        *store.View
+	services map[store.Name]*service
+	problems []ir.Problem
+}
+
+// Translate returns the network of a view and what is wrong with the
+// ConfigMaps, sorted.
+func (t *Published) Translate(v *store.View) (*ir.Network, []ir.Problem) {
+	p := publication{Published: t, v: v, services: map[store.Name]*service{}}
+	p.read(t.TCP, ir.TCP, "--tcp-services-configmap")
+	p.read(t.UDP, ir.UDP, "--udp-services-configmap")
+	n := &ir.Network{Revision: v.Revision}
+	kept := make(map[store.Name]*ir.Service, len(p.services))
+	for _, name := range slices.SortedFunc(maps.Keys(p.services), compareNames) {
+		s := p.services[name]
+		s.endpoints()
+		if before := t.services[name]; before != nil && reflect.DeepEqual(before, s.ir) {
+			s.ir = before
+		}
+		kept[name] = s.ir
+		n.Services = append(n.Services, s.ir)
+	}
+	t.services = kept
+	slices.SortFunc(p.problems, ir.Problem.Compare)
+	return n, p.problems
+}
+
+// read takes the entries of one ConfigMap.
+func (p *publication) read(full string, transport ir.Transport, flag string) {
+	if full == "" {
+		return
+	}
+	namespace, name, _ := strings.Cut(full, "/")
+	object := p.v.ConfigMaps[store.Name{Namespace: namespace, Name: name}]
+	if object == nil {
+		p.problems = append(p.problems, ir.Problem{
+			Code: CodePublished, Severity: ir.SeverityWarning, Field: flag,
+			Message: fmt.Sprintf("there is no ConfigMap %q in namespace %q; no port is published", name, namespace),
+		})
+		return
+	}
+	ref := ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}
+	for _, key := range slices.Sorted(maps.Keys(object.Data)) {
+		if code, wrong := p.entry(key, strings.TrimSpace(object.Data[key]), transport); wrong != "" {
+			p.problems = append(p.problems, ir.Problem{Code: code, Severity: ir.SeverityError, Object: ref, Field: "data[" + key + "]", Message: wrong})
+		}
+	}
+}
+
+// entry publishes one port; wrong says what keeps it from being served.
+func (p *publication) entry(key, value string, transport ir.Transport) (code, wrong string) {
+	port, err := strconv.ParseUint(key, 10, 16)
+	if err != nil || port == 0 {
+		return CodePublished, fmt.Sprintf("%.20q is not a port; write a number from 1 to 65535", key)
+	}
+	if transport == ir.TCP && slices.Contains(p.Reserved, uint16(port)) {
+		return CodePublished, fmt.Sprintf("port %d is one of Daemun's own; choose another", port)
+	}
+	parts := strings.Split(value, ":")
+	namespace, name, ok := strings.Cut(parts[0], "/")
+	if !ok || namespace == "" || name == "" || len(parts) < 2 || len(parts) > 4 || parts[1] == "" {
+		return CodePublished, fmt.Sprintf("%.80q names no Service port; write NAMESPACE/NAME:PORT", value)
+	}
+	for _, option := range parts[2:] {
+		if option == "PROXY" {
+			return CodePublishedProxy, "the PROXY protocol is not supported yet; the port is left out, because clients or the Service would misunderstand each other"
+		}
+		if option != "" {
+			return CodePublished, fmt.Sprintf("%.20q is not known; write NAMESPACE/NAME:PORT", option)
+		}
+	}
+	return p.publish(store.Name{Namespace: namespace, Name: name}, parts[1], ir.ServicePort{Transport: transport, Port: uint16(port)})
+}
+
+func (p *publication) publish(name store.Name, target string, published ir.ServicePort) (code, wrong string) {
+	object := p.v.Services[name]
+	if object == nil {
+		return CodePublishedService, fmt.Sprintf("there is no Service %q in namespace %q; the port is closed until it exists", name.Name, name.Namespace)
+	}
+	if object.Spec.Type == corev1.ServiceTypeExternalName {
+		return CodePublishedService, fmt.Sprintf("Service %q has an external name, which cannot be published; name one with endpoints", name.Name)
+	}
+	i := slices.IndexFunc(object.Spec.Ports, func(sp corev1.ServicePort) bool {
+		transport := ir.Transport(sp.Protocol)
+		if transport == "" {
+			transport = ir.TCP
+		}
+		return transport == published.Transport && (strconv.Itoa(int(sp.Port)) == target || sp.Name == target || sp.TargetPort != (intstr.IntOrString{}) && sp.TargetPort.String() == target)
+	})
+	if i < 0 {
+		return CodePublishedService, fmt.Sprintf("Service %q has no %s port %q; the port is closed", name.Name, published.Transport, target)
+	}
+	published.Name = object.Spec.Ports[i].Name
+	s := p.services[name]
+	if s == nil {
+		s = &service{object: object, slices: p.v.SlicesOf(name), ir: &ir.Service{Namespace: name.Namespace, Name: name.Name, ExternalIPs: p.Addresses}}
+		p.services[name] = s
+	}
+	s.ir.Ports = append(s.ir.Ports, published)
+	return "", ""
+}
