@@ -32,9 +32,7 @@ func TestPart(t *testing.T) {
 			t.Errorf("got %q", left)
 		}
 	}
-	if n := r.server.Stats().Idle; n != 1 {
-		t.Errorf("%d idle, want the silent one", n)
-	}
+	eventually(t, "only the silent one is idle", func() bool { return r.server.Stats().Idle == 1 })
 	if err := r.server.Shutdown(context.Background()); err != nil {
 		t.Error(err)
 	}
