@@ -132,7 +132,7 @@ type load struct {
 	answered  atomic.Int64
 }
 
-func (l *load) run(t *testing.T, ctx context.Context) {
+func (l *load) run(ctx context.Context, t *testing.T) {
 	client := &http.Client{Transport: l.transport}
 	defer client.CloseIdleConnections()
 	for n := 0; ctx.Err() == nil && !t.Failed(); n++ {
@@ -183,7 +183,7 @@ func underLoad(t *testing.T, i *instance) (more func(), end func()) {
 	var running sync.WaitGroup
 	all := loads(i)
 	for _, l := range all {
-		running.Go(func() { l.run(t, ctx) })
+		running.Go(func() { l.run(ctx, t) })
 	}
 	end = func() { cancel(); running.Wait() }
 	t.Cleanup(end)

@@ -167,7 +167,7 @@ func (in *Inheritance) Complete() error {
 	if err := in.conn.SetReadDeadline(time.Now().Add(2 * patience)); err != nil {
 		return err
 	}
-	_, err := receive(in.conn, kindLeaving)
+	err := receive(in.conn, kindLeaving)
 	if ended(err) {
 		return nil
 	}

@@ -193,7 +193,7 @@ func (d *Door) handOver(c *net.UnixConn, pid int) error {
 	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if _, err := receive(c, kindTake); err != nil {
+	if err := receive(c, kindTake); err != nil {
 		return err
 	}
 	if err := d.choose(c); err != nil {
@@ -208,7 +208,7 @@ func (d *Door) handOver(c *net.UnixConn, pid int) error {
 	if err := c.SetReadDeadline(time.Time{}); err != nil {
 		return err
 	}
-	if _, err := receive(c, kindReady); errors.Is(err, io.EOF) {
+	if err := receive(c, kindReady); errors.Is(err, io.EOF) {
 		return errors.New("the other process ended before it was ready")
 	} else if err != nil {
 		return err

@@ -126,13 +126,13 @@ func send(c *net.UnixConn, m message, fds ...int) error {
 
 // receive reads one message without descriptors: those that come all the same
 // the kernel closes.
-func receive(c *net.UnixConn, kind string) (message, error) {
+func receive(c *net.UnixConn, kind string) error {
 	b := make([]byte, maxMessage+1)
 	n, err := c.Read(b)
-	if err != nil {
-		return message{}, err
+	if err == nil {
+		_, err = decode(b[:n], kind)
 	}
-	return decode(b[:n], kind)
+	return err
 }
 
 // receiveFDs reads one message with descriptors, which are the caller's.

@@ -275,7 +275,7 @@ func TestGarbage(t *testing.T) {
 				}
 			}
 			var refused *RefusedError
-			if _, err := receive(c, kindLeaving); !errors.As(err, &refused) || !strings.Contains(refused.Reason, tc.want) {
+			if err := receive(c, kindLeaving); !errors.As(err, &refused) || !strings.Contains(refused.Reason, tc.want) {
 				t.Errorf("%v, want %q", err, tc.want)
 			}
 			h.stays(t)
@@ -374,7 +374,7 @@ func oldOne(t *testing.T, answer func(c *net.UnixConn)) string {
 			return
 		}
 		defer c.Close()
-		if _, err := receive(c, kindTake); err == nil {
+		if err := receive(c, kindTake); err == nil {
 			answer(c)
 		}
 	}()
@@ -425,7 +425,7 @@ func TestOldOneRefusesAtTheEnd(t *testing.T) {
 	t.Parallel()
 	in := ask(t, oldOne(t, func(c *net.UnixConn) {
 		_ = send(c, message{Kind: kindListeners})
-		if _, err := receive(c, kindReady); err == nil {
+		if err := receive(c, kindReady); err == nil {
 			_ = send(c, message{Kind: kindRefused, Reason: "no"})
 		}
 	}))
@@ -459,9 +459,18 @@ func TestBound(t *testing.T) {
 		address string
 		want    bool
 	}{
-		{one, "127.0.0.1:" + port, true}, {one, "127.0.0.1:0", true}, {one, "127.0.0.2:" + port, false}, {one, "127.0.0.1:1", false},
-		{one, ":" + port, false}, {one, "nonsense", false}, {one, "127.0.0.1:http", false},
-		{all, "0.0.0.0:" + portAll, true}, {all, "[::]:" + portAll, true}, {all, ":" + portAll, true}, {all, ":0", true}, {all, "127.0.0.1:" + portAll, false},
+		{one, "127.0.0.1:" + port, true},
+		{one, "127.0.0.1:0", true},
+		{one, "127.0.0.2:" + port, false},
+		{one, "127.0.0.1:1", false},
+		{one, ":" + port, false},
+		{one, "nonsense", false},
+		{one, "127.0.0.1:http", false},
+		{all, "0.0.0.0:" + portAll, true},
+		{all, "[::]:" + portAll, true},
+		{all, ":" + portAll, true},
+		{all, ":0", true},
+		{all, "127.0.0.1:" + portAll, false},
 	} {
 		if got := bound(tc.l, tc.address); got != tc.want {
 			t.Errorf("%s for %s: %t", tc.l.Addr(), tc.address, got)
