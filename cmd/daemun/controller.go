@@ -5,12 +5,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"daemun/internal/daemon"
 	"daemun/internal/kube"
@@ -124,11 +127,10 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 	c.Access.UserAgent = "daemun/" + version
 	c.Self = daemon.PodFromEnv()
 	c.Election.Enabled, c.SyncEvents = !f.noElection, !f.noSyncEvents
-	if err := f.checkStatus(c); err != nil {
-		return err
-	}
-	if c.Scope.Namespace != "" && c.Scope.Selector != "" {
-		return errors.New("--watch-namespace and --watch-namespace-selector exclude each other")
+	for _, check := range []func(*daemon.ControllerConfig) error{f.checkStatus, checkAddresses, checkScope} {
+		if err := check(c); err != nil {
+			return err
+		}
 	}
 	if !strings.HasPrefix(c.HealthPath, "/") || strings.ContainsAny(c.HealthPath, "{} ") {
 		return fmt.Errorf("--health-check-path %q: want a path such as /healthz", c.HealthPath)
@@ -172,6 +174,40 @@ func (f *controllerFlags) checkStatus(c *daemon.ControllerConfig) error {
 		return fmt.Errorf("--election-ttl %v: want at least 1s", c.Election.TTL)
 	case c.Election.ID == "":
 		return errors.New("--election-id: want the name of a Lease")
+	}
+	return nil
+}
+
+// checkAddresses: the API server would refuse anything else in every status.
+func checkAddresses(c *daemon.ControllerConfig) error {
+	var list []string
+	for _, a := range c.Status.Addresses {
+		if a = strings.TrimSpace(a); a == "" {
+			continue
+		}
+		if _, err := netip.ParseAddr(a); err != nil && len(validation.IsDNS1123Subdomain(a)) > 0 {
+			return fmt.Errorf("--publish-status-address %q: want IP addresses such as 192.0.2.1 or host names such as lb.example.com, with commas between them", a)
+		}
+		list = append(list, a)
+	}
+	c.Status.Addresses = list
+	return nil
+}
+
+// checkScope checks what says which objects are read and whose they are.
+func checkScope(c *daemon.ControllerConfig) error {
+	switch namespace, selector := c.Scope.Namespace, c.Scope.Selector; {
+	case namespace != "" && selector != "":
+		return errors.New("--watch-namespace and --watch-namespace-selector exclude each other")
+	case namespace != "" && len(validation.IsDNS1123Label(namespace)) > 0:
+		return fmt.Errorf("--watch-namespace %q: want the name of one namespace", namespace)
+	case len(c.Translate.Controllers) == 0:
+		return errors.New("--controller-class: want spec.controller of an IngressClass, such as k8s.io/ingress-nginx")
+	case c.Translate.AnnotationsPrefix == "":
+		return errors.New("--annotations-prefix: want a prefix, such as nginx.ingress.kubernetes.io")
+	}
+	if _, err := labels.Parse(c.Scope.Selector); err != nil {
+		return fmt.Errorf("--watch-namespace-selector %q: want labels such as team=shop: %w", c.Scope.Selector, err)
 	}
 	return nil
 }

@@ -80,6 +80,11 @@ func TestControllerRefusesWrongFlags(t *testing.T) {
 		{"--election-ttl 10ms", "want at least 1s"},
 		{"--time-buckets 2,1", "want rising bounds"},
 		{"--shutdown-grace-period -1", "want a number of seconds"},
+		{"--controller-class=", "want spec.controller of an IngressClass"},
+		{"--annotations-prefix=", "want a prefix"},
+		{"--publish-status-address http://x", `--publish-status-address "http://x": want IP addresses`},
+		{"--watch-namespace a/b", `--watch-namespace "a/b": want the name of one namespace`},
+		{"--watch-namespace-selector a==b,,=", "want labels such as team=shop"},
 		{"--http-port 70000", "want a port from 0 to 65535"},
 	} {
 		t.Run(tt.line, func(t *testing.T) {
@@ -99,7 +104,7 @@ func TestControllerFlagsReachTheConfiguration(t *testing.T) {
 	cmd.ResetFlags()
 	var f controllerFlags
 	f.define(cmd, &c)
-	line := "--healthz-port 1 --healthz-host 127.0.0.1 --shutdown-grace-period 3 --post-shutdown-grace-period=2m --profiling --disable-leader-election --status-update-interval 1 --publish-status-address 192.0.2.1,lb.example.com"
+	line := "--healthz-port 1 --healthz-host 127.0.0.1 --shutdown-grace-period 3 --post-shutdown-grace-period=2m --profiling --disable-leader-election --status-update-interval 1 --publish-status-address=192.0.2.1,,lb.example.com"
 	if err := cmd.Flags().Parse(strings.Fields(line)); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ package admin
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"runtime/debug"
@@ -52,10 +53,15 @@ type Config struct {
 	Explain func(explain.Request) (*explain.Answer, error)
 	// ExplainConnection is nil where there is no Service network.
 	ExplainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
+	// Logger hears of what went wrong in here; nil is nobody.
+	Logger *slog.Logger
 }
 
 // Handler returns the handler of the admin address.
 func Handler(c Config) http.Handler {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
 	s := server{c}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.index)
@@ -74,9 +80,9 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/logs/{namespace}/{pod}", s.logs)
 	mux.HandleFunc("GET /api/v1/{kind}", s.list)
 	if !c.Restricted {
-		return recovered(mux)
+		return s.recovered(mux)
 	}
-	return recovered(restricted(mux, open))
+	return s.recovered(restricted(mux, open))
 }
 
 // restricted keeps clients on other machines to the open paths.
@@ -94,14 +100,16 @@ func restricted(next http.Handler, open map[string]http.HandlerFunc) http.Handle
 type server struct{ Config }
 
 // recovered keeps one bad request from ending the process.
-func recovered(next http.Handler) http.Handler {
+func (s server) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			p := recover()
 			if p == nil || p == http.ErrAbortHandler {
 				return
 			}
-			http.Error(w, fmt.Sprintf("internal error: %v\n%s", p, debug.Stack()), http.StatusInternalServerError)
+			// The stack is for the operator, not for whoever reaches the port (H8.5).
+			s.Logger.Error("panic at the admin address", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+			http.Error(w, "internal error; the log of Daemun says more", http.StatusInternalServerError)
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)

@@ -168,11 +168,21 @@ type Values struct {
 	// DefaultBackend is a Service name in the namespace of the Ingress.
 	DefaultBackend string
 
-	Auth Auth
 	// Balance are settings of the backends that the Ingress names.
 	Balance ir.Balance
 	// Canary is set for a canary Ingress, without its destination.
 	Canary *ir.Canary
+	// ErrorStatuses are sorted; OwnErrorsOnly leaves those of backends alone.
+	ErrorStatuses []int
+	OwnErrorsOnly bool
+	*Draft
+}
+
+// Draft is the part of Values that has to be made into policies by who knows
+// other objects, and what parsing needs meanwhile. It is large: whoever keeps
+// Values lets go of it when that is done.
+type Draft struct {
+	Auth Auth
 	// External is without a URL when no service is asked. GlobalAuth says that
 	// the global settings apply then.
 	External   ExternalAuth
@@ -181,9 +191,6 @@ type Values struct {
 	MirrorTarget URLText
 	MirrorHost   string
 	MirrorBody   bool
-	// ErrorStatuses are sorted; OwnErrorsOnly leaves those of backends alone.
-	ErrorStatuses []int
-	OwnErrorsOnly bool
 	// Client is about client certificates.
 	Client ClientAuth
 	// BackendTLS is about TLS towards backends.
@@ -219,20 +226,22 @@ func Defaults() Values {
 			Retry:          ir.Retry{On: ir.RetryError | ir.RetryTimeout, Tries: 3},
 			AccessLog:      true,
 		},
-		External:      DefaultExternalAuth(),
-		BackendTLS:    BackendTLS{BackendTLS: ir.BackendTLS{Depth: 1, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}},
-		Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
-		GlobalAuth:    true,
-		MirrorBody:    true,
-		permanentCode: 301,
-		temporalCode:  302,
-		redirectFrom:  "off",
-		redirectTo:    "off",
-		cors:          defaultCORS(),
-		limits:        ir.Limits{Burst: 5},
-		affinity:      ir.Affinity{Name: "INGRESSCOOKIE"},
-		canary:        ir.Canary{Total: 100},
-		subsetSize:    3,
+		Draft: &Draft{
+			External:      DefaultExternalAuth(),
+			BackendTLS:    BackendTLS{BackendTLS: ir.BackendTLS{Depth: 1, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}},
+			Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
+			GlobalAuth:    true,
+			MirrorBody:    true,
+			permanentCode: 301,
+			temporalCode:  302,
+			redirectFrom:  "off",
+			redirectTo:    "off",
+			cors:          defaultCORS(),
+			limits:        ir.Limits{Burst: 5},
+			affinity:      ir.Affinity{Name: "INGRESSCOOKIE"},
+			canary:        ir.Canary{Total: 100},
+			subsetSize:    3,
+		},
 	}
 }
 
@@ -257,6 +266,7 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
 	p.Values = defaults
+	p.Values.Draft = new(*defaults.Draft)
 	if defaults.Access != nil { // its parts are written one by one
 		p.Values.Access = new(*defaults.Access)
 	}

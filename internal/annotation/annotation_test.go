@@ -22,7 +22,7 @@ var ref = ir.Ref{Kind: "Ingress", Namespace: "shop", Name: "web"}
 
 // sameValues lets cmp look into Values.
 var sameValues = cmp.Options{
-	cmp.AllowUnexported(Values{}),
+	cmp.AllowUnexported(Draft{}),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
 }
 
@@ -532,22 +532,4 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
-}
-
-func TestParseExternalAuth(t *testing.T) {
-	t.Parallel()
-	a := DefaultExternalAuth()
-	for name, value := range map[string]string{"auth-url": "http://a.test/x", "auth-signin": "https://b.test/", "auth-response-headers": "X-User"} {
-		if err := ParseExternalAuth(name, value, &a); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	if a.URL.Host != "a.test" || a.SignIn != "https://b.test/" || len(a.ResponseHeaders) != 1 || a.SignInParam != "rd" {
-		t.Errorf("got %+v", a)
-	}
-	for name, value := range map[string]string{"auth-url": "x", "app-root": "/", "nothing": ""} {
-		if ParseExternalAuth(name, value, &a) == nil {
-			t.Errorf("%s=%s is accepted", name, value)
-		}
-	}
 }

@@ -122,9 +122,9 @@ func (p *parsing) settleBalance() {
 		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"upstream-hash-by-subset", "only has an effect together with upstream-hash-by")
 	}
 	if v.hasAffinity {
-		v.Balance.Affinity = &v.affinity
+		v.Balance.Affinity = new(v.affinity)
 	}
 	if v.isCanary {
-		v.Canary = &v.canary
+		v.Canary = new(v.canary)
 	}
 }

@@ -19,6 +19,7 @@ func SetDefault(name, value string, v *Values) (supported bool, err error) {
 		return false, nil
 	}
 	changed := *v
+	changed.Draft = new(*v.Draft)
 	if err := r.parse(value, &changed); err != nil {
 		return true, err
 	}

@@ -237,19 +237,3 @@ func parseMirror(s string, v *Values) error {
 	v.MirrorTarget = u
 	return nil
 }
-
-// ParseExternalAuth reads the value of one of the annotations about asking a
-// service, given without prefix ("auth-url", "auth-signin" …). The keys
-// global-auth-… of the ConfigMap mean the same.
-func ParseExternalAuth(name, value string, a *ExternalAuth) error {
-	i, ok := byName[name]
-	if !ok || rows[i].parse == nil || rows[i].Needs != "auth-url" && name != "auth-url" {
-		return fmt.Errorf("%s is no annotation about asking a service", name)
-	}
-	v := Values{External: *a}
-	if err := rows[i].parse(value, &v); err != nil {
-		return err
-	}
-	*a = v.External
-	return nil
-}

@@ -40,7 +40,7 @@ func (p *parsing) settleLimits() {
 	switch l := &v.limits; {
 	case l.PerSecond > 0, l.PerMinute > 0, l.Connections > 0:
 		l.ID = p.object.Namespace + "/" + p.object.Name
-		v.Limits = l
+		v.Limits = new(*l)
 	case len(l.Exempt) > 0:
 		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"limit-allowlist", "only has an effect together with limit-rps, limit-rpm or limit-connections")
 	}

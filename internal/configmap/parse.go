@@ -108,7 +108,8 @@ func parseRedirectCode(s string, v *Values) error {
 // globalAuth reads a key like an annotation of external authentication.
 func globalAuth(name string) func(string, *Values) error {
 	return func(s string, v *Values) error {
-		scratch := annotation.Values{External: v.GlobalAuth}
+		scratch := annotation.Defaults()
+		scratch.External = v.GlobalAuth
 		if _, err := annotation.SetDefault(name, s, &scratch); err != nil {
 			return err
 		}

@@ -103,7 +103,6 @@ type controller struct {
 	events   *kube.Events
 	synced   syncedIngresses
 	profiler net.Listener
-	webhook  *webhook
 	// first is closed when the first table is live.
 	first chan struct{}
 }
@@ -144,7 +143,7 @@ func (d *controller) openOwnSockets() (err error) {
 	if err := d.openProfiler(); err != nil {
 		return err
 	}
-	if d.webhook, err = d.openWebhook(d.Webhook, d.source.InScope); err != nil {
+	if err := d.openWebhook(d.Webhook, d.source.InScope); err != nil {
 		return err
 	}
 	if err := d.openAdmin(); err != nil {
@@ -158,9 +157,6 @@ func (d *controller) closeSockets() {
 	d.gateway.closeSockets()
 	if d.profiler != nil {
 		d.profiler.Close()
-	}
-	if d.webhook != nil {
-		d.webhook.listener.Close()
 	}
 	d.published.close()
 }
@@ -211,9 +207,6 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	members.start("objects", d.source.Run)
 	if d.profiler != nil {
 		members.start("profiler", d.serveProfiles)
-	}
-	if d.webhook != nil {
-		members.start("webhook", func(ctx context.Context) error { return d.serveWebhook(ctx, d.webhook) })
 	}
 	members.start("events", d.events.Run)
 	members.start("election", d.lead)

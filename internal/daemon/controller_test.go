@@ -245,7 +245,9 @@ func TestRejectedIsNotShownAsServed(t *testing.T) {
 	api := kubetest.New(t)
 	i := serve(t, api)
 	api.Put(t, redirecting("bad", "bad.test", "a b"))
-	await(t, "Event of the problem", func() bool { return strings.Contains(fmt.Sprint(api.Texts("events", "reason")), "AnnotationParsingFailed") })
+	await(t, "Event of the problem", func() bool {
+		return strings.Contains(fmt.Sprint(api.Texts("events", "reason")), "AnnotationParsingFailed")
+	})
 	api.Put(t, redirecting("web", "web.test", "http://one.test/"))
 	await(t, "status of another", func() bool { return strings.Contains(statusOf(t, api, "web"), "192.0.2.1") })
 	await(t, "Event of another", func() bool { return strings.Contains(fmt.Sprint(api.Texts("events", "reason")), "Sync") })

@@ -112,6 +112,8 @@ type gateway struct {
 	// loop's own.
 	measured *ir.Config
 
+	// webhook is nil where nobody asks about Ingresses.
+	webhook *webhook
 	// published is nil where no TCP and UDP ports lead to Services.
 	published *publishedPorts
 
@@ -218,6 +220,9 @@ func (g *gateway) closeSockets() {
 	if g.admin != nil {
 		g.admin.Close()
 	}
+	if g.webhook != nil {
+		g.webhook.listener.Close()
+	}
 }
 
 func (g *gateway) closeTraffic() {
@@ -264,6 +269,9 @@ func (g *gateway) startAdmin(members *group) {
 	members.start("access log", g.log.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
+	if g.webhook != nil {
+		members.start("webhook", g.serveWebhook)
+	}
 }
 
 // startTraffic serves clients and follows the store; all sockets are open and a
@@ -363,7 +371,7 @@ func (g *gateway) adminConfig() admin.Config {
 		Metrics: scrape, Certificates: g.certs.Info, Address: g.config.ListenAddress,
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
-		Explain: g.explain,
+		Explain: g.explain, Logger: g.logger,
 	}
 }
 

@@ -58,6 +58,7 @@ type UpConfig struct {
 	// that no other Daemun of this machine has.
 	Networks standalone.Networks
 	Network  NetworkConfig
+	Webhook  WebhookConfig
 }
 
 // Up runs manifests on this machine until ctx ends, then drains and stops
@@ -139,6 +140,9 @@ func (d *up) openSockets(ctx context.Context) error {
 	err := d.openTraffic(ctx)
 	if err == nil {
 		err = d.openAdmin()
+	}
+	if err == nil {
+		err = d.openWebhook(d.Webhook, nil)
 	}
 	if err == nil {
 		err = d.openServices(ctx)

@@ -34,24 +34,25 @@ type webhook struct {
 }
 
 // openWebhook opens the listener, if there is to be one. inScope may be nil.
-func (g *gateway) openWebhook(c WebhookConfig, inScope func(string) bool) (*webhook, error) {
+func (g *gateway) openWebhook(c WebhookConfig, inScope func(string) bool) error {
 	if c.Address == "" {
-		return nil, nil //nolint:nilnil // no webhook is asked for
+		return nil
 	}
 	files, err := admission.NewFiles(c.Certificate, c.Key, g.logger)
 	if err != nil {
-		return nil, fmt.Errorf("--validating-webhook: %w; name files with --validating-webhook-certificate and --validating-webhook-key", err)
+		return fmt.Errorf("--validating-webhook: %w; name files with --validating-webhook-certificate and --validating-webhook-key", err)
 	}
 	w := &webhook{Webhook: admission.New(admission.Config{Check: g.check, InScope: inScope, Logger: g.logger})}
 	if w.tls, err = admission.TLSConfig(files.Get, c.ClientAuthority); err != nil {
-		return nil, fmt.Errorf("--validating-webhook-client-ca: %w", err)
+		return fmt.Errorf("--validating-webhook-client-ca: %w", err)
 	}
 	l, err := g.open(socketWebhook, c.Address)
 	if err != nil {
-		return nil, fmt.Errorf("%w; choose another with --validating-webhook", err)
+		return fmt.Errorf("%w; choose another with --validating-webhook", err)
 	}
 	w.listener = limitPerClient(l)
-	return w, nil
+	g.webhook = w
+	return nil
 }
 
 // check judges an Ingress by what is in service.
@@ -63,7 +64,8 @@ func (g *gateway) check(in *networkingv1.Ingress) (translate.Checked, error) {
 	return translate.Check(g.store.View(), current, g.config.Translate, in, time.Now()), nil
 }
 
-func (g *gateway) serveWebhook(ctx context.Context, w *webhook) error {
+func (g *gateway) serveWebhook(ctx context.Context) error {
+	w := g.webhook
 	s := &http.Server{
 		Handler: w, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		TLSConfig: w.tls, ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -24,6 +25,9 @@ const (
 	eventQueue   = 5000
 	eventsPerSec = 20
 	eventMessage = 1024 // the API server's limit, in bytes
+	// eventsPerObject keeps one object with thousands of problems from taking
+	// the queue, and the hour, of all others.
+	eventsPerObject = 10
 )
 
 // eventLife is when an Event that is still true is written again: the API
@@ -57,19 +61,36 @@ type event struct {
 // Open makes the queue; before it everything is dropped.
 func (e *Events) Open() { e.queue = make(chan event, eventQueue) }
 
-// Problems says what has become wrong. It never blocks.
+// Problems says what has become wrong, errors first. It never blocks.
 func (e *Events) Problems(problems []ir.Problem) {
-	for i := range problems {
-		p := &problems[i]
-		if p.Severity == ir.SeverityNotice || p.Object.Kind == "" || p.Object.Name == "" {
-			continue
+	told := map[ir.Ref]int{}
+	for _, severity := range []ir.Severity{ir.SeverityError, ir.SeverityWarning} {
+		for i := range problems {
+			p := &problems[i]
+			if p.Severity != severity || p.Object.Kind == "" || p.Object.Name == "" {
+				continue
+			}
+			if told[p.Object]++; told[p.Object] <= eventsPerObject {
+				e.problem(p)
+			}
 		}
-		message := p.Message + " [" + p.Code + "]"
-		if p.Field != "" {
-			message = p.Field + ": " + message
-		}
-		e.add(event{object: p.Object, kind: corev1.EventTypeWarning, reason: reasonOf(p.Code), message: message})
 	}
+	for object, n := range told {
+		if n > eventsPerObject {
+			e.add(event{
+				object: object, kind: corev1.EventTypeWarning, reason: "Problem",
+				message: fmt.Sprintf("and %d more problems: daemun get problems -n %s", n-eventsPerObject, object.Namespace),
+			})
+		}
+	}
+}
+
+func (e *Events) problem(p *ir.Problem) {
+	message := p.Message + " [" + p.Code + "]"
+	if p.Field != "" {
+		message = p.Field + ": " + message
+	}
+	e.add(event{object: p.Object, kind: corev1.EventTypeWarning, reason: reasonOf(p.Code), message: message})
 }
 
 // Accepted says that an Ingress is served in its present version.

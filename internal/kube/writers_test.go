@@ -299,3 +299,33 @@ func TestEvents(t *testing.T) {
 		}
 	}
 }
+
+// TestEventsPerObject: one object with very many problems leaves room for
+// others, and its errors come before its warnings.
+func TestEventsPerObject(t *testing.T) {
+	t.Parallel()
+	e := &Events{Leading: func() bool { return true }}
+	e.Open()
+	problem := func(name string, n int, s ir.Severity) ir.Problem {
+		return ir.Problem{Code: "DMN0201", Severity: s, Object: ir.Ref{Kind: "Ingress", Namespace: "shop", Name: name}, Message: fmt.Sprint(n)}
+	}
+	var list []ir.Problem
+	for n := range 2 * eventQueue {
+		list = append(list, problem("many", n, ir.SeverityWarning))
+	}
+	list = append(list, problem("many", -1, ir.SeverityError), problem("other", 0, ir.SeverityWarning))
+	e.Problems(list)
+	if len(e.queue) != eventsPerObject+2 || e.Dropped() != 0 {
+		t.Fatalf("%d Events, %d dropped", len(e.queue), e.Dropped())
+	}
+	if first := <-e.queue; first.message != "-1 [DMN0201]" {
+		t.Errorf("first %q", first.message)
+	}
+	var last event
+	for range eventsPerObject + 1 {
+		last = <-e.queue
+	}
+	if want := fmt.Sprintf("and %d more problems: daemun get problems -n shop", 2*eventQueue+1-eventsPerObject); last.message != want {
+		t.Errorf("last %q, want %q", last.message, want)
+	}
+}

@@ -48,6 +48,10 @@ type Config struct {
 	DialFilter func(netip.AddrPort) error
 	// Logger takes rare events; nil discards them.
 	Logger *slog.Logger
+	// MaxFrontends bounds listening sockets, so that connections have
+	// descriptors left; those over it stay closed, with a problem. 0 is half of
+	// the open files.
+	MaxFrontends int
 	// MaxConnections bounds open TCP connections; those over it are reset. 0
 	// is a quarter of the open files, as each takes two.
 	MaxConnections int
@@ -74,6 +78,7 @@ func (c Config) withDefaults() Config {
 		value *int
 		or    int
 	}{
+		{&c.MaxFrontends, max(files/2, 1)},
 		{&c.MaxConnections, max(files/4, 1)},
 		{&c.MaxFlows, min(max(files/8, 1), 65536)},
 		{&c.MaxAffinities, 65536},

@@ -22,6 +22,9 @@ const (
 	codeNoFilter   = "DMN0656"
 )
 
+// errTooMany is the error of a frontend over MaxFrontends.
+var errTooMany = errors.New("too many frontends")
+
 // mostNamed bounds how many of the affected one message names.
 const mostNamed = 8
 
@@ -38,13 +41,15 @@ func nodePortField(port int) string { return fmt.Sprintf("spec.ports[%d].nodePor
 // report makes the problems.
 func (s *Server) report() {
 	s.problems = nil
-	var denied []string
+	var denied, tooMany []string
 	elsewhere := map[netip.Addr][]string{}
 	for f := range s.unopened {
 		who := fmt.Sprintf("%s (%s)", f.key, f.owner.ir.Ref())
 		switch {
 		case errors.Is(f.err, unix.EACCES):
 			denied = append(denied, who)
+		case errors.Is(f.err, errTooMany):
+			tooMany = append(tooMany, who)
 		case errors.Is(f.err, unix.EADDRNOTAVAIL):
 			a := f.key.at.Addr()
 			elsewhere[a] = append(elsewhere[a], who)
@@ -56,6 +61,9 @@ func (s *Server) report() {
 	}
 	if len(denied) > 0 {
 		s.problem(codePermission, ir.Ref{}, "", "no permission to listen on ports below net.ipv4.ip_unprivileged_port_start: lower that sysctl, or give the program CAP_NET_BIND_SERVICE, for "+some(denied))
+	}
+	if len(tooMany) > 0 {
+		s.problem(codeNotOpened, ir.Ref{}, "", fmt.Sprintf("Services listen on %d addresses and ports already, half of the open files that this process may have: raise the limit (ulimit -n), for %s", s.listening, some(tooMany)))
 	}
 	for a, affected := range elsewhere {
 		s.problem(codeElsewhere, ir.Ref{}, "", fmt.Sprintf("%s is not an address of this machine: choose one of 127.0.0.0/8, or add it with ip address add, for %s", a, some(affected)))

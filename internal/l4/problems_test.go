@@ -85,3 +85,30 @@ func permissionHelper() int {
 	}
 	return 0
 }
+
+// TestFrontendsLeaveRoom: Services never take all descriptors. Those over the
+// bound are one problem, and open as soon as others go.
+func TestFrontendsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	service := func(name string, host byte) *ir.Service {
+		sv := l.service(ir.TCP, l.ready(port(l.podA(0))))
+		sv.Name, sv.ClusterIPs, sv.LoadBalancerIPs, sv.ExternalIPs = name, []netip.Addr{l.at(host)}, nil, nil
+		sv.Ports = []ir.ServicePort{{Transport: ir.TCP, Port: 8000}}
+		return sv
+	}
+	first, second, third := service("a", 21), service("b", 22), service("c", 23)
+	s := l.start(Config{MaxFrontends: 2}, l.network(first, second))
+	s.Update(l.network(first, second, third))
+	problems := s.Problems()
+	if len(problems) != 1 || !strings.Contains(problems[0].Message, "ulimit -n") || !strings.Contains(problems[0].Message, "(Service shop/c)") {
+		t.Errorf("problems %v, want one that names the limit and shop/c", problems)
+	}
+	if got := l.outcome(l.podA(1), port(l.at(23))); got != "refused" {
+		t.Errorf("over the bound: %s", got)
+	}
+	s.Update(l.network(first, third))
+	if problems := s.Problems(); len(problems) != 0 || s.Stats().Listening != 2 {
+		t.Errorf("after one has gone: %d listen, problems %v", s.Stats().Listening, problems)
+	}
+}

@@ -265,6 +265,11 @@ func (s *Server) apply(f *frontend, p *plan, denied *uint16) {
 		f.plan = p // not open, so that no loop reads it
 		return
 	}
+	if !f.listening && len(p.rules.all) > 0 && s.listening >= s.config.MaxFrontends {
+		f.plan = p
+		s.settle(f, false, errTooMany)
+		return
+	}
 	open, err := f.apply(p)
 	if errors.Is(err, unix.EACCES) {
 		*denied = max(*denied, f.key.at.Port())

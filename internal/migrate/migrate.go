@@ -79,6 +79,9 @@ type Report struct {
 	Objects []Object `json:"objects"`
 	// OtherClass counts Ingresses of other controllers.
 	OtherClass int `json:"otherClass"`
+	// Missing is a ConfigMap that was named and is not there: its keys were
+	// not judged.
+	Missing string `json:"missing,omitempty"`
 	// Summary counts objects by their verdict.
 	Summary map[Verdict]int `json:"summary"`
 	// Differences hold for every set-up.
@@ -101,7 +104,11 @@ func New(in Input) *Report {
 	for _, p := range in.Result.Problems {
 		problems[p.Object] = append(problems[p.Object], p)
 	}
-	r.add(in.configMap(problems))
+	settings := in.configMap(problems)
+	if settings == nil {
+		r.Missing = in.Options.ConfigMap
+	}
+	r.add(settings)
 	for _, name := range in.Result.Accepted {
 		r.add(in.ingress(name, problems))
 	}

@@ -126,3 +126,17 @@ func TestNotesNameAnnotations(t *testing.T) {
 		t.Error("nothing makes objects")
 	}
 }
+
+// TestNamedConfigMapIsMissing: a name that is not found is said, or its keys
+// would seem to be kept.
+func TestNamedConfigMapIsMissing(t *testing.T) {
+	t.Parallel()
+	o := translate.DefaultOptions()
+	o.ConfigMap = "ingress/setings"
+	v := store.New().View()
+	r := New(Input{View: v, Result: translate.New(o).Translate(v), Options: o})
+	var text bytes.Buffer
+	if err := r.Print(&text); err != nil || r.Missing != o.ConfigMap || !strings.Contains(text.String(), "ConfigMap ingress/setings: not found") {
+		t.Errorf("%v %q %s", err, r.Missing, &text)
+	}
+}

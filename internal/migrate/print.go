@@ -12,6 +12,9 @@ func (r *Report) Print(w io.Writer) error {
 	for i := range r.Objects {
 		p.object(&r.Objects[i])
 	}
+	if r.Missing != "" {
+		p.printf("ConfigMap %s: not found in what was read; its keys are not judged. --configmap wants NAMESPACE/NAME\n\n", r.Missing)
+	}
 	p.printf("Holds for every set-up:\n")
 	for _, d := range r.Differences {
 		p.printf("  - %s\n", d)

@@ -70,8 +70,10 @@ func TestNetworksAreApart(t *testing.T) {
 		networks Networks
 		want     string
 	}{
-		{Networks{Services: netip.MustParsePrefix("127.240.0.0/16"), Nodes: netip.MustParsePrefix("127.240.9.0/24")},
-			"--service-network 127.240.0.0/16 and --node-network 127.240.9.0/24 overlap"},
+		{
+			Networks{Services: netip.MustParsePrefix("127.240.0.0/16"), Nodes: netip.MustParsePrefix("127.240.9.0/24")},
+			"--service-network 127.240.0.0/16 and --node-network 127.240.9.0/24 overlap",
+		},
 		{Networks{Services: netip.MustParsePrefix("127.240.1.0/29")}, "--service-network 127.240.1.0/29 has room for 6 addresses: want at least 10"},
 	} {
 		r, err := tt.networks.Reserve()

@@ -114,19 +114,52 @@ func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 		c.report(annotation.CodeUsers, ir.SeverityWarning, field, "Secret %q holds no user: every request gets 401", auth.Secret)
 		return
 	}
+	var formless, elsewhere names
 	for i := range auth.Users {
 		u := &auth.Users[i]
 		if auth.Digest {
 			if realm, _, ok := strings.Cut(u.Hash, ":"); !ok || realm != auth.Realm {
-				c.report(annotation.CodeUsers, ir.SeverityWarning, field,
-					"Secret %q: user %.40q has no line for the realm %q, so nobody can log in as that user: write name:realm:hash, as htdigest does", auth.Secret, u.Name, auth.Realm)
+				elsewhere.add(u.Name)
 			}
 			continue
 		}
 		u.Hash, _, _ = strings.Cut(u.Hash, ":") // a comment may follow
 		if !slices.ContainsFunc(hashForms, func(form string) bool { return strings.HasPrefix(u.Hash, form) }) {
-			c.report(annotation.CodeUsers, ir.SeverityWarning, field,
-				"Secret %q: the hash of user %.40q has no known form, so nobody can log in as that user: use bcrypt (htpasswd -B), apr1, SHA or crypt with $5$ or $6$", auth.Secret, u.Name)
+			formless.add(u.Name)
 		}
 	}
+	if elsewhere.count > 0 {
+		c.report(annotation.CodeUsers, ir.SeverityWarning, field,
+			"Secret %q: %v has no line for the realm %q, so nobody can log in as that user: write name:realm:hash, as htdigest does", auth.Secret, &elsewhere, auth.Realm)
+	}
+	if formless.count > 0 {
+		c.report(annotation.CodeUsers, ir.SeverityWarning, field,
+			"Secret %q: the hash of %v has no known form, so nobody can log in as that user: use bcrypt (htpasswd -B), apr1, SHA or crypt with $5$ or $6$", auth.Secret, &formless)
+	}
+}
+
+// maxNames bounds the users that one problem names: a Secret that is no list of
+// users at all must not become thousands of problems and Events.
+const maxNames = 3
+
+// names lists the first of many users.
+type names struct {
+	first []string
+	count int
+}
+
+func (n *names) add(name string) {
+	if n.count++; n.count <= maxNames {
+		n.first = append(n.first, fmt.Sprintf("%.40q", name))
+	}
+}
+
+func (n *names) String() string {
+	switch more := n.count - len(n.first); {
+	case n.count == 1:
+		return "user " + n.first[0]
+	case more > 0:
+		return fmt.Sprintf("each of the users %s and %d more", strings.Join(n.first, ", "), more)
+	}
+	return "each of the users " + strings.Join(n.first, ", ")
 }

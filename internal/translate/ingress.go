@@ -186,6 +186,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		in.denied = 503
 	}
 	c := compilation{ingress: in, t: t, v: v}
+	defer func() { in.values.Draft = nil }() // policies by now
 	if in.values.Canary != nil {
 		// Its other annotations are those of the main Ingress.
 		c.compileRules()
