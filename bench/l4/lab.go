@@ -56,17 +56,17 @@ func (l *lab) start() ([]proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	backend := "127.0.0.1:" + port
-	if _, err := l.run(loadCore, "backend", l.self(), "backend", backend); err != nil {
+	backends := []string{"127.0.0.2:" + port, "127.0.0.3:" + port, "127.0.0.4:" + port}
+	if _, err := l.run(loadCore, "backend", append([]string{l.self(), "backend"}, backends...)...); err != nil {
 		return nil, err
 	}
 	var proxies []proxy
-	for _, start := range []func(string, string) (proxy, error){l.daemun, l.haproxy, l.nginx} {
+	for i, start := range []func(string, string) (proxy, error){l.daemun, l.haproxy, l.nginx} {
 		port, err := freePort()
 		if err != nil {
 			return nil, err
 		}
-		p, err := start(port, backend)
+		p, err := start(port, backends[i])
 		if err != nil {
 			return nil, err
 		}

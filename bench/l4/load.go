@@ -28,24 +28,33 @@ type result struct {
 	Errors  int
 }
 
-// backend echoes messages on TCP and UDP, or sends without end.
-func backend(at string) error {
-	l, err := net.Listen("tcp", at)
-	if err != nil {
-		return err
-	}
-	pc, err := net.ListenPacket("udp", at)
-	if err != nil {
-		return err
-	}
-	go echoDatagrams(pc.(*net.UDPConn))
-	for {
-		c, err := l.Accept()
+// backend echoes messages on TCP and UDP, or sends without end. It has an
+// address for each proxy: the ports that one has used must not stand in the
+// way of another.
+func backend(addresses []string) error {
+	failed := make(chan error)
+	for _, at := range addresses {
+		l, err := net.Listen("tcp", at)
 		if err != nil {
 			return err
 		}
-		go serveConn(c)
+		pc, err := net.ListenPacket("udp", at)
+		if err != nil {
+			return err
+		}
+		go echoDatagrams(pc.(*net.UDPConn))
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					failed <- err
+					return
+				}
+				go serveConn(c)
+			}
+		}()
 	}
+	return <-failed
 }
 
 func echoDatagrams(c *net.UDPConn) {

@@ -42,7 +42,7 @@ func dispatch(args []string) error {
 		case "serve":
 			return serve(args[1], args[2])
 		case "backend":
-			return backend(args[1])
+			return backend(args[1:])
 		case "load":
 			return load(args[1], args[2], args[3])
 		}
@@ -198,7 +198,7 @@ func header(b *strings.Builder, proxies []proxy, o options) {
 	for _, p := range proxies {
 		fmt.Fprintf(b, "* **%s**: %s\n", p.name, p.version)
 	}
-	b.WriteString("\n*CPU* is the proxy's CPU time in µs per connection, round trip, flow or MiB.\n\n" +
+	b.WriteString("\n*CPU* is the proxy's CPU time in µs per connection, round trip or MiB. With *busy* far below 100 % the other core was the limit: then compare CPU, the rates are those of load, backend and whatever else the machine did.\n\n" +
 		"| traffic | proxy | rate | CPU µs | busy | errors |\n|---|---|---:|---:|---:|---:|\n")
 }
 

@@ -93,6 +93,7 @@ func importRules() []rule {
 		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
+		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},

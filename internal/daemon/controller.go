@@ -84,7 +84,7 @@ func Controller(ctx context.Context, c ControllerConfig, kill <-chan struct{}) e
 		// headroom costs little and a third of the memory less.
 		debug.SetGCPercent(50)
 	}
-	d, err := newController(c)
+	d, err := newController(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -110,13 +110,16 @@ type controller struct {
 // newController builds all parts and opens the operator's address. The sockets
 // for clients open only with the first complete table: until then this replica
 // must not take a request from one that could answer it (H11.3).
-func newController(c ControllerConfig) (*controller, error) {
+func newController(ctx context.Context, c ControllerConfig) (*controller, error) {
 	d := &controller{ControllerConfig: c, first: make(chan struct{})}
 	var err error
 	if d.cluster, err = kube.Connect(c.Access); err != nil {
 		return nil, err
 	}
 	d.gateway = newGateway(c.GatewayConfig, d.edges())
+	if err := d.inherit(ctx); err != nil {
+		return nil, err
+	}
 	d.source = kube.NewSource(kube.SourceConfig{
 		Cluster: d.cluster, Store: d.store, Scope: c.Scope, AnnotationsPrefix: c.Translate.AnnotationsPrefix,
 		Extra: append(namedObjects(c.Translate, c.Status.Service), c.Published.objects()...), Logger: d.logger,
@@ -218,8 +221,13 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	select {
 	case <-ctx.Done():
 	case <-members.ctx.Done(): // the group holds the error
+	case <-d.left():
 	}
-	d.end(context.WithoutCancel(ctx), kill)
+	if d.closeDoor() {
+		d.makeWay(d.drainTimeout(), kill)
+	} else {
+		d.end(context.WithoutCancel(ctx), kill)
+	}
 	return members.stop()
 }
 
@@ -241,18 +249,33 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 	if err := d.openTraffic(ctx); err != nil {
 		return err
 	}
+	if err := d.takeOver(); err != nil {
+		return err
+	}
 	close(d.first)
 	d.startTraffic(members)
 	if err := d.published.start(members); err != nil {
 		return err
 	}
 	d.ready.Store(true)
+	d.startDoor(members)
 	a, s := d.addresses(), d.loop.State()
 	d.logger.Info("ready", "http", a.HTTP, "https", a.HTTPS, "admin", a.Admin, "ingresses", len(s.Accepted),
 		"read", read.Round(time.Millisecond), "table", s.Took.Round(time.Millisecond))
 	// The first lists are the most memory that will ever be garbage at once.
 	debug.FreeOSMemory()
-	return writeReadyFile(d.ReadyFile, a)
+	return d.sayReady(a)
+}
+
+// sayReady writes the ready file. A Daemun that another one made way for does
+// not end for the sake of a file.
+func (d *controller) sayReady(a addresses) error {
+	err := writeReadyFile(d.ReadyFile, a)
+	if err == nil || d.inherited == nil {
+		return err
+	}
+	d.logger.Error(err.Error())
+	return nil
 }
 
 // end is the order of a shutdown: unready, grace, listeners, drain (H11.5).

@@ -17,6 +17,7 @@ import (
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/handover"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
@@ -39,6 +40,9 @@ type GatewayConfig struct {
 	HTTPPort      int // 0: any free port
 	HTTPSPort     int
 	AdminAddress  string // "host:port"
+	// HandOver is the Unix socket where a Daemun takes the listeners of the
+	// one before it, and later gives them to the next; empty is nowhere.
+	HandOver string
 
 	Translate    translate.Options
 	DrainTimeout time.Duration
@@ -114,6 +118,17 @@ type gateway struct {
 	published *publishedPorts
 
 	admin net.Listener
+	pages pageServers
+	// inherited are the sockets of the Daemun before this one, door is where
+	// the next one asks; nil where there is none. shared are the names of
+	// sockets that were taken over, own are all that are not for clients; both
+	// are complete before anything is started.
+	inherited *handover.Inheritance
+	door      *handover.Door
+	shared    map[string]bool
+	own       []handover.Socket
+	// alone is closed when this one may answer on shared sockets.
+	alone chan struct{}
 	// listeners is nil until the traffic sockets are open; scrapes may come
 	// before that.
 	listeners atomic.Pointer[listeners]
@@ -130,7 +145,7 @@ type listeners struct{ http, https *listen.Listener }
 
 // newGateway builds all parts; nothing runs and no socket is open yet.
 func newGateway(c GatewayConfig, e edges) *gateway {
-	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates()}
+	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
 	level := slog.LevelInfo
 	if c.Debug {
 		level = slog.LevelDebug
@@ -168,7 +183,7 @@ func (g *gateway) mayDial(to netip.AddrPort) error {
 
 // openAdmin opens the operator's address.
 func (g *gateway) openAdmin() error {
-	l, err := net.Listen("tcp", g.config.AdminAddress)
+	l, err := g.open(socketAdmin, g.config.AdminAddress)
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --admin-address", err)
 	}
@@ -182,6 +197,7 @@ func (g *gateway) openTraffic(ctx context.Context) error {
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
+	plain.Socket, secure.Socket = g.inherited.Take(socketHTTP, plain.Address), g.inherited.Take(socketHTTPS, secure.Address)
 	var l listeners
 	var err error
 	if l.http, err = listen.Listen(ctx, plain); err != nil {
@@ -196,6 +212,10 @@ func (g *gateway) openTraffic(ctx context.Context) error {
 }
 
 func (g *gateway) closeSockets() {
+	g.inherited.Close()
+	if g.door != nil {
+		g.door.Close()
+	}
 	g.closeTraffic()
 	if g.admin != nil {
 		g.admin.Close()
@@ -285,8 +305,19 @@ func (g *gateway) watchProblems(ctx context.Context) error {
 func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	g.draining.Store(true)
 	g.closeTraffic()
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
+	var wg sync.WaitGroup
+	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.published.drain} {
+		wg.Go(func() { g.sayCut(shutdown(ctx)) })
+	}
+	wg.Wait()
+	g.upstreams.Close()
+}
+
+// drainContext ends after the time, or with kill.
+func drainContext(limit time.Duration, kill <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	go func() { // ends with ctx
 		select {
 		case <-kill:
@@ -294,16 +325,31 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 		case <-ctx.Done():
 		}
 	}()
-	var wg sync.WaitGroup
-	for _, shutdown := range []func(context.Context) error{g.proxy.Shutdown, g.published.drain} {
-		wg.Go(func() {
-			if err := shutdown(ctx); err != nil {
-				g.say("connections cut after the drain time: " + err.Error())
-			}
-		})
+	return ctx, cancel
+}
+
+// sayCut tells of connections that were not finished in time.
+func (g *gateway) sayCut(err error) {
+	if err != nil {
+		g.say("connections cut after the drain time: " + err.Error())
 	}
-	wg.Wait()
-	g.upstreams.Close()
+}
+
+// shutdownProxy also waits for what was still in its TLS handshake.
+func (g *gateway) shutdownProxy(ctx context.Context) error {
+	err := g.proxy.Shutdown(ctx)
+	if err == nil {
+		if err = g.unaccepting(ctx); err != nil {
+			_ = g.proxy.Shutdown(ctx) // cuts who came late
+		}
+	}
+	return err
+}
+
+// unaccepting waits until the connections of closed listeners have ended.
+func (g *gateway) unaccepting(ctx context.Context) error {
+	l := g.listeners.Load()
+	return errors.Join(l.http.Wait(ctx), l.https.Wait(ctx))
 }
 
 func (g *gateway) serveAdmin(ctx context.Context) error {
@@ -311,12 +357,7 @@ func (g *gateway) serveAdmin(ctx context.Context) error {
 		Handler: admin.Handler(g.adminConfig()), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelWarn), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	if err := s.Serve(g.admin); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return g.serve(ctx, socketAdmin, s, g.admin)
 }
 
 func (g *gateway) adminConfig() admin.Config {

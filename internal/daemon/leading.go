@@ -32,6 +32,9 @@ func (d *controller) newWriters() {
 		}
 		identity = host + "_" + rand.Text()[:8]
 	}
+	if d.Self.Name != "" && d.HandOver != "" {
+		identity += "_" + rand.Text()[:8] // the next one in this Pod is another candidate
+	}
 	namespace := d.Self.Namespace
 	if namespace == "" {
 		namespace = "default"

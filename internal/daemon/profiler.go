@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -24,7 +23,7 @@ func (d *controller) openProfiler() error {
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		return fmt.Errorf("--profiler-address %q: want one address of this machine, such as 127.0.0.1", host)
 	}
-	if d.profiler, err = net.Listen("tcp", d.ProfilerAddress); err != nil {
+	if d.profiler, err = d.open(socketProfiler, d.ProfilerAddress); err != nil {
 		return fmt.Errorf("%w; choose another with --profiler-port", err)
 	}
 	return nil
@@ -38,10 +37,5 @@ func (d *controller) serveProfiles(ctx context.Context) error {
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	if err := s.Serve(d.profiler); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return d.serve(ctx, socketProfiler, s, d.profiler)
 }

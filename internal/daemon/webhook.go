@@ -46,7 +46,7 @@ func (g *gateway) openWebhook(c WebhookConfig, inScope func(string) bool) error 
 	if w.tls, err = admission.TLSConfig(files.Get, c.ClientAuthority); err != nil {
 		return fmt.Errorf("--validating-webhook-client-ca: %w", err)
 	}
-	l, err := net.Listen("tcp", c.Address)
+	l, err := g.open(socketWebhook, c.Address)
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --validating-webhook", err)
 	}
@@ -70,10 +70,5 @@ func (g *gateway) serveWebhook(ctx context.Context) error {
 		Handler: w, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second, IdleTimeout: time.Minute,
 		TLSConfig: w.tls, ErrorLog: slog.NewLogLogger(g.logger.Handler(), slog.LevelDebug), BaseContext: func(net.Listener) context.Context { return ctx },
 	}
-	stop := context.AfterFunc(ctx, func() { s.Close() })
-	defer stop()
-	if err := s.ServeTLS(w.listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return g.serve(ctx, socketWebhook, s, w.listener)
 }

@@ -35,9 +35,12 @@ func (l *Listener) Serve(ctx context.Context, h Handler) error {
 	stop := context.AfterFunc(ctx, l.beginClose)
 	defer stop()
 	l.acceptLoop(ctx, h)
-	l.drainQueue(ctx, h)
+	if !l.isLeaving() {
+		l.drainQueue(ctx, h)
+	}
 	l.closeSocket()
 	l.conns.Wait()
+	close(l.done)
 	return nil
 }
 

@@ -55,6 +55,11 @@ const defaultHandshakeTimeout = 10 * time.Second
 type Config struct {
 	// Address is "host:port"; port 0 is any free one.
 	Address string
+	// Socket is an open one to use instead, taken over from another process;
+	// it then belongs to the listener. Nil opens Address. The net package gives
+	// connections of such a socket its own keep-alive times (150 s to find a
+	// dead client), at four system calls each.
+	Socket *net.TCPListener
 	// TLS makes it a TLS listener with these certificates; nil is plain.
 	TLS *Certificates
 	// Flag is the command-line flag that chooses another port, named in the
@@ -99,10 +104,12 @@ type Listener struct {
 
 	closing chan struct{} // closed by the first Close
 	closed  chan struct{} // closed when the socket is closed
+	done    chan struct{} // closed when Serve returns, or Close came before it
 	conns   sync.WaitGroup
 
 	mu      sync.Mutex
 	serving bool // Serve owns the socket and closes it
+	leaving bool // the accept queue is another process's
 
 	accepted, handled, refused, acceptErrors, panics atomic.Uint64
 	handshakes                                       struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
@@ -112,12 +119,16 @@ type Listener struct {
 // Listen opens the socket. Clients can connect from then on, and wait in the
 // accept queue until Serve runs. The error is one sentence for the user.
 func Listen(ctx context.Context, c Config) (*Listener, error) {
-	// KeepAlive -1 keeps the net package from setting what keepAlive has set.
-	// SO_REUSEADDR and TCP_NODELAY it sets by itself.
-	lc := net.ListenConfig{KeepAlive: -1, Control: keepAlive}
-	ln, err := lc.Listen(ctx, "tcp", c.Address)
-	if err != nil {
-		return nil, explain(c, err)
+	socket := c.Socket // its options are there already
+	if socket == nil {
+		// KeepAlive -1 keeps the net package from setting what keepAlive has
+		// set. SO_REUSEADDR and TCP_NODELAY it sets by itself.
+		lc := net.ListenConfig{KeepAlive: -1, Control: keepAlive}
+		ln, err := lc.Listen(ctx, "tcp", c.Address)
+		if err != nil {
+			return nil, explain(c, err)
+		}
+		socket = ln.(*net.TCPListener)
 	}
 	if c.Limit == nil {
 		c.Limit = NewLimit(DefaultMaxConnections())
@@ -126,8 +137,8 @@ func Listen(ctx context.Context, c Config) (*Listener, error) {
 		c.HandshakeTimeout = defaultHandshakeTimeout
 	}
 	l := &Listener{
-		config: c, tcp: ln.(*net.TCPListener), spare: newSpare(), logger: c.Logger,
-		closing: make(chan struct{}), closed: make(chan struct{}),
+		config: c, tcp: socket, spare: newSpare(), logger: c.Logger,
+		closing: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{}),
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
@@ -167,6 +178,35 @@ func (l *Listener) Close() error {
 	return nil
 }
 
+// Leave is Close for a socket that another process has, too: what waits in the
+// accept queue stays there for that one.
+func (l *Listener) Leave() error {
+	l.mu.Lock()
+	l.leaving = true
+	l.mu.Unlock()
+	return l.Close()
+}
+
+func (l *Listener) isLeaving() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.leaving
+}
+
+// Wait returns when a listener that is closed has no connection left, those in
+// a handshake included, or with ctx's error when that ends first.
+func (l *Listener) Wait(ctx context.Context) error {
+	select {
+	case <-l.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// SyscallConn gives access to the socket, for another process to take over.
+func (l *Listener) SyscallConn() (syscall.RawConn, error) { return l.tcp.SyscallConn() }
+
 func (l *Listener) beginClose() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,6 +216,7 @@ func (l *Listener) beginClose() {
 	close(l.closing)
 	if !l.serving {
 		l.closeSocket()
+		close(l.done)
 		return
 	}
 	// Wakes the accept loop, which drains the queue.

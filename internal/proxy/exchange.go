@@ -346,7 +346,7 @@ func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.hsts() && !x.setsField(hstsName) {
 		b = http1.AppendField(b, hstsName, x.table.HSTS)
 	}
-	if x.c.server.draining.Load() { // began while the request was running
+	if x.c.server.parting.Load() { // began while the request was running
 		x.keep = false
 	}
 	switch {

@@ -78,7 +78,10 @@ type Server struct {
 	bodyGrace time.Duration
 	bodyRate  int64
 
-	draining atomic.Bool
+	// parting: each response is the last of its connection. draining: nobody
+	// is waited for that has no request, either.
+	parting, draining atomic.Bool
+
 	counters counters
 	mirrors  mirrors
 
@@ -212,6 +215,21 @@ func (s *Server) drained(ctx context.Context, done <-chan struct{}) bool {
 	}
 }
 
+// Part asks clients to go elsewhere and takes nothing from them: every response
+// from now on is the last of its connection, says so, and an idle connection
+// may still send the request that the response belongs to. So no request ever
+// meets a connection that is being closed. Shutdown ends what is left.
+func (s *Server) Part() {
+	s.parting.Store(true)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		if h := c.http2.Load(); h != nil {
+			h.Drain()
+		}
+	}
+}
+
 // cutOff is how long forced connections have to unwind.
 const cutOff = 5 * time.Second
 
@@ -220,6 +238,7 @@ const cutOff = 5 * time.Second
 // then returns ctx's error. Connections handed to ServeConn afterwards get one
 // request each.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.parting.Store(true)
 	s.draining.Store(true)
 	s.mu.Lock()
 	done := s.empty

@@ -60,7 +60,7 @@ func (c *conn) serveHTTP2() {
 	c.state.CompareAndSwap(stateActive, stateIdle) // it was waiting for the preface
 	h := http2.NewServer(c.nc, &c.rd, config)
 	c.http2.Store(h)
-	if c.state.Load() == stateClosing || c.server.draining.Load() { // began before h was there
+	if c.state.Load() == stateClosing || c.server.parting.Load() { // began before h was there
 		h.Drain()
 	}
 	h.Serve()
