@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -228,7 +227,7 @@ func unanswered(t *testing.T, d *daemuntest.Instance, source, address string) {
 		dialer := net.Dialer{Timeout: 300 * time.Millisecond, LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)}}
 		conn, err := dialer.Dial("tcp", address)
 		if err != nil {
-			if errors.Is(err, os.ErrDeadlineExceeded) {
+			if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 				return nil
 			}
 			return err
