@@ -83,6 +83,7 @@ type httpListener struct {
 	listener net.Listener
 	server   *http.Server
 	secure   bool // not server.TLSConfig, which http.Server sets as it likes
+	arriving *arriving
 }
 
 // runHTTP opens all listeners of the HTTP mode, then serves.
@@ -119,17 +120,18 @@ func (e *httpEcho) listeners(upgraded *upgradeListener) ([]httpListener, error) 
 	if err != nil {
 		return nil, err
 	}
-	all := []httpListener{{listener: plain, server: newServer(http.HandlerFunc(e.route))}}
+	server, waiting := newServer(http.HandlerFunc(e.route))
+	all := []httpListener{{listener: plain, server: server, arriving: waiting}}
 	h2c, err := e.env.listen(h2cPort, "h2c")
 	if err != nil {
 		return all, err
 	}
-	h2cServer := newServer(e.h2cHandler(upgraded))
+	h2cServer, waiting := newServer(e.h2cHandler(upgraded))
 	h2cServer.Protocols = new(http.Protocols)
 	h2cServer.Protocols.SetHTTP1(true)
 	h2cServer.Protocols.SetUnencryptedHTTP2(true)
 	upgraded.address = h2c.Addr()
-	all = append(all, httpListener{listener: h2c, server: h2cServer}, httpListener{listener: upgraded, server: h2cServer})
+	all = append(all, httpListener{listener: h2c, server: h2cServer, arriving: waiting}, httpListener{listener: upgraded, server: h2cServer, arriving: waiting})
 	config, err := e.tlsConfig()
 	if err != nil || config == nil {
 		return all, err
@@ -138,17 +140,72 @@ func (e *httpEcho) listeners(upgraded *upgradeListener) ([]httpListener, error) 
 	if err != nil {
 		return all, err
 	}
-	server := newServer(http.HandlerFunc(e.route))
+	server, waiting = newServer(http.HandlerFunc(e.route))
 	server.TLSConfig = config
-	return append(all, httpListener{listener: secure, server: server, secure: true}), nil
+	return append(all, httpListener{listener: secure, server: server, secure: true, arriving: waiting}), nil
 }
 
-func newServer(handler http.Handler) *http.Server {
+func newServer(handler http.Handler) (*http.Server, *arriving) {
+	a := &arriving{conns: map[net.Conn]bool{}, none: make(chan struct{}, 1)}
 	return &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 30 * time.Second,
 		// Handshake noise of port scanners and health checks is of no interest.
-		ErrorLog: log.New(io.Discard, "", 0),
+		ErrorLog:  log.New(io.Discard, "", 0),
+		ConnState: a.state,
+	}, a
+}
+
+// arriving are the connections of a server that may have a request on its way.
+// Shutdown closes those whose request it has not read yet.
+type arriving struct {
+	none chan struct{} // capacity 1: the last one has gone
+
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+// arrivalTime is how long a stopping server waits for requests on connections
+// that it has taken.
+const arrivalTime = time.Second
+
+func (a *arriving) state(c net.Conn, s http.ConnState) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if s == http.StateNew || s == http.StateActive {
+		a.conns[c] = true
+		return
+	}
+	delete(a.conns, c)
+	if len(a.conns) == 0 {
+		a.tell()
+	}
+}
+
+func (a *arriving) tell() {
+	select {
+	case a.none <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when no request is on its way, or after arrivalTime.
+func (a *arriving) wait(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, arrivalTime)
+	defer cancel()
+	for {
+		a.mu.Lock()
+		n := len(a.conns)
+		a.mu.Unlock()
+		if n == 0 {
+			a.tell() // whoever waits, too: two listeners may share a server
+			return
+		}
+		select {
+		case <-a.none:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
@@ -185,7 +242,7 @@ func serveHTTP(ctx context.Context, stop func(), all []httpListener) error {
 			} else {
 				err = l.server.Serve(l.listener)
 			}
-			if !errors.Is(err, http.ErrServerClosed) {
+			if !errors.Is(err, http.ErrServerClosed) && ctx.Err() == nil {
 				failed <- err
 			}
 			stop()
@@ -197,6 +254,9 @@ func serveHTTP(ctx context.Context, stop func(), all []httpListener) error {
 	var closing sync.WaitGroup
 	for _, l := range all {
 		closing.Go(func() {
+			_ = l.listener.Close() // the only error is that it is closed
+			l.server.SetKeepAlivesEnabled(false)
+			l.arriving.wait(grace)
 			if l.server.Shutdown(grace) != nil {
 				_ = l.server.Close()
 			}
