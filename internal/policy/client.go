@@ -7,7 +7,6 @@ import (
 	"errors"
 	"regexp"
 	"slices"
-	"sync"
 	"time"
 
 	"daemun/internal/ir"
@@ -174,36 +173,3 @@ const (
 	judgedFor = time.Minute
 	maxJudged = 8192
 )
-
-// judged keeps verdicts in two generations, like verified pairs.
-type judged struct {
-	mu         sync.Mutex // guards the following
-	young, old map[[sha256.Size]byte]keptVerdict
-}
-
-type keptVerdict struct {
-	verdict *ClientVerdict
-	until   time.Time
-}
-
-func (j *judged) get(key [sha256.Size]byte, now time.Time) *ClientVerdict {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	k, ok := j.young[key]
-	if !ok {
-		k, ok = j.old[key]
-	}
-	if !ok || !now.Before(k.until) {
-		return nil
-	}
-	return k.verdict
-}
-
-func (j *judged) put(key [sha256.Size]byte, v *ClientVerdict, until time.Time) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.young == nil || len(j.young) >= maxJudged/2 {
-		j.young, j.old = make(map[[sha256.Size]byte]keptVerdict), j.young
-	}
-	j.young[key] = keptVerdict{v, until}
-}

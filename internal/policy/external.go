@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"daemun/internal/ir"
@@ -194,36 +193,3 @@ func (e *External) Keep(key [sha256.Size]byte, status int, a *AuthAnswer, now ti
 
 // maxAnswers is about how many answers are kept.
 const maxAnswers = 16384
-
-// answers are kept in two generations, like verified pairs.
-type answers struct {
-	mu         sync.Mutex // guards the following
-	young, old map[[sha256.Size]byte]keptAnswer
-}
-
-type keptAnswer struct {
-	answer *AuthAnswer
-	until  time.Time
-}
-
-func (a *answers) get(key [sha256.Size]byte, now time.Time) *AuthAnswer {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	k, ok := a.young[key]
-	if !ok {
-		k, ok = a.old[key]
-	}
-	if !ok || !now.Before(k.until) {
-		return nil
-	}
-	return k.answer
-}
-
-func (a *answers) put(key [sha256.Size]byte, answer *AuthAnswer, until time.Time) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.young == nil || len(a.young) >= maxAnswers/2 {
-		a.young, a.old = make(map[[sha256.Size]byte]keptAnswer), a.young
-	}
-	a.young[key] = keptAnswer{answer, until}
-}

@@ -31,8 +31,8 @@ type State struct {
 	verified verified
 	nonces   nonces
 	limiters limiters
-	answers  answers
-	clients  judged
+	answers  kept[AuthAnswer]
+	clients  kept[ClientVerdict]
 	// checks bounds the slow checks that run at one time, so that guessing
 	// passwords does not take all processors.
 	checks chan struct{}
@@ -40,7 +40,10 @@ type State struct {
 
 // NewState returns a state that knows nothing yet.
 func NewState(c Config) *State {
-	s := &State{config: c, checks: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
+	s := &State{
+		config: c, checks: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		answers: kept[AuthAnswer]{max: maxAnswers}, clients: kept[ClientVerdict]{max: maxJudged},
+	}
 	_, _ = rand.Read(s.key[:]) // never fails
 	return s
 }
