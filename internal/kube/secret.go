@@ -78,7 +78,10 @@ func (c *Cluster) Trust(ctx context.Context, configuration string, authorities [
 	defer cancel()
 	path := configurations + configuration
 	text, err := c.core.Get().AbsPath(path).SetHeader("Accept", "application/json").DoRaw(ctx)
-	if err != nil {
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, fmt.Errorf("there is no ValidatingWebhookConfiguration %s", configuration)
+	case err != nil:
 		return false, fmt.Errorf("get ValidatingWebhookConfiguration %s: %w", configuration, err)
 	}
 	var have webhookConfiguration
