@@ -25,6 +25,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Revision: revision,
 		Settings: cfg.Settings,
 		HSTS:     hstsValue(cfg.Settings.HSTS),
+		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
 		hosts:    make([]*Host, len(hosts)),
 	}
 	shareNames := prev != nil && len(prev.hosts) == len(hosts)
