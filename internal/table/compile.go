@@ -84,6 +84,9 @@ func (t *Table) previous(at int, host *ir.Host) *Host {
 
 func compileHost(host *ir.Host, hs Handles) *Host {
 	h := &Host{IR: host, ClientAuth: policy.NewClientAuth(host.ClientAuth, hs.Policies)}
+	if host.Fields != nil {
+		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
+	}
 	if host.RedirectTo != "" {
 		return h
 	}
