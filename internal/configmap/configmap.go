@@ -103,6 +103,11 @@ type Values struct {
 	NoTLSRedirect, NoAuth []string
 	// AllowedResponseHeaders are the fields that custom-headers may set.
 	AllowedResponseHeaders []string
+	// SetHeaders and AddHeaders are "namespace/name" of ConfigMaps with fields
+	// for all backends and for all responses; HideHeaders are names of fields
+	// that backends send in vain.
+	SetHeaders, AddHeaders string
+	HideHeaders            []string
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool

@@ -118,9 +118,18 @@ var rows = []Row{
 	},
 	{Name: "proxy-add-original-uri-header", Default: "false", Support: Later, Doc: "Sends X-Original-Uri."},
 	{Name: "generate-request-id", Default: "true", Support: Later, Doc: "Makes a request id where there is none."},
-	{Name: "proxy-set-headers", Support: Later, Doc: "ConfigMap with fields for backends."},
-	{Name: "add-headers", Support: Later, Doc: "ConfigMap with fields for responses."},
-	{Name: "hide-headers", Support: Later, Doc: "Response fields that are not passed on."},
+	{
+		Name: "proxy-set-headers", parse: reference(func(v *Values, s string) { v.SetHeaders = s }),
+		Doc: "ConfigMap whose entries are fields for all backends, in place of what is sent otherwise; values have variables.",
+	},
+	{
+		Name: "add-headers", parse: reference(func(v *Values, s string) { v.AddHeaders = s }),
+		Doc: "ConfigMap whose entries are fields of all responses, in place of those of the backend; values have variables.",
+	},
+	{
+		Name: "hide-headers", parse: fieldNames(func(v *Values, names []string) { v.HideHeaders = names }),
+		Doc: "Fields of backends that no client gets, with commas between them.",
+	},
 	{
 		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
 		Doc: "Fields that custom-headers may set, with commas between them.",

@@ -53,6 +53,9 @@ func withCatchAll(hosts []*ir.Host) []*ir.Host {
 
 func compileHost(host *ir.Host, hs Handles) *Host {
 	h := &Host{IR: host, ClientAuth: policy.NewClientAuth(host.ClientAuth, hs.Policies)}
+	if host.Fields != nil {
+		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
+	}
 	if host.RedirectTo != "" {
 		return h
 	}

@@ -63,6 +63,9 @@ type Host struct {
 	IR *ir.Host
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *policy.ClientAuth
+	// Policies are for the responses that come before a route is chosen; nil
+	// for none.
+	Policies *policy.Set
 
 	routes []*Route // in the order of IR.Routes
 	index  pathIndex
