@@ -109,8 +109,9 @@ type Values struct {
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent is settled after all keys.
+	// nonIdempotent and compression are settled after all keys.
 	nonIdempotent bool
+	compression   compression
 }
 
 // acmePath lets certificates be ordered.
@@ -123,6 +124,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second,
+		compression:     defaultCompression(),
 	}
 }
 
@@ -163,6 +165,7 @@ func (p *parsing) settle() {
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
+	v.Settings.Compression = v.compression.settle()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
@@ -197,7 +200,10 @@ func (p *parsing) bad(r *Row, value string, err error) {
 		return
 	}
 	use := "it is ignored"
-	if r.Default != "" {
+	switch {
+	case len(r.Default) > 40: // a list
+		use = "the default applies"
+	case r.Default != "":
 		use = "the default " + r.Default + " applies"
 	}
 	p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))

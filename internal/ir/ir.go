@@ -353,6 +353,8 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Compression is nil when responses go out as they are.
+	Compression *Compression `json:"compression,omitempty"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"daemun/internal/compress"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
@@ -27,6 +28,11 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		HSTS:     hstsValue(cfg.Settings.HSTS),
 		hosts:    make([]*Host, len(hosts)),
 	}
+	var compression *compress.Settings
+	if prev != nil {
+		compression = prev.Compression
+	}
+	t.Compression = compress.New(compression, cfg.Settings.Compression)
 	shareNames := prev != nil && len(prev.hosts) == len(hosts)
 	for at, host := range hosts {
 		old := prev.previous(at, host)

@@ -18,6 +18,7 @@ import (
 	"iter"
 
 	"daemun/internal/canonical"
+	"daemun/internal/compress"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
@@ -44,6 +45,8 @@ type Table struct {
 	Settings ir.Settings
 	// HSTS is the value of Strict-Transport-Security, empty when off.
 	HSTS string
+	// Compression is nil when responses go out as they are.
+	Compression *compress.Settings
 
 	hosts []*Host // in the order of ir.Config.Hosts
 	names *names  // positions in hosts
