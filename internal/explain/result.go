@@ -135,7 +135,8 @@ func (e *explanation) policies() []Policy {
 		}
 		list = append(list, p)
 	}
-	return append(list, e.balancePolicies()...)
+	list = append(list, e.balancePolicies()...)
+	return append(list, e.globalPolicies()...)
 }
 
 // setters are the Ingresses that may have set a policy: that of the route, and

@@ -362,6 +362,8 @@ type Settings struct {
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Compression is nil when responses go out as they are.
+	Compression *Compression `json:"compression,omitempty"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

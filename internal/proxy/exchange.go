@@ -52,6 +52,7 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	packing     packing               // of the response
 	userScratch [256]byte
 
 	rewritten bool

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"daemun/internal/compress"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
@@ -28,9 +29,11 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
 	}
 	if prev != nil {
+		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
 		t.follow(prev, h)
 		return t
 	}
+	t.Compression = compress.New(nil, cfg.Settings.Compression)
 	t.hosts = make([]*Host, len(t.source))
 	for at, host := range t.source {
 		t.hosts[at] = compileHost(host, h)

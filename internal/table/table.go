@@ -18,6 +18,7 @@ import (
 	"iter"
 
 	"daemun/internal/canonical"
+	"daemun/internal/compress"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
@@ -46,6 +47,8 @@ type Table struct {
 	HSTS string
 	// Trust is nil when nobody is believed about where requests come from.
 	Trust *policy.Trust
+	// Compression is nil when responses go out as they are.
+	Compression *compress.Settings
 
 	source []*ir.Host // what it was compiled from
 	hosts  []*Host    // in the order of source
