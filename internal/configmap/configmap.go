@@ -109,8 +109,9 @@ type Values struct {
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent is settled after all keys.
+	// nonIdempotent and tracing are settled after all keys.
 	nonIdempotent bool
+	tracing       ir.Tracing
 }
 
 // acmePath lets certificates be ordered.
@@ -123,6 +124,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second,
+		tracing:         defaultTracing(),
 	}
 }
 
@@ -163,6 +165,7 @@ func (p *parsing) settle() {
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
+	p.settleTracing()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}

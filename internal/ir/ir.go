@@ -205,6 +205,9 @@ type Policies struct {
 	// LocationPrefix changes what Location and Refresh of the backend begin
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
+
+	// Trace is nil when requests are not part of traces.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // Redirect is a fixed answer with a Location.
@@ -353,6 +356,8 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Tracing is nil when spans go nowhere.
+	Tracing *Tracing `json:"tracing,omitempty"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

@@ -49,6 +49,7 @@ type exchange struct {
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
 	userScratch [256]byte
+	traced      tracing // zero for a request that is in no trace
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -95,6 +96,9 @@ func (x *exchange) begin() {
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
+	if x.traced.On {
+		x.traced = tracing{}
+	}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
@@ -168,6 +172,9 @@ func (x *exchange) finish() {
 	s := x.c.server
 	if s.log != nil && !x.quiet {
 		x.log(now)
+	}
+	if x.traced.Sampled {
+		x.recordSpans(now)
 	}
 	if series := x.series(); series != nil {
 		o := &x.seen

@@ -9,6 +9,7 @@ import (
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 )
 
 // Compile builds the table of cfg. Hosts that are equal to those of prev (nil
@@ -25,6 +26,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Revision: revision,
 		Settings: cfg.Settings,
 		HSTS:     hstsValue(cfg.Settings.HSTS),
+		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
 		hosts:    make([]*Host, len(hosts)),
 	}
 	shareNames := prev != nil && len(prev.hosts) == len(hosts)

@@ -22,6 +22,7 @@ import (
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 	"daemun/internal/upstream"
 )
 
@@ -44,6 +45,8 @@ type Table struct {
 	Settings ir.Settings
 	// HSTS is the value of Strict-Transport-Security, empty when off.
 	HSTS string
+	// Sampler decides which traces are recorded.
+	Sampler trace.Sampler
 
 	hosts []*Host // in the order of ir.Config.Hosts
 	names *names  // positions in hosts
