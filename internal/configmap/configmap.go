@@ -118,6 +118,7 @@ type Values struct {
 	nonIdempotent bool
 	proxyTimeout  time.Duration
 	compression   compression
+	tracing       ir.Tracing
 }
 
 // acmePath lets certificates be ordered.
@@ -130,7 +131,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(),
+		compression: defaultCompression(), tracing: defaultTracing(),
 	}
 }
 
@@ -172,6 +173,7 @@ func (p *parsing) settle() {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
 	v.Settings.Compression = v.compression.settle()
+	p.settleTracing()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}

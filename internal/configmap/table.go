@@ -337,19 +337,49 @@ var rows = []Row{
 	},
 
 	// Tracing, GeoIP, firewall.
-	{Name: "enable-opentelemetry", Default: "false", Support: Later, Doc: "Traces requests."},
+	{Name: "enable-opentelemetry", Default: "false", annotation: "enable-opentelemetry"},
 	{Name: "opentelemetry-config", Support: Tuning, Doc: "File of nginx's module."},
-	{Name: "opentelemetry-operation-name", Support: Later, Doc: "Name of spans."},
-	{Name: "opentelemetry-trust-incoming-span", Default: "true", Support: Later, Doc: "Continues traces of clients."},
-	{Name: "otlp-collector-host", Support: Later, Doc: "Where spans go."},
-	{Name: "otlp-collector-port", Default: "4317", Support: Later, Doc: "Its port."},
-	{Name: "otel-service-name", Default: "nginx", Support: Later, Doc: "Name of the service."},
-	{Name: "otel-sampler", Default: "AlwaysOn", Support: Later, Doc: "Which requests are traced."},
-	{Name: "otel-sampler-ratio", Default: "0.01", Support: Later, Doc: "Share of them."},
-	{Name: "otel-sampler-parent-based", Default: "true", Support: Later, Doc: "Follows the decision of the client."},
-	{Name: "otel-max-queuesize", Default: "2048", Support: Later, Doc: "Spans that wait."},
-	{Name: "otel-schedule-delay-millis", Default: "5000", Support: Later, Doc: "Time between two exports."},
-	{Name: "otel-max-export-batch-size", Default: "512", Support: Later, Doc: "Spans of one export."},
+	{
+		Name: "opentelemetry-operation-name", parse: parseSpanName,
+		Doc: "Name of the spans, a text with variables; method and path of the Ingress by default.",
+	},
+	{Name: "opentelemetry-trust-incoming-span", Default: "true", annotation: "opentelemetry-trust-incoming-span"},
+	{
+		Name: "otlp-collector-host", parse: parseCollectorHost,
+		Doc: "Host that spans are sent to.",
+	},
+	{
+		Name: "otlp-collector-port", Default: "4317", parse: integer(1, 65535, func(v *Values, n int) { v.tracing.Port = n }),
+		Doc: "Its port: 4318 is spoken to with OTLP/HTTP, any other with OTLP/gRPC.",
+	},
+	{
+		Name: "otel-service-name", Default: "nginx", parse: parseServiceName,
+		Doc: "The service.name of the spans.",
+	},
+	{
+		Name: "otel-sampler", Default: "AlwaysOn", parse: parseSampler,
+		Doc: "Which new traces are recorded: AlwaysOn, AlwaysOff or TraceIdRatioBased.",
+	},
+	{
+		Name: "otel-sampler-ratio", Default: "0.01", parse: parseRatio,
+		Doc: "The share of TraceIdRatioBased, from 0 to 1.",
+	},
+	{
+		Name: "otel-sampler-parent-based", Default: "true", parse: boolean(func(v *Values, b bool) { v.tracing.ParentBased = b }),
+		Doc: "Records what the client records, and asks the sampler about new traces only.",
+	},
+	{
+		Name: "otel-max-queuesize", Default: "2048", parse: integer(1, 1<<20, func(v *Values, n int) { v.tracing.Queue = n }),
+		Doc: "Spans that may wait for the collector; more are dropped.",
+	},
+	{
+		Name: "otel-schedule-delay-millis", Default: "5000", parse: integer(1, 3600_000, func(v *Values, n int) { v.tracing.Delay = ir.Duration(time.Duration(n) * time.Millisecond) }),
+		Doc: "Milliseconds that a span waits for others at most.",
+	},
+	{
+		Name: "otel-max-export-batch-size", Default: "512", parse: integer(1, 1<<16, func(v *Values, n int) { v.tracing.Batch = n }),
+		Doc: "Spans that are sent at one time.",
+	},
 	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
 	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
 	{Name: "enable-modsecurity", Default: "false", Support: Later, Guard: true, Doc: "Web application firewall."},

@@ -10,6 +10,7 @@ import (
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 )
 
 // Compile builds the table of cfg. Hosts that are equal to those of prev (nil
@@ -27,6 +28,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		HSTS:     hstsValue(cfg.Settings.HSTS),
 		source:   withCatchAll(cfg.Hosts),
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
+		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
 	}
 	if prev != nil {
 		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
