@@ -76,6 +76,7 @@ type Log struct {
 	queue    *queue
 	lines    sync.Pool // *buffers
 	written  atomic.Uint64
+	err      atomic.Pointer[error] // of the last Write
 	dropped  atomic.Uint64
 }
 
@@ -125,6 +126,14 @@ func (l *Log) Dropped() uint64 {
 		return 0
 	}
 	return l.dropped.Load()
+}
+
+// Err is why the last lines could not be written, nil if they were.
+func (l *Log) Err() error {
+	if err := l.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Written returns how many lines have reached the Writer.

@@ -246,8 +246,8 @@ func TestFailingDestinationCounts(t *testing.T) {
 	for range 10 {
 		l.Log(ordinary())
 	}
-	if err := stop(); err != nil || l.Dropped() != 10 {
-		t.Errorf("%v, %d dropped", err, l.Dropped())
+	if err := stop(); err != nil || l.Dropped() != 10 || !errors.Is(l.Err(), r.err) {
+		t.Errorf("%v, %d dropped, %v", err, l.Dropped(), l.Err())
 	}
 }
 

@@ -21,6 +21,8 @@ const (
 	sourced       // a variable of the Source
 	named         // the same, but one that is set to nothing is nothing
 	absent
+	secret // present, but nobody's to read
+	query  // of the Source, with secrets in it
 	remoteAddr
 	remoteUser
 	timeLocal
@@ -51,12 +53,24 @@ func fieldOf(id variable.ID, arg string) field {
 	switch id {
 	case variable.Field:
 		switch arg {
+		case "authorization", "proxy_authorization", "cookie":
+			return secret
 		case "referer":
 			return httpReferer
 		case "user_agent":
 			return httpUserAgent
 		}
 		return sourced
+	case variable.SentField, variable.UpstreamField:
+		if arg == "set_cookie" {
+			return secret
+		}
+	case variable.Arg:
+		if isSecret([]byte(arg)) {
+			return secret
+		}
+	case variable.Args, variable.RequestURI:
+		return query
 	case variable.Absent:
 		return absent
 	case variable.Namespace, variable.IngressName, variable.ServiceName, variable.ServicePort, variable.LocationPath, variable.IsArgs:
@@ -90,21 +104,29 @@ func (t *template) appendLine(b, scratch []byte, e *Entry, c *clock) (line, grow
 			b = append(b, o.text...)
 		case absent:
 			b = t.none(b)
-		case sourced, named:
+		case sourced, named, secret, query:
 			scratch = scratch[:0]
 			if e.Source != nil {
 				scratch = e.Source.AppendVariable(scratch, o.id, o.text)
 			}
-			if len(scratch) == 0 && o.field == sourced {
-				b = t.none(b)
-			} else {
-				b = appendEscaped(b, scratch, maxField, t.escape)
-			}
+			b = t.appendSourced(b, o, scratch)
 		default:
 			b = t.appendField(b, o.field, e, c)
 		}
 	}
 	return append(b, '\n'), scratch
+}
+
+func (t *template) appendSourced(b []byte, o *op, value []byte) []byte {
+	switch {
+	case len(value) == 0 && o.field != named:
+		return t.none(b)
+	case o.field == secret:
+		return append(b, hidden...)
+	case o.field == query:
+		return t.appendTarget(b, value, o.id == variable.Args, maxField)
+	}
+	return appendEscaped(b, value, maxField, t.escape)
 }
 
 // none appends what stands for no value: nothing within JSON, as in nginx.
@@ -137,7 +159,10 @@ func (t *template) appendField(b []byte, f field, e *Entry, c *clock) []byte {
 	case bodyBytesSent:
 		return strconv.AppendInt(b, max(e.BodyBytesSent, 0), 10)
 	case httpReferer:
-		return t.appendOctets(b, e.Referer)
+		if len(e.Referer) == 0 {
+			return t.none(b)
+		}
+		return t.appendTarget(b, e.Referer, false, maxField)
 	case httpUserAgent:
 		return t.appendOctets(b, e.UserAgent)
 	case requestLength:
@@ -161,17 +186,21 @@ func (t *template) appendRequest(b []byte, e *Entry) []byte {
 	start := len(b)
 	// Together the parts stay within the bound of a field.
 	b = appendEscaped(b, e.Method, maxField/8, t.escape)
-	for i, part := range [...][]byte{e.Target, e.Proto} {
-		if len(part) == 0 {
-			continue
-		}
-		if len(b) > start {
-			b = append(b, ' ')
-		}
-		b = appendEscaped(b, part, [...]int{maxField * 3 / 4, maxField/8 - len("  ")}[i], t.escape)
+	if len(e.Target) > 0 {
+		b = t.appendTarget(blankAfter(b, start), e.Target, false, maxField*3/4)
+	}
+	if len(e.Proto) > 0 {
+		b = appendEscaped(blankAfter(b, start), e.Proto, maxField/8-len("  "), t.escape)
 	}
 	if len(b) == start {
 		return t.none(b)
+	}
+	return b
+}
+
+func blankAfter(b []byte, start int) []byte {
+	if len(b) > start {
+		b = append(b, ' ')
 	}
 	return b
 }

@@ -79,6 +79,8 @@ type Row struct {
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
 	annotation string
+	// remark says what of an accepted value has no effect; empty is nothing.
+	remark func(value string) string
 }
 
 // Values are the typed keys of one ConfigMap.
@@ -109,8 +111,10 @@ type Values struct {
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent is settled after all keys.
+	// Those are settled after all keys.
 	nonIdempotent bool
+	logPath       string
+	syslog        syslog
 }
 
 // acmePath lets certificates be ordered.
@@ -123,6 +127,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second,
+		syslog:          syslog{port: 514},
 	}
 }
 
@@ -166,6 +171,7 @@ func (p *parsing) settle() {
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
+	p.settleLogs()
 }
 
 func (p *parsing) use(r *Row, value string) {
@@ -177,6 +183,10 @@ func (p *parsing) use(r *Row, value string) {
 	case Supported:
 		if err := r.set(value, &p.Values); err != nil {
 			p.bad(r, value, err)
+		} else if r.remark != nil {
+			if text := r.remark(value); text != "" {
+				p.report(CodeLogVariable, ir.SeverityWarning, r.Name, text)
+			}
 		}
 	case Tuning:
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")

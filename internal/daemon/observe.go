@@ -27,7 +27,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Certificates:     g.certificates,
 		Handshakes:       g.handshakes,
 		Rejected:         func() map[string]uint64 { return g.proxy.Stats().Refusals },
-		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
+		AccessLogDropped: g.logs.dropped, AccessLogWritten: g.logs.written,
 		Layer4:  g.layer4,
 		DNS:     g.names,
 		Leader:  g.leader,

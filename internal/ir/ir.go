@@ -353,6 +353,8 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Logs is zero for the usual logs.
+	Logs Logs `json:"logs,omitzero"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

@@ -44,6 +44,8 @@ type conn struct {
 	fixed    []byte
 	remoteIP string
 	port     string // as shown in X-Forwarded-Port and www redirects
+	serial   uint64 // of the connection, since the start
+	began    time.Time
 
 	rd              http1.Reader
 	readBy, writeBy time.Time   // the deadlines that are set
@@ -62,7 +64,7 @@ type conn struct {
 }
 
 func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
-	c.nc, c.info, c.secure = nc, info, info.TLS != nil
+	c.nc, c.info, c.secure, c.began = nc, info, info.TLS != nil, time.Now()
 	c.tcp = socketOf(nc)
 	c.peer.bind(c.tcp)
 	c.rd.Reset(nc)

@@ -19,7 +19,6 @@ const (
 	TimeLocal
 	TimeISO8601
 	Msec
-	Pipe
 	Connection
 	ConnectionRequests
 	ConnectionTime
@@ -59,7 +58,7 @@ var finishedIDs = map[string]ID{
 	"status": Status, "request": RequestLine, "request_length": RequestLength, "request_time": RequestTime,
 	"request_completion": RequestCompletion, "body_bytes_sent": BodyBytesSent, "bytes_sent": BytesSent,
 	"bytes_received": BytesReceived, "session_time": SessionTime, "protocol": Protocol,
-	"time_local": TimeLocal, "time_iso8601": TimeISO8601, "msec": Msec, "pipe": Pipe,
+	"time_local": TimeLocal, "time_iso8601": TimeISO8601, "msec": Msec,
 	"connection": Connection, "connection_requests": ConnectionRequests, "connection_time": ConnectionTime,
 	"server_addr": ServerAddr, "hostname": Hostname, "pid": PID, "http2": HTTP2,
 	"proxy_alternative_upstream_name": AlternativeName,
@@ -77,7 +76,7 @@ var finishedIDs = map[string]ID{
 // of them have none in ingress-nginx either.
 var absentNames = []string{
 	"document_root", "realpath_root", "request_filename", "request_body", "request_body_file",
-	"gzip_ratio", "limit_rate", "limit_req_status", "limit_conn_status", "nginx_version",
+	"pipe", "gzip_ratio", "limit_rate", "limit_req_status", "limit_conn_status", "nginx_version",
 	"upstream_cache_status", "upstream_cache_age", "upstream_cache_key", "upstream_cache_last_modified", "upstream_queue_time", "upstream_last_server_name",
 	"tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd", "tcpinfo_rcv_space", "http3", "proxy_host", "proxy_port",
 	"ssl_ciphers", "ssl_curves", "ssl_early_data", "ssl_session_id", "ssl_sigalg",
