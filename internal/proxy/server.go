@@ -140,7 +140,7 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
-	s.counters.accepted.Add(1)
+	c.serial = s.counters.accepted.Add(1)
 	ended := false
 	defer func() {
 		s.forget(c) // after a panic, too: Shutdown waits for it
