@@ -171,7 +171,15 @@ func (s server) explainConnection(w http.ResponseWriter, r *http.Request) {
 
 func (s server) explain(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	answer, err := s.Explain(explain.Request{URL: q.Get("url"), Method: q.Get("method")})
+	headers, err := explain.ParseHeaders(q["header"])
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if len(headers) == 0 {
+		headers = nil
+	}
+	answer, err := s.Explain(explain.Request{URL: q.Get("url"), Method: q.Get("method"), Headers: headers, Client: q.Get("client")})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

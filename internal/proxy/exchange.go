@@ -169,6 +169,9 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
+	if s.tap.Watched() {
+		x.show(now)
+	}
 	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method

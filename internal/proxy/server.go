@@ -33,6 +33,7 @@ import (
 	"daemun/internal/http2"
 	"daemun/internal/listen"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 )
 
 // Config is what a Server works with.
@@ -42,6 +43,8 @@ type Config struct {
 	Table *atomic.Pointer[table.Table]
 	// Log receives one entry per request; nil writes none.
 	Log *accesslog.Log
+	// Tap is shown every finished request; nil is nobody.
+	Tap *tap.Tap
 	// Logger tells of panics; nil says nothing.
 	Logger *slog.Logger
 	// RequestLimits and ResponseLimits bound heads and chunk lines; zero
@@ -59,6 +62,7 @@ type Config struct {
 type Server struct {
 	table   *atomic.Pointer[table.Table]
 	log     *accesslog.Log
+	tap     *tap.Tap
 	logger  *slog.Logger
 	request http1.Limits
 	backend http1.Limits
@@ -92,7 +96,7 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, request: c.RequestLimits, backend: c.ResponseLimits}
+	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, request: c.RequestLimits, backend: c.ResponseLimits}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
