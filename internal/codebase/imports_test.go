@@ -65,6 +65,7 @@ func importRules() []rule {
 		"policy",
 		"proxy",
 		"table",
+		"tap",
 		"upstream",
 		"variable",
 	}
@@ -76,6 +77,7 @@ func importRules() []rule {
 		"ir",
 		"l4",
 		"policy",
+		"tap",
 		"variable",
 	}
 	return []rule{
@@ -94,10 +96,12 @@ func importRules() []rule {
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
+		{[]string{"dashboard"}, []string{"daemun/internal/proxy", "daemun/internal/standalone", "daemun/internal/process"}, "pages read what is given to them"},
+		{[]string{"history"}, []string{"daemun/internal/table", "daemun/internal/ir", "daemun/internal/store"}, "the history of counters knows no routes"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},
-		{[]string{"store", "translate", "control", "admin", "console", "explain"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
+		{[]string{"store", "translate", "control", "admin", "console", "explain", "dashboard"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"daemun/internal/control"
 	"daemun/internal/explain"
 	"daemun/internal/handover"
+	"daemun/internal/history"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
@@ -27,6 +28,7 @@ import (
 	"daemun/internal/proxy"
 	"daemun/internal/store"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/translate"
 	"daemun/internal/upstream"
 )
@@ -105,6 +107,8 @@ type gateway struct {
 	metrics   *metrics.Registry
 	log       *accesslog.Log
 	proxy     *proxy.Server
+	tap       *tap.Tap
+	history   *history.History
 	certs     *listen.Certificates
 	problems  *problemBoard
 
@@ -154,7 +158,9 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, CleartextHTTP2: true})
+	g.tap = tap.New()
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Tap: g.tap, Logger: g.logger, CleartextHTTP2: true})
+	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
 	g.problems = &problemBoard{locate: e.locate, sources: e.sources, changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
@@ -267,6 +273,7 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 // and the watch over problems.
 func (g *gateway) startAdmin(members *group) {
 	members.start("access log", g.log.Run)
+	members.start("history", g.history.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
@@ -372,13 +379,19 @@ func (g *gateway) adminConfig() admin.Config {
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
+		Tap: g.tap, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}
 }
 
 func (g *gateway) explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{
+	return explain.Explain(r, g.source())
+}
+
+// source is what routes are explained with.
+func (g *gateway) source() explain.Source {
+	return explain.Source{
 		Table: g.table.Load(), View: g.store.View(), Problems: g.problems.list(), Prefix: g.config.Translate.AnnotationsPrefix, Place: placeOf(g.locate),
-	})
+	}
 }
 
 func (g *gateway) readiness() error {

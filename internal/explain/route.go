@@ -40,3 +40,10 @@ func aboutRoute(h *table.Host, r *table.Route, s Source) *explanation {
 	}
 	return e
 }
+
+// Where is the place where a route is written, "" if it is not known.
+func Where(h *table.Host, r *table.Route, s Source) string {
+	e := aboutRoute(h, r, s)
+	e.Trail.Block = h.IR.Name
+	return e.place(&table.Step{Path: r.IR.Path, PathType: r.IR.PathType, Ingress: r.IR.Ingress, Implicit: r.IR.Implicit})
+}
