@@ -18,6 +18,7 @@ import (
 	"daemun/internal/control"
 	"daemun/internal/explain"
 	"daemun/internal/handover"
+	"daemun/internal/history"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
@@ -28,6 +29,7 @@ import (
 	"daemun/internal/proxy"
 	"daemun/internal/store"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/translate"
 	"daemun/internal/upstream"
 )
@@ -111,6 +113,8 @@ type gateway struct {
 	logs      *logs
 	spans     *otlp.Exporter
 	proxy     *proxy.Server
+	tap       *tap.Tap
+	history   *history.History
 	certs     *listen.Certificates
 	preamble  listen.Preamble
 	problems  *problemBoard
@@ -158,7 +162,9 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
+	g.tap = tap.New()
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
+	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
@@ -281,6 +287,7 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 func (g *gateway) startAdmin(members *group) {
 	members.start("spans", g.spans.Run)
 	g.logs.start(members)
+	members.start("history", g.history.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
@@ -387,13 +394,19 @@ func (g *gateway) adminConfig() admin.Config {
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
+		Tap: g.tap, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}
 }
 
 func (g *gateway) explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{
+	return explain.Explain(r, g.source())
+}
+
+// source is what routes are explained with.
+func (g *gateway) source() explain.Source {
+	return explain.Source{
 		Table: g.table.Load(), View: g.store.View(), Problems: g.problems.list(), Prefix: g.config.Translate.AnnotationsPrefix, Place: placeOf(g.locate),
-	})
+	}
 }
 
 func (g *gateway) readiness() error {

@@ -192,6 +192,9 @@ func (x *exchange) finish() {
 	if x.traced.Sampled {
 		x.recordSpans(now)
 	}
+	if s.tap.Watched() {
+		x.show(now)
+	}
 	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method
