@@ -62,6 +62,9 @@ The access log goes to standard output, everything else to standard error.`,
 				}
 				c.AdminAddress = net.JoinHostPort(host, strconv.Itoa(healthzPort))
 			}
+			if err := checkNames(c.Translate, c.Published); err != nil {
+				return usageError{err}
+			}
 			return daemon.Up(cmd.Context(), c, kill)
 		},
 	}
@@ -85,6 +88,7 @@ The access log goes to standard output, everything else to standard error.`,
 	prefixVar(cmd, &c.Networks.Nodes, "node-network", "127.18.0.0/16", "addresses for nodes")
 	prefixVar(cmd, &c.Networks.LoadBalancers, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
 	webhookFlags(cmd, &c.Webhook)
+	publishedFlags(cmd, &c.Published)
 	translateFlags(cmd, &c.Translate)
 	return cmd
 }
