@@ -28,7 +28,7 @@ func benchGateway(b *testing.B, n int) *gateway {
 	g = newGateway(GatewayConfig{Stdout: io.Discard, Stderr: io.Discard, Translate: options}, edges{
 		locate:    func(store.Key, string) (manifest.Position, bool) { return manifest.Position{}, false },
 		changed:   func(added, gone []ir.Problem) {},
-		tableLive: func(s control.State) { synced.update(s.Served, g.store.View().Ingresses, func(store.Name) {}) },
+		tableLive: func(s control.State) { synced.update(s.Served, g.store.View(), func(store.Name) {}) },
 	})
 	b.Cleanup(g.upstreams.Close)
 	g.store.Update(func(tx *store.Tx) {
