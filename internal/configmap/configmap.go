@@ -109,8 +109,9 @@ type Values struct {
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent is settled after all keys.
+	// nonIdempotent and proxyTimeout are settled after all keys.
 	nonIdempotent bool
+	proxyTimeout  time.Duration
 }
 
 // acmePath lets certificates be ordered.
@@ -122,7 +123,7 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
-		ShutdownTimeout: 240 * time.Second,
+		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
 	}
 }
 
@@ -166,6 +167,10 @@ func (p *parsing) settle() {
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
+	if s := &v.Settings; s.ProxyProtocol != nil {
+		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
+	}
+	p.settleTrust()
 }
 
 func (p *parsing) use(r *Row, value string) {

@@ -37,8 +37,11 @@ type exchange struct {
 	// policies are those of the route, nil when it has none or the request is
 	// not in it (yet).
 	policies *policy.Set
-	origin   []byte // the Origin field, with cors
-	cors     bool   // the response gets the CORS fields
+	// from is where the request comes from: of the connection, or what a
+	// trusted peer says.
+	from   origin
+	origin []byte // the Origin field, with cors
+	cors   bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
 	canary      bool           // backend is the canary of the route
@@ -95,6 +98,7 @@ func (x *exchange) begin() {
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
+	x.from.begin(&x.c.shown)
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
@@ -144,6 +148,9 @@ func (x *exchange) serve() bool {
 	c := x.c
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
+	if x.table != nil && x.table.Trust != nil {
+		x.believe()
+	}
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
 	if c.stream != nil && c.stream.Refusal() != 0 {
 		x.refuse(c.stream.Refusal())
@@ -199,7 +206,7 @@ func (x *exchange) log(now time.Time) {
 	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
 		return
 	}
-	e.Time, e.Remote = now, x.c.info.Remote.Addr()
+	e.Time, e.Remote = now, x.client()
 	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
 	if x.c.stream != nil {
 		e.Proto = protocolHTTP2

@@ -9,7 +9,7 @@ import (
 )
 
 // client is the address that policies go by: the one place to ask for it.
-func (x *exchange) client() netip.Addr { return x.c.info.Remote.Addr() }
+func (x *exchange) client() netip.Addr { return x.from.addr }
 
 // answerPreflight is CORS (§1.5): it decides whether the response gets the
 // fields, and answers OPTIONS from an allowed origin, before all that guards

@@ -25,6 +25,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Settings: cfg.Settings,
 		HSTS:     hstsValue(cfg.Settings.HSTS),
 		source:   withCatchAll(cfg.Hosts),
+		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
 	}
 	if prev != nil {
 		t.follow(prev, h)

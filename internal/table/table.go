@@ -44,6 +44,8 @@ type Table struct {
 	Settings ir.Settings
 	// HSTS is the value of Strict-Transport-Security, empty when off.
 	HSTS string
+	// Trust is nil when nobody is believed about where requests come from.
+	Trust *policy.Trust
 
 	source []*ir.Host // what it was compiled from
 	hosts  []*Host    // in the order of source
