@@ -103,6 +103,7 @@ func (d *controller) clearStatus(ctx context.Context) {
 
 // tableIsLive follows a new table.
 func (d *controller) tableIsLive(s control.State) {
+	d.memory.follow()
 	d.status.Changed()
 	if d.SyncEvents {
 		d.synced.update(s.Served, d.store.View(), d.events.Accepted)
