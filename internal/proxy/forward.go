@@ -105,6 +105,7 @@ func (x *exchange) fail(status int) {
 // be possible, so that a response with a retried status need not be relayed.
 func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	start := time.Now()
+	x.traced.attempt(start)
 	ep.Begin()
 	x.trying = ep
 	x.entry.Attempts = append(x.entry.Attempts, accesslog.Attempt{Addr: ep.Address()})
@@ -135,6 +136,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		a.ResponseLength = x.respBody.Payload()
 	}
 	a.ResponseTime = time.Since(start)
+	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
 		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
 	}

@@ -30,6 +30,7 @@ var ownResponseFields = [256]bool{
 func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	r := x.match.Route.IR
 	b = http1.AppendRequestLine(b, x.req.Method, x.upstreamTarget(), 1)
+	fields := len(b)
 	authority := x.shownHost()
 	if r.UpstreamVhost != "" {
 		b = http1.AppendField(b, "Host", r.UpstreamVhost)
@@ -49,6 +50,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	if x.fallback {
 		b = x.appendFallbackFields(b)
 	}
+	b = x.traced.AppendFields(b)
 	external := x.external()
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
@@ -59,11 +61,12 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
 		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
-			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) {
+			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)
 	}
+	b = x.editRequest(b, fields)
 	switch {
 	case x.req.Body == http1.BodyChunked:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)

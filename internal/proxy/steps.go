@@ -15,6 +15,7 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
+	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():
 	case x.redirectToOtherName():
@@ -57,6 +58,7 @@ func (x *exchange) refuseBadHostOrPath() bool {
 		x.host = host
 		switch x.table.Resolve(x.host, x.req.Path, &x.match) {
 		case table.Found:
+			x.policies = x.match.Host.Policies
 			return false
 		case table.BadPath:
 			why = refusedBadPath

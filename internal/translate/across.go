@@ -69,7 +69,7 @@ func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 func (h *host) finished() *ir.Host {
 	return &ir.Host{
 		Name: h.name, Aliases: h.facts.aliases, Owner: h.owner, Certificates: certificateIDs(h.certificates),
-		TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
+		Fields: beforeRouting(h.global.Defaults.Fields), TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
 	}
 }
 
@@ -117,7 +117,10 @@ func (t *Translator) wwwRedirects(problems *[]ir.Problem) map[string]*ir.Host {
 					certs = append(certs, c)
 				}
 			}
-			h.redirect = &ir.Host{Name: name, RedirectTo: h.name, Owner: h.www.ref, Certificates: certificateIDs(certs)}
+			h.redirect = &ir.Host{
+				Name: name, RedirectTo: h.name, Owner: h.www.ref, Certificates: certificateIDs(certs),
+				Fields: beforeRouting(h.global.Defaults.Fields),
+			}
 		}
 		if made == nil {
 			made = map[string]*ir.Host{}

@@ -54,6 +54,9 @@ const (
 	CodeExternalNameOff = "DMN0292"
 	// CodeConfigMap: the ConfigMap of --configmap cannot be used.
 	CodeConfigMap = "DMN0293"
+	// CodeSettingFields: a ConfigMap that add-headers or proxy-set-headers
+	// names cannot be used.
+	CodeSettingFields = "DMN0330"
 	// CodePrefix: an annotation has the prefix that --annotations-prefix
 	// replaces.
 	CodePrefix = "DMN0389"
