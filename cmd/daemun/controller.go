@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -44,7 +43,8 @@ no command, runs this command.`,
 			if err := f.finish(cmd, &c); err != nil {
 				return usageError{err}
 			}
-			kube.RedirectLogs(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+			logger, _ := daemon.NewLogger(cmd.ErrOrStderr(), c.Log)
+			kube.RedirectLogs(logger)
 			return daemon.Controller(cmd.Context(), c, kill)
 		},
 	}
@@ -57,6 +57,7 @@ type controllerFlags struct {
 	healthzHost string
 	healthzPort int
 	verbosity   int
+	logs        logFlags
 	version     bool
 
 	noElection, noSyncEvents bool
@@ -110,6 +111,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.StringVar(&f.profilerHost, "profiler-address", "127.0.0.1", "host of the profiler address")
 	flags.IntVar(&f.profilerPort, "profiler-port", 10245, "port of the profiler address")
 	flags.IntVarP(&f.verbosity, "v", "v", 0, "above 0, log details")
+	f.logs.define(cmd, &c.GatewayConfig)
 	defineAccepted(cmd)
 	flags.BoolVar(&f.version, "version", false, "print the version and exit")
 }
@@ -159,7 +161,9 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 			return fmt.Errorf("%s %v: want rising bounds", b.name, b.bounds)
 		}
 	}
-	c.Debug = f.verbosity > 0
+	if err := f.logs.finish(&c.GatewayConfig, f.verbosity); err != nil {
+		return err
+	}
 	c.Notices, c.Warnings = notices(cmd)
 	return errors.Join(checkPort("--profiler-port", f.profilerPort), checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
 }

@@ -269,33 +269,77 @@ var rows = []Row{
 
 	// Logs.
 	{
-		Name: "disable-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.NoAccessLog = v.NoAccessLog || b }),
+		Name: "disable-access-log", Default: "false", parse: boolean(func(v *Values, b bool) {
+			v.NoAccessLog, v.Settings.Logs.StreamOff = v.NoAccessLog || b, v.Settings.Logs.StreamOff || b
+		}),
 		Doc: "Writes no access log.",
 	},
 	{
 		Name: "disable-http-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.NoAccessLog = v.NoAccessLog || b }),
 		Doc: "Writes no access log of requests.",
 	},
-	{Name: "disable-stream-access-log", Default: "false", Support: Later, Doc: "Writes no access log of TCP and UDP services."},
+	{
+		Name: "disable-stream-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Logs.StreamOff = v.Settings.Logs.StreamOff || b }),
+		Doc: "Writes no access log of TCP and UDP services.",
+	},
 	{
 		Name: "enable-access-log-for-default-backend", Default: "false", parse: boolean(func(v *Values, b bool) { v.DefaultBackendLog = b }),
 		Doc: "Logs requests that match nothing.",
 	},
-	{Name: "enable-auth-access-log", Default: "false", Support: Later, Doc: "Logs requests to authentication services."},
-	{Name: "skip-access-log-urls", Support: Later, Doc: "Requests that are not logged."},
-	{Name: "log-format-upstream", Support: Later, Doc: "Format of the access log."},
-	{Name: "log-format-stream", Support: Later, Doc: "Format of the access log of TCP and UDP services."},
-	{Name: "log-format-escape-json", Default: "false", Support: Later, Doc: "Escapes values for JSON."},
-	{Name: "log-format-escape-none", Default: "false", Support: Later, Doc: "Escapes nothing."},
-	{Name: "access-log-path", Default: "/var/log/nginx/access.log", Support: Later, Doc: "File of the access log; it goes to standard output."},
-	{Name: "http-access-log-path", Support: Later, Doc: "File of the access log of requests."},
-	{Name: "stream-access-log-path", Support: Later, Doc: "File of the access log of TCP and UDP services."},
+	{
+		Name: "enable-auth-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Logs.AuthRequests = b }),
+		Doc: "Logs requests to authentication services.",
+	},
+	{
+		Name: "skip-access-log-urls", parse: skipURIs,
+		Doc: "Request URIs that are not logged, with commas between them: whole ones, whatever their case, or expressions after ~ (~* without regard to case).",
+	},
+	{
+		Name: "log-format-upstream", parse: logFormat(func(v *Values, s string) { v.Settings.Logs.Format = s }), remark: formatRemark,
+		Doc: "Format of the access log: text with nginx's variables ([logs.md](logs.md)).",
+	},
+	{
+		Name: "log-format-stream", parse: logFormat(func(v *Values, s string) { v.Settings.Logs.StreamFormat = s }), remark: formatRemark,
+		Doc: "Format of the access log of TCP and UDP services.",
+	},
+	{
+		Name: "log-format-escape-json", Default: "false", parse: boolean(func(v *Values, b bool) { v.escape(b, "json") }),
+		Doc: "Escapes values for JSON.",
+	},
+	{
+		Name: "log-format-escape-none", Default: "false", parse: boolean(func(v *Values, b bool) { v.escape(b, "none") }),
+		Doc: "Escapes nothing but controls; wins over the one for JSON.",
+	},
+	{
+		Name: "access-log-path", Default: "/var/log/nginx/access.log", parse: logPath(func(v *Values, s string) { v.logPath = s }),
+		Doc: "File of the access logs below the folder of --access-log-dir; the default is standard output.",
+	},
+	{
+		Name: "http-access-log-path", parse: logPath(func(v *Values, s string) { v.Settings.Logs.Path = s }),
+		Doc: "File of the access log of requests; wins over access-log-path.",
+	},
+	{
+		Name: "stream-access-log-path", parse: logPath(func(v *Values, s string) { v.Settings.Logs.StreamPath = s }),
+		Doc: "File of the access log of TCP and UDP services; wins over access-log-path.",
+	},
 	{Name: "access-log-params", Support: Tuning, Doc: "Buffering of the access log."},
 	{Name: "error-log-path", Default: "/var/log/nginx/error.log", Support: Tuning, Doc: "File of the error log."},
-	{Name: "error-log-level", Default: "notice", Support: Later, Doc: "Least severity that is logged."},
-	{Name: "enable-syslog", Default: "false", Support: Later, Doc: "Logs to a syslog server."},
-	{Name: "syslog-host", Support: Later, Doc: "That server."},
-	{Name: "syslog-port", Default: "514", Support: Later, Doc: "Its port."},
+	{
+		Name: "error-log-level", Default: "notice", parse: logLevel,
+		Doc: "Least severity of what Daemun says about itself: debug, info, notice, warn, error, crit, alert or emerg.",
+	},
+	{
+		Name: "enable-syslog", Default: "false", parse: boolean(func(v *Values, b bool) { v.syslog.enabled = b }),
+		Doc: "Sends the access log of requests to a syslog server (UDP, RFC 3164).",
+	},
+	{
+		Name: "syslog-host", parse: hostOf(func(v *Values, host string) { v.syslog.host = host }),
+		Doc: "That server: a name or an address.",
+	},
+	{
+		Name: "syslog-port", Default: "514", parse: integer(1, 65535, func(v *Values, n int) { v.syslog.port = n }),
+		Doc: "Its port.",
+	},
 	{Name: "debug-connections", Support: Tuning, Doc: "Clients whose connections are logged in detail."},
 
 	// Compression.
@@ -345,7 +389,7 @@ var rows = []Row{
 	},
 	{Name: "opentelemetry-trust-incoming-span", Default: "true", annotation: "opentelemetry-trust-incoming-span"},
 	{
-		Name: "otlp-collector-host", parse: parseCollectorHost,
+		Name: "otlp-collector-host", parse: hostOf(func(v *Values, host string) { v.tracing.Host = host }),
 		Doc: "Host that spans are sent to.",
 	},
 	{

@@ -356,9 +356,7 @@ func (d *controller) logProblems(added, gone []ir.Problem) {
 		}
 		d.logger.Log(context.Background(), level, p.String())
 	}
-	if len(gone) > 0 {
-		d.logger.Info("problems solved", "problems", len(gone))
-	}
+	d.logSolved(gone)
 }
 
 // PodFromEnv is the Pod that the environment names.

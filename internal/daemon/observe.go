@@ -27,7 +27,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Certificates:     g.certificates,
 		Handshakes:       g.handshakes,
 		Rejected:         g.rejected,
-		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
+		AccessLogDropped: g.logs.dropped, AccessLogWritten: g.logs.written,
 		SpansExported: g.spans.Exported, SpansDropped: g.spans.Dropped,
 		Layer4:  g.layer4,
 		DNS:     g.names,

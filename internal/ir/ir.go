@@ -369,6 +369,8 @@ type Settings struct {
 	Compression *Compression `json:"compression,omitempty"`
 	// Tracing is nil when spans go nowhere.
 	Tracing *Tracing `json:"tracing,omitempty"`
+	// Logs is zero for the usual logs.
+	Logs Logs `json:"logs,omitzero"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"strings"
+	"time"
 
 	"daemun/internal/http1"
 	"daemun/internal/ir"
@@ -30,10 +31,12 @@ func (x *exchange) askService() *policy.AuthAnswer {
 	if !ok {
 		return answer
 	}
+	began := time.Now()
 	err := s.run(func(resp *http1.Response) {
 		status = resp.Status
 		answer = answerOf(resp, e.IR.ResponseHeaders)
 	})
+	x.logService(s, began, status)
 	if err == nil && e.Keyed != nil {
 		e.Keep(key, status, answer, x.start)
 	}

@@ -110,9 +110,11 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	x.trying = ep
 	x.entry.Attempts = append(x.entry.Attempts, accesslog.Attempt{Addr: ep.Address()})
 	a := &x.entry.Attempts[len(x.entry.Attempts)-1]
+	before := max(0, x.seen.Connect)
 	up, err := x.connect(ep, start)
 	var f failure
 	if err == nil {
+		a.Connected, a.ConnectTime = true, max(0, x.seen.Connect)-before
 		up, f = x.converse(up, start)
 	} else {
 		f = dialFailure(err)
@@ -128,6 +130,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
+		x.captureReceived()
 		if !x.replaceResponse(up) {
 			x.relay(up)
 		}
@@ -137,6 +140,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	a.ResponseTime = time.Since(start)
 	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
+	x.countAttempt(a, f)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
 		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
 	}
@@ -327,6 +331,7 @@ func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 		}
 		if x.resp.Status >= 200 || x.resp.Status == 101 {
 			up.Reader.Hold(n)
+			x.upstreamHead = n
 			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, &x.c.server.backend)
 			if x.resp.Status == 101 && !x.tunnelAgreed() {
 				return errInterim

@@ -33,6 +33,7 @@ import (
 	"daemun/internal/http2"
 	"daemun/internal/listen"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/trace"
 )
 
@@ -43,6 +44,8 @@ type Config struct {
 	Table *atomic.Pointer[table.Table]
 	// Log receives one entry per request; nil writes none.
 	Log *accesslog.Log
+	// Tap is shown every finished request; nil is nobody.
+	Tap *tap.Tap
 	// Logger tells of panics; nil says nothing.
 	Logger *slog.Logger
 	// Spans takes what is recorded of requests that are in traces; nil records
@@ -63,6 +66,7 @@ type Config struct {
 type Server struct {
 	table   *atomic.Pointer[table.Table]
 	log     *accesslog.Log
+	tap     *tap.Tap
 	logger  *slog.Logger
 	spans   trace.Sink
 	request http1.Limits
@@ -97,7 +101,7 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits}
+	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -140,7 +144,7 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
-	s.counters.accepted.Add(1)
+	c.serial = s.counters.accepted.Add(1)
 	ended := false
 	defer func() {
 		s.forget(c) // after a panic, too: Shutdown waits for it

@@ -177,7 +177,7 @@ func named(name string) (part, bool) {
 			return part{id: id, text: arg}, true
 		}
 	}
-	return part{}, false
+	return finished(name)
 }
 
 // Append appends the text with the values of a request.
