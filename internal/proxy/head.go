@@ -36,12 +36,15 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	} else {
 		b = http1.AppendField(b, "Host", authority)
 	}
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Forwarded-Host", authority)
 	forwarded := &x.table.Settings.Forwarded
 	b = x.appendOriginal(b, told{http1.FieldXForwardedFor, forwarded.ForField}, "X-Original-Forwarded-For")
 	b = x.appendOriginal(b, told{http1.FieldXForwardedHost, forwarded.HostField}, "X-Original-Forwarded-Host")
+	if x.table.Settings.OriginalURI {
+		b = append(x.appendURI(append(b, "X-Original-URI: "...)), "\r\n"...)
+	}
 	if r.ForwardedPrefix != "" && r.Rewrite != nil { // §14.8
 		x.location = x.match.ForwardedPrefix(x.location[:0])
 		b, _ = http1.AppendCheckedField(b, "X-Forwarded-Prefix", x.location)
@@ -50,6 +53,9 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 		b = x.appendFallbackFields(b)
 	}
 	external := x.external()
+	if x.table.Heads != nil {
+		x.hideTwins()
+	}
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
 	}
@@ -58,7 +64,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
+		if f.Hop || ownRequestFields[f.ID] || f.ID == http1.FieldXOriginalURI && x.table.Settings.OriginalURI || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
 			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) {
 			continue
 		}
@@ -155,4 +161,28 @@ func (x *exchange) idempotent() bool {
 		return true
 	}
 	return false
+}
+
+// hideTwins drops the fields with an underscore that a backend could take for
+// one that means something, above all for what Daemun says (H4.9): many read
+// X_Real_IP and X-Real-IP as one.
+func (x *exchange) hideTwins() {
+	for i := range x.req.Fields {
+		f := &x.req.Fields[i]
+		if bytes.IndexByte(f.Name, '_') < 0 {
+			continue
+		}
+		var scratch [64]byte
+		if len(f.Name) > len(scratch) {
+			continue // longer than all of ours
+		}
+		name := scratch[:copy(scratch[:], f.Name)]
+		for j, c := range name {
+			if c == '_' {
+				name[j] = '-'
+			}
+		}
+		external := x.external()
+		f.Hop = f.Hop || http1.LookupField(name) != http1.FieldOther || x.certificate != nil && isClientField(name) || external != nil && external.Replaces(name)
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
@@ -26,6 +27,8 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Settings: cfg.Settings,
 		HSTS:     hstsValue(cfg.Settings.HSTS),
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
+		Block:    policy.NewBlock(cfg.Settings.Block),
+		Heads:    headLimits(cfg.Settings.RequestHeads),
 		hosts:    make([]*Host, len(hosts)),
 	}
 	shareNames := prev != nil && len(prev.hosts) == len(hosts)
@@ -209,6 +212,21 @@ func (r *Route) compileRewrite() error {
 	}
 	r.rewrite = p
 	return nil
+}
+
+// headLimits returns nil for what is not set.
+func headLimits(h ir.RequestHeads) *http1.Limits {
+	if h == (ir.RequestHeads{}) {
+		return nil
+	}
+	limits := http1.RequestLimits()
+	if h.KeepUnderscores {
+		limits.Underscores = http1.UnderscoresKeep
+	}
+	if h.Line > 0 {
+		limits.RequestLine, limits.FieldLine, limits.Head = h.Line, h.Line, h.Head
+	}
+	return &limits
 }
 
 func hstsValue(s ir.HSTS) string {

@@ -18,6 +18,7 @@ import (
 	"iter"
 
 	"daemun/internal/canonical"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
@@ -46,6 +47,10 @@ type Table struct {
 	HSTS string
 	// Trust is nil when nobody is believed about where requests come from.
 	Trust *policy.Trust
+	// Block is nil when nobody is refused everywhere.
+	Block *policy.Block
+	// Heads are the limits of request heads, nil for the usual ones.
+	Heads *http1.Limits
 
 	hosts []*Host // in the order of ir.Config.Hosts
 	names *names  // positions in hosts
