@@ -56,6 +56,7 @@ func importRules() []rule {
 	dataSide := []string{
 		"accesslog",
 		"canonical",
+		"compress",
 		"dns",
 		"http1",
 		"http2",
@@ -89,6 +90,7 @@ func importRules() []rule {
 		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream", "daemun/internal/dns"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
 		{[]string{"http1", "proxyproto"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"compress"}, []string{"daemun/internal/http1", "daemun/internal/table", "daemun/internal/proxy"}, "contents are compressed, whatever carries them"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
 		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},

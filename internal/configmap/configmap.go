@@ -103,15 +103,21 @@ type Values struct {
 	NoTLSRedirect, NoAuth []string
 	// AllowedResponseHeaders are the fields that custom-headers may set.
 	AllowedResponseHeaders []string
+	// SetHeaders and AddHeaders are "namespace/name" of ConfigMaps with fields
+	// for all backends and for all responses; HideHeaders are names of fields
+	// that backends send in vain.
+	SetHeaders, AddHeaders string
+	HideHeaders            []string
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent and proxyTimeout are settled after all keys.
+	// What follows is settled after all keys.
 	nonIdempotent bool
 	proxyTimeout  time.Duration
+	compression   compression
 }
 
 // acmePath lets certificates be ordered.
@@ -124,6 +130,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
+		compression: defaultCompression(),
 	}
 }
 
@@ -164,6 +171,7 @@ func (p *parsing) settle() {
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
+	v.Settings.Compression = v.compression.settle()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
@@ -202,7 +210,10 @@ func (p *parsing) bad(r *Row, value string, err error) {
 		return
 	}
 	use := "it is ignored"
-	if r.Default != "" {
+	switch {
+	case len(r.Default) > 40: // a list
+		use = "the default applies"
+	case r.Default != "":
 		use = "the default " + r.Default + " applies"
 	}
 	p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))

@@ -136,9 +136,18 @@ var rows = []Row{
 		Name: "generate-request-id", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.NoRequestID = !b }),
 		Doc: "Makes a request id where there is none.",
 	},
-	{Name: "proxy-set-headers", Support: Later, Doc: "ConfigMap with fields for backends."},
-	{Name: "add-headers", Support: Later, Doc: "ConfigMap with fields for responses."},
-	{Name: "hide-headers", Support: Later, Doc: "Response fields that are not passed on."},
+	{
+		Name: "proxy-set-headers", parse: reference(func(v *Values, s string) { v.SetHeaders = s }),
+		Doc: "ConfigMap whose entries are fields for all backends, in place of what is sent otherwise; values have variables.",
+	},
+	{
+		Name: "add-headers", parse: reference(func(v *Values, s string) { v.AddHeaders = s }),
+		Doc: "ConfigMap whose entries are fields of all responses, in place of those of the backend; values have variables.",
+	},
+	{
+		Name: "hide-headers", parse: fieldNames(func(v *Values, names []string) { v.HideHeaders = names }),
+		Doc: "Fields of backends that no client gets, with commas between them.",
+	},
 	{
 		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
 		Doc: "Fields that custom-headers may set, with commas between them.",
@@ -323,15 +332,42 @@ var rows = []Row{
 	{Name: "debug-connections", Support: Tuning, Doc: "Clients whose connections are logged in detail."},
 
 	// Compression.
-	{Name: "use-gzip", Default: "false", Support: Later, Doc: "Compresses responses."},
-	{Name: "gzip-level", Default: "1", Support: Later, Doc: "Level of gzip."},
-	{Name: "gzip-min-length", Default: "256", Support: Later, Doc: "Least size that is compressed."},
-	{Name: "gzip-types", Support: Later, Doc: "Types that are compressed."},
-	{Name: "gzip-disable", Support: Later, Doc: "User agents without compression."},
-	{Name: "enable-brotli", Default: "false", Support: Later, Doc: "Compresses with brotli."},
-	{Name: "brotli-level", Default: "4", Support: Later, Doc: "Level of brotli."},
-	{Name: "brotli-min-length", Default: "20", Support: Later, Doc: "Least size that is compressed."},
-	{Name: "brotli-types", Support: Later, Doc: "Types that are compressed."},
+	{
+		Name: "use-gzip", Default: "false", parse: boolean(func(v *Values, b bool) { v.compression.useGzip = b }),
+		Doc: "Compresses responses with gzip.",
+	},
+	{
+		Name: "gzip-level", Default: "1", parse: integer(1, 9, func(v *Values, n int) { v.compression.gzip.Level = n }),
+		Doc: "Level of gzip, 1 to 9.",
+	},
+	{
+		Name: "gzip-min-length", Default: "256", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.compression.gzip.MinLength = int64(n) }),
+		Doc: "Least size of a response of known length that is compressed.",
+	},
+	{
+		Name: "gzip-types", Default: compressedTypes, parse: mediaTypes(func(v *Values, types []string) { v.compression.gzip.Types = types }),
+		Doc: "Media types that are compressed, beside text/html; * is all.",
+	},
+	{
+		Name: "gzip-disable", parse: parseGzipDisable,
+		Doc: "Expressions for user agents that get no gzip, with blanks between them.",
+	},
+	{
+		Name: "enable-brotli", Default: "false", parse: boolean(func(v *Values, b bool) { v.compression.useBrotli = b }),
+		Doc: "Compresses responses with brotli for clients that like it at least as well as gzip.",
+	},
+	{
+		Name: "brotli-level", Default: "4", parse: integer(0, 11, func(v *Values, n int) { v.compression.brotli.Level = n }),
+		Doc: "Level of brotli, 0 to 11.",
+	},
+	{
+		Name: "brotli-min-length", Default: "20", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.compression.brotli.MinLength = int64(n) }),
+		Doc: "Least size of a response of known length that is compressed.",
+	},
+	{
+		Name: "brotli-types", Default: brotliTypes, parse: mediaTypes(func(v *Values, types []string) { v.compression.brotli.Types = types }),
+		Doc: "Media types that are compressed, beside text/html; * is all.",
+	},
 
 	// Tracing, GeoIP, firewall.
 	{Name: "enable-opentelemetry", Default: "false", Support: Later, Doc: "Traces requests."},

@@ -156,7 +156,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, CleartextHTTP2: true})
-	g.problems = &problemBoard{locate: e.locate, sources: e.sources, changed: e.changed}
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
@@ -278,6 +278,7 @@ func (g *gateway) startAdmin(members *group) {
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
+		members.start("webhook's certificate", g.webhook.certificates.Run)
 		members.start("webhook", g.serveWebhook)
 	}
 }

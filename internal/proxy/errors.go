@@ -109,6 +109,7 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 // respondWith writes an answer that another backend has made.
 func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	x.status, x.committed = status, true
+	x.settleEdits(status, contentTypeOf(fields))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	dated := false
 	for i := range fields {
@@ -137,4 +138,13 @@ func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	if x.finishHead() != nil {
 		x.keep, x.lingering = false, false
 	}
+}
+
+func contentTypeOf(fields []ir.Field) []byte {
+	for i := range fields {
+		if http1.LookupField([]byte(fields[i].Name)) == http1.FieldContentType {
+			return []byte(fields[i].Value)
+		}
+	}
+	return nil
 }

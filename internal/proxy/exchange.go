@@ -44,6 +44,7 @@ type exchange struct {
 	cors   bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
+	edits       []*policy.Edit // of the response that is being made
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
@@ -52,6 +53,7 @@ type exchange struct {
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
 	named       bool                  // the response has the backend's Server
+	packing     packing               // of the response
 	userScratch [256]byte
 
 	rewritten bool
@@ -91,6 +93,7 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
+	x.edits = x.edits[:0]
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
@@ -139,6 +142,7 @@ func (x *exchange) forget() {
 	x.resp.Reset()
 	x.match.Path = nil
 	clear(x.tried[:cap(x.tried)])
+	clear(x.edits[:cap(x.edits)])
 	attempts := x.entry.Attempts[:0]
 	x.entry = accesslog.Entry{Attempts: attempts}
 }
@@ -331,15 +335,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
+	x.settleEdits(status, ownType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
-		case status == 200:
-			b = append(b, "Content-Type: text/plain\r\n"...)
 		default:
-			b = append(b, "Content-Type: text/html\r\n"...)
+			b = http1.AppendField(b, "Content-Type", ownType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -358,6 +361,16 @@ func (x *exchange) respond(status int, location, page []byte) {
 		x.keep, x.lingering = false, false
 	}
 }
+
+// ownType is the media type of our own pages.
+func ownType(status int) []byte {
+	if status == 200 {
+		return plainText
+	}
+	return htmlText
+}
+
+var plainText, htmlText = []byte("text/plain"), []byte("text/html")
 
 // appendOwnFields appends what every response gets: HSTS on TLS, and the
 // connection's future.

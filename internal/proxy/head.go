@@ -30,6 +30,7 @@ var ownResponseFields = [256]bool{
 func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	r := x.match.Route.IR
 	b = http1.AppendRequestLine(b, x.req.Method, x.upstreamTarget(), 1)
+	fields := len(b)
 	authority := x.shownHost()
 	if r.UpstreamVhost != "" {
 		b = http1.AppendField(b, "Host", r.UpstreamVhost)
@@ -70,6 +71,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 		}
 		b = http1.AppendField(b, f.Name, f.Value)
 	}
+	b = x.editRequest(b, fields)
 	switch {
 	case x.req.Body == http1.BodyChunked:
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)

@@ -44,6 +44,9 @@ func (x *exchange) relay(up *upstream.Conn) {
 		x.keep = false
 	}
 	f := x.framing()
+	if x.table.Compression != nil {
+		f = x.pack(f)
+	}
 	if f == frameClose {
 		x.keep = false
 	}
@@ -95,6 +98,10 @@ func (x *exchange) framing() framing {
 // appendResponseHead appends the head for the client: the upstream's fields in
 // their order, then framing and our own.
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
+	if x.policies != nil && x.policies.Fields != nil {
+		contentType, _ := x.resp.Get(http1.FieldContentType)
+		x.settleEdits(x.resp.Status, contentType)
+	}
 	b = http1.AppendStatusLine(b, x.resp.Status, x.resp.Phrase)
 	hsts := x.hsts()
 	for i := range x.resp.Fields {
@@ -107,7 +114,14 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
+		if x.packing.writer != nil {
+			b = x.appendPackedField(b, field)
+			continue
+		}
 		b = x.appendResponseField(b, field)
+	}
+	if x.packing.varies {
+		b = x.appendPacking(b)
 	}
 	if _, dated := x.resp.Get(http1.FieldDate); !dated { // RFC 9110 §6.6.1
 		b = http1.AppendField(b, "Date", x.c.server.date.at(time.Now()))
@@ -132,6 +146,9 @@ func (x *exchange) namesBackend() bool {
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if x.packing.writer != nil {
+		return x.relayPacked(up)
+	}
 	if x.c.stream != nil {
 		return x.relayStream(up, f)
 	}

@@ -58,6 +58,7 @@ func (x *exchange) refuseBadHostOrPath() bool {
 		x.host = host
 		switch x.table.Resolve(x.host, x.req.Path, &x.match) {
 		case table.Found:
+			x.policies = x.match.Host.Policies
 			return false
 		case table.BadPath:
 			why = refusedBadPath
