@@ -116,7 +116,7 @@ type gateway struct {
 	tap       *tap.Tap
 	history   *history.History
 	certs     *listen.Certificates
-	preamble  listen.Preamble
+	entrance  listen.Entrance
 	problems  *problemBoard
 
 	// measured is the configuration whose routes have series; the control
@@ -188,7 +188,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 // table is live.
 func (g *gateway) updateListeners(cfg *ir.Config) {
 	g.certs.Update(cfg)
-	g.preamble.Update(cfg)
+	g.entrance.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -212,7 +212,7 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Preamble: &g.preamble}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Entrance: &g.entrance}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs

@@ -36,13 +36,13 @@ func (g *gateway) metricsConfig() metrics.Config {
 	}
 }
 
-// rejected are the refusals of requests, and of connections that do not begin
-// with the header of the PROXY protocol where they have to.
+// rejected are the refusals of requests, and of connections that may not come
+// in: without the header of the PROXY protocol, or at the wrong address.
 func (g *gateway) rejected() map[string]uint64 {
 	all := g.proxy.Stats().Refusals
 	plain, secure := g.listenerStats()
-	if n := plain.NoPreamble + secure.NoPreamble; n > 0 {
-		all["proxy_header"] = n
+	if n := plain.NotEntered + secure.NotEntered; n > 0 {
+		all["entrance"] = n
 	}
 	return all
 }

@@ -365,6 +365,19 @@ type Settings struct {
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Block is nil when nobody is refused everywhere.
+	Block *Block `json:"block,omitempty"`
+	// Entrance and RequestHeads are zero for the usual way.
+	Entrance     Entrance     `json:"entrance,omitzero"`
+	RequestHeads RequestHeads `json:"requestHeads,omitzero"`
+	// ServerField sends Server with responses; BackendServerField, with it,
+	// that of the backend if it has one.
+	ServerField        bool `json:"serverField,omitempty"`
+	BackendServerField bool `json:"backendServerField,omitempty"`
+	// NoRequestID leaves requests without an id that come without one.
+	NoRequestID bool `json:"noRequestID,omitempty"`
+	// OriginalURI tells backends the target as received, in X-Original-URI.
+	OriginalURI bool `json:"originalURI,omitempty"`
 	// Compression is nil when responses go out as they are.
 	Compression *Compression `json:"compression,omitempty"`
 	// Tracing is nil when spans go nowhere.
