@@ -51,6 +51,10 @@ type exchange struct {
 	guarded     bool                  // the answer is the refusal of a guard
 	userScratch [256]byte
 
+	frame    *policy.Frame // of scripts; nil until one ran
+	rerouted []byte        // the escaped path that a script has made
+	pageType string        // of the page that a script answers with
+
 	rewritten bool
 	continued bool // 100 was sent
 	keep      bool // the connection may carry another request
@@ -89,6 +93,10 @@ func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.edits = x.edits[:0]
+	if x.frame != nil {
+		x.frame.Reset()
+		x.pageType = ""
+	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.replacing, x.guarded, x.certificate = false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
@@ -118,7 +126,7 @@ func (x *exchange) shrink() {
 			*b = nil
 		}
 	}
-	for _, b := range [...]*[]byte{&x.target, &x.location} {
+	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted} {
 		if cap(*b) > largestRare {
 			*b = nil
 		}
@@ -199,7 +207,7 @@ var protocolHTTP2 = []byte("HTTP/2.0")
 
 func (x *exchange) log(now time.Time) {
 	e := &x.entry
-	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
+	if x.match.Route != nil && !x.match.Route.IR.AccessLog || x.frame != nil && x.frame.Variant != nil && x.frame.Variant.NoLog {
 		return
 	}
 	e.Time, e.Remote = now, x.c.info.Remote.Addr()
@@ -315,14 +323,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
-	x.settleEdits(status, ownType(status))
+	x.settleEdits(status, x.mediaType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
 		default:
-			b = http1.AppendField(b, "Content-Type", ownType(status))
+			b = http1.AppendField(b, "Content-Type", x.mediaType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
