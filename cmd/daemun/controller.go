@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -44,7 +43,8 @@ no command, runs this command.`,
 			if err := f.finish(cmd, &c); err != nil {
 				return usageError{err}
 			}
-			kube.RedirectLogs(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+			logger, _ := daemon.NewLogger(cmd.ErrOrStderr(), c.Log)
+			kube.RedirectLogs(logger)
 			return daemon.Controller(cmd.Context(), c, kill)
 		},
 	}
@@ -57,6 +57,7 @@ type controllerFlags struct {
 	healthzHost string
 	healthzPort int
 	verbosity   int
+	logs        logFlags
 	version     bool
 
 	noElection, noSyncEvents bool
@@ -99,6 +100,8 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.BoolVar(&f.noElection, "disable-leader-election", false, "write status without an election; for one replica")
 	flags.BoolVar(&f.noSyncEvents, "disable-sync-events", false, "write no Event when an Ingress is taken over")
 	webhookFlags(cmd, &c.Webhook)
+	flags.StringVar(&c.Webhook.Secret, "validating-webhook-secret", "daemun-admission-tls", "NAME or NAMESPACE/NAME of the Secret with the webhook's certificate, which Daemun makes where no files are named")
+	flags.StringVar(&c.Webhook.Configuration, "validating-webhook-configuration", "", "name of the ValidatingWebhookConfiguration that is to trust the certificate in the Secret; none if empty")
 	flags.StringVar(&c.Published.TCP, "tcp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of TCP ports: PORT: NAMESPACE/SERVICE:PORT")
 	flags.StringVar(&c.Published.UDP, "udp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of UDP ports")
 	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
@@ -108,6 +111,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.StringVar(&f.profilerHost, "profiler-address", "127.0.0.1", "host of the profiler address")
 	flags.IntVar(&f.profilerPort, "profiler-port", 10245, "port of the profiler address")
 	flags.IntVarP(&f.verbosity, "v", "v", 0, "above 0, log details")
+	f.logs.define(cmd, &c.GatewayConfig)
 	defineAccepted(cmd)
 	flags.BoolVar(&f.version, "version", false, "print the version and exit")
 }
@@ -127,7 +131,7 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 	c.Access.UserAgent = "daemun/" + version
 	c.Self = daemon.PodFromEnv()
 	c.Election.Enabled, c.SyncEvents = !f.noElection, !f.noSyncEvents
-	for _, check := range []func(*daemon.ControllerConfig) error{f.checkStatus, checkAddresses, checkScope} {
+	for _, check := range []func(*daemon.ControllerConfig) error{f.checkStatus, checkAddresses, checkScope, checkWebhook} {
 		if err := check(c); err != nil {
 			return err
 		}
@@ -157,7 +161,9 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 			return fmt.Errorf("%s %v: want rising bounds", b.name, b.bounds)
 		}
 	}
-	c.Debug = f.verbosity > 0
+	if err := f.logs.finish(&c.GatewayConfig, f.verbosity); err != nil {
+		return err
+	}
 	c.Notices, c.Warnings = notices(cmd)
 	return errors.Join(checkPort("--profiler-port", f.profilerPort), checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
 }
@@ -208,6 +214,22 @@ func checkScope(c *daemon.ControllerConfig) error {
 	}
 	if _, err := labels.Parse(c.Scope.Selector); err != nil {
 		return fmt.Errorf("--watch-namespace-selector %q: want labels such as team=shop: %w", c.Scope.Selector, err)
+	}
+	return nil
+}
+
+// checkWebhook checks where the webhook's certificate comes from.
+func checkWebhook(c *daemon.ControllerConfig) error {
+	w := c.Webhook
+	switch namespace, name, both := strings.Cut(w.Secret, "/"); {
+	case w.Address == "":
+		return nil
+	case (w.Certificate == "") != (w.Key == ""):
+		return errors.New("--validating-webhook-certificate and --validating-webhook-key belong together: name both files, or none, and Daemun makes a certificate")
+	case w.Certificate != "" && w.Configuration != "":
+		return errors.New("--validating-webhook-configuration is for the certificate that Daemun makes; with files, whoever makes them sets caBundle")
+	case w.Certificate == "" && (w.Secret == "" || both && (namespace == "" || name == "") || strings.Count(w.Secret, "/") > 1):
+		return fmt.Errorf("--validating-webhook-secret %q: want NAME or NAMESPACE/NAME", w.Secret)
 	}
 	return nil
 }

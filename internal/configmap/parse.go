@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -121,7 +122,7 @@ func globalAuth(name string) func(string, *Values) error {
 
 var (
 	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
-	fieldName  = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+	fieldWord  = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 )
 
 // reference reads "namespace/name" of a ConfigMap.
@@ -139,10 +140,25 @@ func reference(set func(v *Values, s string)) func(string, *Values) error {
 func fieldNames(set func(v *Values, names []string)) func(string, *Values) error {
 	return func(s string, v *Values) error {
 		for word := range strings.SplitSeq(s, ",") {
-			if word = strings.TrimSpace(word); word != "" && !fieldName.MatchString(word) {
+			if word = strings.TrimSpace(word); word != "" && !fieldWord.MatchString(word) {
 				return fmt.Errorf("holds %.80q, which is no field name: write names with commas between them", word)
 			}
 		}
 		return list(set)(s, v)
+	}
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$`)
+
+// hostOf reads the name or the address of another machine; an IPv6 address may
+// stand in brackets.
+func hostOf(set func(v *Values, host string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		bare := strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+		if _, err := netip.ParseAddr(bare); err != nil && !hostName.MatchString(s) {
+			return errors.New("is not a host name or an address: write one without scheme and port, such as collector.observability.svc")
+		}
+		set(v, bare)
+		return nil
 	}
 }

@@ -220,6 +220,9 @@ type Policies struct {
 	// LocationPrefix changes what Location and Refresh of the backend begin
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
+
+	// Trace is nil when requests are not part of traces.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // Redirect is a fixed answer with a Location.
@@ -368,6 +371,16 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Forwarded is what is believed and told of where requests come from.
+	Forwarded Forwarded `json:"forwarded,omitzero"`
+	// ProxyProtocol is nil when clients begin with their request or handshake.
+	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Compression is nil when responses go out as they are.
+	Compression *Compression `json:"compression,omitempty"`
+	// Tracing is nil when spans go nowhere.
+	Tracing *Tracing `json:"tracing,omitempty"`
+	// Logs is zero for the usual logs.
+	Logs Logs `json:"logs,omitzero"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

@@ -9,7 +9,7 @@ import (
 )
 
 // client is the address that policies go by: the one place to ask for it.
-func (x *exchange) client() netip.Addr { return x.c.info.Remote.Addr() }
+func (x *exchange) client() netip.Addr { return x.from.addr }
 
 // answerPreflight is CORS (§1.5): it decides whether the response gets the
 // fields, and answers OPTIONS from an allowed origin, before all that guards
@@ -47,10 +47,12 @@ func (x *exchange) limit() bool {
 	return true
 }
 
-// leave ends the count of a running request. It may be called more than once.
+// leave ends the count of a running request and gives back what it has. It may
+// be called more than once.
 func (x *exchange) leave() {
 	x.running.Leave()
 	x.running = policy.Running{}
+	x.unpack()
 }
 
 // authorize asks the guards of the route in their order: address lists, basic

@@ -204,3 +204,8 @@ func (x *exchange) mediaType(status int) []byte {
 	}
 	return ownType(status)
 }
+
+// unlogged says that a script has turned the access log off.
+func (x *exchange) unlogged() bool {
+	return x.frame != nil && x.frame.Variant != nil && x.frame.Variant.NoLog
+}

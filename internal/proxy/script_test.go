@@ -157,7 +157,9 @@ func TestErrorPageOfScript(t *testing.T) {
 // TestAccessRules pins allow and deny in their order, and limit_except.
 func TestAccessRules(t *testing.T) {
 	t.Parallel()
-	rule := func(allow bool, n string) ir.AccessRule { return ir.AccessRule{Allow: allow, Net: netip.MustParsePrefix(n)} }
+	rule := func(allow bool, n string) ir.AccessRule {
+		return ir.AccessRule{Allow: allow, Net: netip.MustParsePrefix(n)}
+	}
 	rules := []ir.AccessRule{rule(true, "10.0.0.1/32"), rule(false, "10.0.0.0/8"), rule(true, "0.0.0.0/0"), rule(false, "::/0")}
 	for _, tt := range []struct {
 		remote, method string

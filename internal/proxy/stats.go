@@ -11,6 +11,7 @@ type counters struct {
 	accepted, requests atomic.Uint64
 	panics             atomic.Uint64
 	unmirrored         atomic.Uint64      // requests whose copy was not sent
+	uncompressed       atomic.Uint64      // responses for which no compressor was left
 	refusals           [256]atomic.Uint64 // by http1.Reason
 	other              [otherCount]atomic.Uint64
 }
@@ -44,6 +45,7 @@ type Stats struct {
 	Requests              uint64 // requests since start
 	Panics                uint64 // requests that ended in a panic
 	Unmirrored            uint64 // requests whose copy was dropped
+	Uncompressed          uint64 // responses for which no compressor was left
 	// Refusals counts refused requests by the stable name of the reason.
 	Refusals map[string]uint64
 }
@@ -51,6 +53,7 @@ type Stats struct {
 // Stats counts; it is made for a scrape, not for each request.
 func (s *Server) Stats() Stats {
 	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Unmirrored: s.counters.unmirrored.Load(), Refusals: make(map[string]uint64)}
+	st.Uncompressed = s.counters.uncompressed.Load()
 	for _, r := range http1.Reasons() {
 		if n := s.counters.refusals[r].Load(); n > 0 {
 			st.Refusals[r.String()] = n

@@ -20,6 +20,18 @@ func (f facts) equal(g facts) bool {
 	return f.tlsRedirect == g.tlsRedirect && slices.Equal(f.aliases, g.aliases)
 }
 
+// settleHosts returns the finished hosts by name. Those that did not change
+// are not looked at when none has to do with another one.
+func (t *Translator) settleHosts(regrouped bool, problems *[]ir.Problem) []*ir.Host {
+	alone := t.special == 0 && !t.hadSpecial
+	t.hadSpecial = t.special > 0
+	if regrouped && alone {
+		return t.acrossTouched()
+	}
+	t.list = t.across(problems)
+	return t.list
+}
+
 // across settles what hosts do to each other (www redirects, aliases, the
 // https redirect of wildcard parents) and returns the finished hosts by name.
 func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
