@@ -80,6 +80,10 @@ type Host struct {
 	// Fields are for the responses that come before a route is chosen; nil when
 	// absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
+	// Script runs before a route is chosen, Locations come beside Routes, by
+	// the rules of nginx (server-snippet); nil when absent.
+	Script    *Script     `json:"script,omitempty"`
+	Locations []*Location `json:"locations,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -199,6 +203,12 @@ type Policies struct {
 	ResponseFields []Field `json:"responseFields,omitempty"`
 	// Fields is nil when absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
+	// Script runs before the redirects and the rewrite of the route; nil when
+	// absent.
+	Script *Script `json:"script,omitempty"`
+	// MethodAccess and ErrorPages come from snippets.
+	MethodAccess *MethodAccess `json:"methodAccess,omitempty"`
+	ErrorPages   []ErrorPage   `json:"errorPages,omitempty"`
 	// ConnectionField is the Connection field that the backend gets, "close"
 	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
 	// needs.

@@ -28,6 +28,9 @@ func (x *exchange) replaces(status int) bool {
 // reports whether it did. A refusal of a guard keeps its status whatever that
 // backend answers: nothing may make it look like an allowed request (§14.22).
 func (x *exchange) replaceError(status int) bool {
+	if x.answerPage(status) {
+		return true
+	}
 	if !x.replaces(status) {
 		return false
 	}

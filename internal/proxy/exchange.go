@@ -57,6 +57,10 @@ type exchange struct {
 	userScratch [256]byte
 	traced      tracing // zero for a request that is in no trace
 
+	frame    *policy.Frame // of scripts; nil until one ran
+	rerouted []byte        // the escaped path that a script has made
+	pageType string        // of the page that a script answers with
+
 	rewritten bool
 	continued bool // 100 was sent
 	keep      bool // the connection may carry another request
@@ -98,6 +102,10 @@ func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.edits = x.edits[:0]
+	if x.frame != nil {
+		x.frame.Reset()
+		x.pageType = ""
+	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
@@ -133,7 +141,7 @@ func (x *exchange) shrink() {
 			*b = nil
 		}
 	}
-	for _, b := range [...]*[]byte{&x.target, &x.location} {
+	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted} {
 		if cap(*b) > largestRare {
 			*b = nil
 		}
@@ -321,14 +329,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
-	x.settleEdits(status, ownType(status))
+	x.settleEdits(status, x.mediaType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
 		default:
-			b = http1.AppendField(b, "Content-Type", ownType(status))
+			b = http1.AppendField(b, "Content-Type", x.mediaType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}

@@ -82,7 +82,7 @@ func (x *exchange) authorize() bool {
 	}
 	refused := 0
 	if p.Access != nil {
-		switch p.Access.Judge(x.client()) {
+		switch p.Access.JudgeMethod(x.req.Method, x.client()) {
 		case policy.Refused:
 			refused = 403
 		case policy.Allowed:
@@ -101,7 +101,9 @@ func (x *exchange) authorize() bool {
 		}
 	}
 	if p.External != nil && (p.Any || refused == 0) {
-		x.grant = x.askService()
+		if x.grant = x.askScript(p.External.Script); x.grant == nil {
+			x.grant = x.askService()
+		}
 		switch {
 		case x.grant.Status != 200:
 			refused = x.grant.Status
@@ -214,7 +216,7 @@ func (x *exchange) appendResponseField(b []byte, f *http1.Field) []byte {
 	if x.cors && p.CORS.Replaces(f.Name) {
 		return b
 	}
-	if p.Fields != nil && (p.Fields.Hides(f.Name) || policy.Removes(x.edits, f.Name)) {
+	if fields := x.fields(); fields != nil && (fields.Hides(f.Name) || policy.Removes(x.edits, f.Name)) {
 		return b
 	}
 	r := p.Response

@@ -99,7 +99,7 @@ func (x *exchange) framing() framing {
 // appendResponseHead appends the head for the client: the upstream's fields in
 // their order, then framing and our own.
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
-	if x.policies != nil && x.policies.Fields != nil {
+	if x.fields() != nil {
 		contentType, _ := x.resp.Get(http1.FieldContentType)
 		x.settleEdits(x.resp.Status, contentType)
 	}

@@ -64,9 +64,11 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 	if host.Fields != nil {
 		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
 	}
+	h.Script = policy.NewScript(host.Script, hs.Policies.Beyond())
 	if host.RedirectTo != "" {
 		return h
 	}
+	h.locations = newLocations(host, hs)
 	ordered := host.RegexMode || slices.ContainsFunc(host.Routes, func(r *ir.Route) bool { return r.Match == ir.MatchRegex })
 	h.routes = make([]*Route, len(host.Routes))
 	for i, r := range host.Routes {

@@ -77,9 +77,12 @@ type Host struct {
 	// Policies are for the responses that come before a route is chosen; nil
 	// for none.
 	Policies *policy.Set
+	// Script runs before a route is chosen; nil for none.
+	Script *policy.Script
 
-	routes []*Route // in the order of IR.Routes
-	index  pathIndex
+	locations *locations // nil: none
+	routes    []*Route   // in the order of IR.Routes
+	index     pathIndex
 	// nowhere answers what no route matches; translation never lets that
 	// happen, so it is nil as long as the host has a route for "/".
 	nowhere *Route
@@ -209,12 +212,16 @@ func (h *Host) agrees(r *Route, read func(dst, raw []byte) ([]byte, bool), rawPa
 
 // find returns the route of a normalised path; nil only without any route.
 func (h *Host) find(path []byte, s *scratch) *Route {
+	r := h.nowhere
 	if h.index != nil {
-		if r := h.index.find(path, s); r != nil {
-			return r
+		if found := h.index.find(path, s); found != nil {
+			r = found
 		}
 	}
-	return h.nowhere
+	if h.locations != nil {
+		return h.locations.choose(path, r)
+	}
+	return r
 }
 
 // HostFor returns the host block of a canonical name by the rules of Resolve:
