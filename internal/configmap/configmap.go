@@ -103,14 +103,20 @@ type Values struct {
 	NoTLSRedirect, NoAuth []string
 	// AllowedResponseHeaders are the fields that custom-headers may set.
 	AllowedResponseHeaders []string
+	// SetHeaders and AddHeaders are "namespace/name" of ConfigMaps with fields
+	// for all backends and for all responses; HideHeaders are names of fields
+	// that backends send in vain.
+	SetHeaders, AddHeaders string
+	HideHeaders            []string
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent and tracing are settled after all keys.
+	// nonIdempotent, proxyTimeout and tracing are settled after all keys.
 	nonIdempotent bool
+	proxyTimeout  time.Duration
 	tracing       ir.Tracing
 }
 
@@ -123,8 +129,8 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
-		ShutdownTimeout: 240 * time.Second,
-		tracing:         defaultTracing(),
+		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
+		tracing: defaultTracing(),
 	}
 }
 
@@ -169,6 +175,10 @@ func (p *parsing) settle() {
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
+	if s := &v.Settings; s.ProxyProtocol != nil {
+		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
+	}
+	p.settleTrust()
 }
 
 func (p *parsing) use(r *Row, value string) {

@@ -153,19 +153,18 @@ func (x *exchange) serverAttributes() []trace.Attribute {
 	r := x.match.Route
 	f := make(facts, 0, 20)
 	f.method(x.req.Method)
-	f.text("url.scheme", x.c.scheme())
+	f.text("url.scheme", string(x.from.scheme))
 	f.text("url.path", string(x.req.Path))
 	f.text("url.query", redactQuery(string(x.req.Query)))
 	f.text("http.route", r.IR.Path)
 	f.number("http.response.status_code", int64(x.status))
 	f.failure(x.status, 500)
 	f.text("server.address", string(withoutPort(x.authority())))
-	if port, err := strconv.Atoi(x.c.port); err == nil {
+	if port, err := strconv.Atoi(string(x.from.port)); err == nil {
 		f.number("server.port", int64(port))
 	}
-	client := x.client().Unmap().WithZone("").String()
-	f.text("client.address", client)
-	f.text("network.peer.address", client)
+	f.text("client.address", x.client().Unmap().WithZone("").String())
+	f.text("network.peer.address", x.c.info.Remote.Addr().Unmap().WithZone("").String())
 	f.number("network.peer.port", int64(x.c.info.Remote.Port()))
 	f.text("network.protocol.version", x.httpVersion())
 	agent, _ := x.req.Get(http1.FieldUserAgent)
