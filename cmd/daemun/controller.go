@@ -100,6 +100,8 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.BoolVar(&f.noElection, "disable-leader-election", false, "write status without an election; for one replica")
 	flags.BoolVar(&f.noSyncEvents, "disable-sync-events", false, "write no Event when an Ingress is taken over")
 	webhookFlags(cmd, &c.Webhook)
+	flags.StringVar(&c.Webhook.Secret, "validating-webhook-secret", "daemun-admission-tls", "NAME or NAMESPACE/NAME of the Secret with the webhook's certificate, which Daemun makes where no files are named")
+	flags.StringVar(&c.Webhook.Configuration, "validating-webhook-configuration", "", "name of the ValidatingWebhookConfiguration that is to trust the certificate in the Secret; none if empty")
 	flags.StringVar(&c.Published.TCP, "tcp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of TCP ports: PORT: NAMESPACE/SERVICE:PORT")
 	flags.StringVar(&c.Published.UDP, "udp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of UDP ports")
 	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
@@ -129,7 +131,7 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 	c.Access.UserAgent = "daemun/" + version
 	c.Self = daemon.PodFromEnv()
 	c.Election.Enabled, c.SyncEvents = !f.noElection, !f.noSyncEvents
-	for _, check := range []func(*daemon.ControllerConfig) error{f.checkStatus, checkAddresses, checkScope} {
+	for _, check := range []func(*daemon.ControllerConfig) error{f.checkStatus, checkAddresses, checkScope, checkWebhook} {
 		if err := check(c); err != nil {
 			return err
 		}
@@ -212,6 +214,22 @@ func checkScope(c *daemon.ControllerConfig) error {
 	}
 	if _, err := labels.Parse(c.Scope.Selector); err != nil {
 		return fmt.Errorf("--watch-namespace-selector %q: want labels such as team=shop: %w", c.Scope.Selector, err)
+	}
+	return nil
+}
+
+// checkWebhook checks where the webhook's certificate comes from.
+func checkWebhook(c *daemon.ControllerConfig) error {
+	w := c.Webhook
+	switch namespace, name, both := strings.Cut(w.Secret, "/"); {
+	case w.Address == "":
+		return nil
+	case (w.Certificate == "") != (w.Key == ""):
+		return errors.New("--validating-webhook-certificate and --validating-webhook-key belong together: name both files, or none, and Daemun makes a certificate")
+	case w.Certificate != "" && w.Configuration != "":
+		return errors.New("--validating-webhook-configuration is for the certificate that Daemun makes; with files, whoever makes them sets caBundle")
+	case w.Certificate == "" && (w.Secret == "" || both && (namespace == "" || name == "") || strings.Count(w.Secret, "/") > 1):
+		return fmt.Errorf("--validating-webhook-secret %q: want NAME or NAMESPACE/NAME", w.Secret)
 	}
 	return nil
 }

@@ -105,6 +105,11 @@ type Values struct {
 	NoTLSRedirect, NoAuth []string
 	// AllowedResponseHeaders are the fields that custom-headers may set.
 	AllowedResponseHeaders []string
+	// SetHeaders and AddHeaders are "namespace/name" of ConfigMaps with fields
+	// for all backends and for all responses; HideHeaders are names of fields
+	// that backends send in vain.
+	SetHeaders, AddHeaders string
+	HideHeaders            []string
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
@@ -113,6 +118,7 @@ type Values struct {
 
 	// Those are settled after all keys.
 	nonIdempotent bool
+	proxyTimeout  time.Duration
 	logPath       string
 	syslog        syslog
 }
@@ -126,8 +132,8 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
-		ShutdownTimeout: 240 * time.Second,
-		syslog:          syslog{port: 514},
+		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
+		syslog: syslog{port: 514},
 	}
 }
 
@@ -172,6 +178,10 @@ func (p *parsing) settle() {
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
 	p.settleLogs()
+	if s := &v.Settings; s.ProxyProtocol != nil {
+		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
+	}
+	p.settleTrust()
 }
 
 func (p *parsing) use(r *Row, value string) {

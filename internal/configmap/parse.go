@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,5 +116,33 @@ func globalAuth(name string) func(string, *Values) error {
 		}
 		v.GlobalAuth = scratch.External
 		return nil
+	}
+}
+
+var (
+	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
+	fieldWord  = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+)
+
+// reference reads "namespace/name" of a ConfigMap.
+func reference(set func(v *Values, s string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		if !objectName.MatchString(s) {
+			return errors.New("is no name of a ConfigMap: write namespace/name")
+		}
+		set(v, s)
+		return nil
+	}
+}
+
+// fieldNames reads a list of field names.
+func fieldNames(set func(v *Values, names []string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		for word := range strings.SplitSeq(s, ",") {
+			if word = strings.TrimSpace(word); word != "" && !fieldWord.MatchString(word) {
+				return fmt.Errorf("holds %.80q, which is no field name: write names with commas between them", word)
+			}
+		}
+		return list(set)(s, v)
 	}
 }

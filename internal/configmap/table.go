@@ -74,8 +74,14 @@ var rows = []Row{
 	{Name: "http2-max-field-size", Support: Tuning, Doc: "Old limit of a field."},
 	{Name: "http2-max-header-size", Support: Tuning, Doc: "Old limit of a head."},
 	{Name: "http2-max-requests", Default: "0", Support: Tuning, Doc: "Old limit of requests."},
-	{Name: "use-proxy-protocol", Default: "false", Support: Later, Guard: true, Doc: "Expects the PROXY protocol on client connections."},
-	{Name: "proxy-protocol-header-timeout", Default: "5s", Support: Later, Doc: "Time in which its header must have arrived."},
+	{
+		Name: "use-proxy-protocol", Default: "false", Guard: true, parse: parseProxyProtocol,
+		Doc: "Expects the PROXY protocol, version 1 or 2, on the ports for HTTP and HTTPS; a connection without it is closed.",
+	},
+	{
+		Name: "proxy-protocol-header-timeout", Default: "5s", parse: nginxTime(func(v *Values, d time.Duration) { v.proxyTimeout = max(d, time.Millisecond) }),
+		Doc: "Time in which its header must have arrived.",
+	},
 	{
 		Name: "worker-shutdown-timeout", Default: "240s", parse: nginxTime(func(v *Values, d time.Duration) { v.ShutdownTimeout = d }),
 		Doc: "Longest time that requests in flight have at the end.",
@@ -85,18 +91,45 @@ var rows = []Row{
 	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
 
 	// What is passed on.
-	{Name: "use-forwarded-headers", Default: "false", Support: Later, Doc: "Trusts X-Forwarded-* of clients."},
-	{Name: "compute-full-forwarded-for", Default: "false", Support: Later, Doc: "Appends to X-Forwarded-For instead of replacing it."},
-	{Name: "forwarded-for-header", Default: "X-Forwarded-For", Support: Later, Doc: "Field with the client address."},
-	{Name: "forwarded-host-header", Default: "X-Forwarded-Host", Support: Later, Doc: "Field with the host."},
-	{Name: "forwarded-for-proxy-protocol-header", Default: "X-Forwarded-For-Proxy-Protocol", Support: Later, Doc: "Field with the address from the PROXY protocol."},
-	{Name: "enable-real-ip", Default: "false", Support: Later, Doc: "Takes the client address from a field."},
-	{Name: "proxy-real-ip-cidr", Default: "0.0.0.0/0", Support: Later, Doc: "Peers that are trusted with it."},
+	{
+		Name: "use-forwarded-headers", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Forwarded.Believe = b }),
+		Doc: "Believes X-Forwarded-For, -Proto, -Host and -Port of the peers in proxy-real-ip-cidr.",
+	},
+	{
+		Name: "compute-full-forwarded-for", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Forwarded.Append = b }),
+		Doc: "Appends to X-Forwarded-For instead of replacing it; needs use-forwarded-headers.",
+	},
+	{
+		Name: "forwarded-for-header", Default: "X-Forwarded-For", parse: fieldName("x-forwarded-for", func(v *Values, name string) { v.Settings.Forwarded.ForField = name }),
+		Doc: "Field with the client address.",
+	},
+	{
+		Name: "forwarded-host-header", Default: "X-Forwarded-Host", parse: fieldName("x-forwarded-host", func(v *Values, name string) { v.Settings.Forwarded.HostField = name }),
+		Doc: "Field with the host.",
+	},
+	{Name: "forwarded-for-proxy-protocol-header", Default: "X-Forwarded-For-Proxy-Protocol", Support: Tuning, Doc: "Field in which nginx joins the addresses for itself."},
+	{
+		Name: "enable-real-ip", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Forwarded.BelieveAddress = b }),
+		Doc: "Takes the client address, and nothing else, from the field of forwarded-for-header.",
+	},
+	{
+		Name: "proxy-real-ip-cidr", Default: "0.0.0.0/0", Guard: true, parse: parseTrusted,
+		Doc: "Peers that are believed about the client: by their fields, and by the PROXY protocol. Without it all are.",
+	},
 	{Name: "proxy-add-original-uri-header", Default: "false", Support: Later, Doc: "Sends X-Original-Uri."},
 	{Name: "generate-request-id", Default: "true", Support: Later, Doc: "Makes a request id where there is none."},
-	{Name: "proxy-set-headers", Support: Later, Doc: "ConfigMap with fields for backends."},
-	{Name: "add-headers", Support: Later, Doc: "ConfigMap with fields for responses."},
-	{Name: "hide-headers", Support: Later, Doc: "Response fields that are not passed on."},
+	{
+		Name: "proxy-set-headers", parse: reference(func(v *Values, s string) { v.SetHeaders = s }),
+		Doc: "ConfigMap whose entries are fields for all backends, in place of what is sent otherwise; values have variables.",
+	},
+	{
+		Name: "add-headers", parse: reference(func(v *Values, s string) { v.AddHeaders = s }),
+		Doc: "ConfigMap whose entries are fields of all responses, in place of those of the backend; values have variables.",
+	},
+	{
+		Name: "hide-headers", parse: fieldNames(func(v *Values, names []string) { v.HideHeaders = names }),
+		Doc: "Fields of backends that no client gets, with commas between them.",
+	},
 	{
 		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
 		Doc: "Fields that custom-headers may set, with commas between them.",

@@ -101,6 +101,7 @@ type controller struct {
 	election *kube.Election
 	status   *kube.Status
 	events   *kube.Events
+	issuer   *issuer // nil where the webhook's certificate is in files
 	synced   syncedIngresses
 	profiler net.Listener
 	// first is closed when the first table is live.
@@ -143,7 +144,7 @@ func (d *controller) openOwnSockets() (err error) {
 	if err := d.openProfiler(); err != nil {
 		return err
 	}
-	if err := d.openWebhook(d.Webhook, d.source.InScope); err != nil {
+	if err := d.openWebhook(d.Webhook, d.webhookCertificates, d.source.InScope); err != nil {
 		return err
 	}
 	if err := d.openAdmin(); err != nil {
@@ -151,6 +152,19 @@ func (d *controller) openOwnSockets() (err error) {
 	}
 	d.published, err = d.openPublished(d.Published)
 	return err
+}
+
+// webhookCertificates are the files, or what this Daemun makes itself.
+func (d *controller) webhookCertificates(c WebhookConfig) (certificates, error) {
+	if c.Certificate != "" || c.Key != "" {
+		return d.webhookFiles(c)
+	}
+	k, ok := keyOf("Secret", c.Secret)
+	if !ok {
+		k.Namespace, k.Name = d.ownNamespace(), c.Secret
+	}
+	d.issuer = newIssuer(d.cluster, store.Name{Namespace: k.Namespace, Name: k.Name}, c.Configuration, d.logger)
+	return d.issuer, nil
 }
 
 func (d *controller) closeSockets() {
@@ -243,6 +257,13 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 	case <-d.source.Synced():
 	}
 	read := time.Since(started)
+	if d.issuer != nil { // ready means that the webhook answers, too, if it can
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.issuer.tried:
+		}
+	}
 	if err := d.loop.Build(); err != nil {
 		return err
 	}

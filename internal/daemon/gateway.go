@@ -110,6 +110,7 @@ type gateway struct {
 	logs      *logs
 	proxy     *proxy.Server
 	certs     *listen.Certificates
+	preamble  listen.Preamble
 	problems  *problemBoard
 
 	// measured is the configuration whose routes have series; the control
@@ -155,12 +156,12 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Logger: g.logger, CleartextHTTP2: true})
-	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources, g.logs.problems), changed: e.changed}
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
 		Table:   &g.table, Logger: g.logger,
-		Certificates: g.certs.Update,
+		Certificates: g.updateListeners,
 		Published: func(s control.State) {
 			g.retainMetrics(s.Config)
 			g.logs.use(s.Config.Settings.Logs)
@@ -171,6 +172,13 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		},
 	})
 	return g
+}
+
+// updateListeners tells the listeners about a new configuration, before its
+// table is live.
+func (g *gateway) updateListeners(cfg *ir.Config) {
+	g.certs.Update(cfg)
+	g.preamble.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -194,7 +202,7 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Preamble: &g.preamble}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
@@ -271,6 +279,7 @@ func (g *gateway) startAdmin(members *group) {
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
+		members.start("webhook's certificate", g.webhook.certificates.Run)
 		members.start("webhook", g.serveWebhook)
 	}
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"maps"
@@ -35,12 +36,8 @@ func (d *controller) newWriters() {
 	if d.Self.Name != "" && d.HandOver != "" {
 		identity += "_" + rand.Text()[:8] // the next one in this Pod is another candidate
 	}
-	namespace := d.Self.Namespace
-	if namespace == "" {
-		namespace = "default"
-	}
 	d.election = &kube.Election{
-		Cluster: d.cluster, Lease: store.Name{Namespace: namespace, Name: d.Election.ID}, Identity: identity,
+		Cluster: d.cluster, Lease: store.Name{Namespace: d.ownNamespace(), Name: d.Election.ID}, Identity: identity,
 		TTL: d.Election.TTL, Logger: d.logger,
 	}
 	d.events = &kube.Events{
@@ -55,6 +52,9 @@ func (d *controller) newWriters() {
 		Served: func() []store.Name { return d.loop.State().Served },
 	})
 }
+
+// ownNamespace is where this Daemun keeps what it shares with its like.
+func (d *controller) ownNamespace() string { return cmp.Or(d.Self.Namespace, "default") }
 
 func (d *controller) leading() bool { return !d.Election.Enabled || d.election.Leading() }
 

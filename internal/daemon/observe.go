@@ -26,13 +26,24 @@ func (g *gateway) metricsConfig() metrics.Config {
 		},
 		Certificates:     g.certificates,
 		Handshakes:       g.handshakes,
-		Rejected:         func() map[string]uint64 { return g.proxy.Stats().Refusals },
+		Rejected:         g.rejected,
 		AccessLogDropped: g.logs.dropped, AccessLogWritten: g.logs.written,
 		Layer4:  g.layer4,
 		DNS:     g.names,
 		Leader:  g.leader,
 		Process: metrics.ReadProcess,
 	}
+}
+
+// rejected are the refusals of requests, and of connections that do not begin
+// with the header of the PROXY protocol where they have to.
+func (g *gateway) rejected() map[string]uint64 {
+	all := g.proxy.Stats().Refusals
+	plain, secure := g.listenerStats()
+	if n := plain.NoPreamble + secure.NoPreamble; n > 0 {
+		all["proxy_header"] = n
+	}
+	return all
 }
 
 func (g *gateway) connections() metrics.Connections {

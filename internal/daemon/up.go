@@ -142,7 +142,7 @@ func (d *up) openSockets(ctx context.Context) error {
 		err = d.openAdmin()
 	}
 	if err == nil {
-		err = d.openWebhook(d.Webhook, nil)
+		err = d.openWebhook(d.Webhook, d.webhookFiles, nil)
 	}
 	if err == nil {
 		err = d.openServices(ctx)

@@ -56,6 +56,9 @@ func policyRows() []policyRow {
 		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
+		{"proxy-set-headers", func(_ *ir.Host, r *ir.Route) string {
+			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Request })
+		}},
 		{"upstream-vhost", func(_ *ir.Host, r *ir.Route) string { return r.UpstreamVhost }},
 		{"x-forwarded-prefix", func(_ *ir.Host, r *ir.Route) string { return r.ForwardedPrefix }},
 		{"connection-proxy-header", func(_ *ir.Host, r *ir.Route) string { return r.ConnectionField }},
@@ -85,6 +88,15 @@ func policyRows() []policyRow {
 		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
 		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},
 		{"proxy-cookie-path", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookiePath) }},
+		{"hide-headers", func(_ *ir.Host, r *ir.Route) string {
+			if r.Fields == nil {
+				return ""
+			}
+			return strings.Join(r.Fields.Hide, ", ")
+		}},
+		{"add-headers", func(_ *ir.Host, r *ir.Route) string {
+			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Response })
+		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {

@@ -77,6 +77,9 @@ type Host struct {
 	RedirectTo string `json:"redirectTo,omitempty"`
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
+	// Fields are for the responses that come before a route is chosen; nil when
+	// absent.
+	Fields *FieldEdits `json:"fields,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -194,6 +197,8 @@ type Policies struct {
 	// ResponseFields are set on every response of the route, in place of
 	// those of the backend. They are sorted by name.
 	ResponseFields []Field `json:"responseFields,omitempty"`
+	// Fields is nil when absent.
+	Fields *FieldEdits `json:"fields,omitempty"`
 	// ConnectionField is the Connection field that the backend gets, "close"
 	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
 	// needs.
@@ -355,6 +360,10 @@ type Settings struct {
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
 	// Logs is zero for the usual logs.
 	Logs Logs `json:"logs,omitzero"`
+	// Forwarded is what is believed and told of where requests come from.
+	Forwarded Forwarded `json:"forwarded,omitzero"`
+	// ProxyProtocol is nil when clients begin with their request or handshake.
+	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

@@ -37,10 +37,14 @@ type exchange struct {
 	// policies are those of the route, nil when it has none or the request is
 	// not in it (yet).
 	policies *policy.Set
-	origin   []byte // the Origin field, with cors
-	cors     bool   // the response gets the CORS fields
+	// from is where the request comes from: of the connection, or what a
+	// trusted peer says.
+	from   origin
+	origin []byte // the Origin field, with cors
+	cors   bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
+	edits       []*policy.Edit // of the response that is being made
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
@@ -90,6 +94,7 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
+	x.edits = x.edits[:0]
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.replacing, x.guarded, x.certificate = false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
@@ -98,6 +103,7 @@ func (x *exchange) begin() {
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
+	x.from.begin(&x.c.shown)
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
@@ -139,6 +145,7 @@ func (x *exchange) forget() {
 	x.resp.Reset()
 	x.match.Path = nil
 	clear(x.tried[:cap(x.tried)])
+	clear(x.edits[:cap(x.edits)])
 	attempts := x.entry.Attempts[:0]
 	x.entry = accesslog.Entry{Attempts: attempts}
 }
@@ -149,6 +156,9 @@ func (x *exchange) serve() bool {
 	c := x.c
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
+	if x.table != nil && x.table.Trust != nil {
+		x.believe()
+	}
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
 	if c.stream != nil && c.stream.Refusal() != 0 {
 		x.refuse(c.stream.Refusal())
@@ -288,15 +298,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
+	x.settleEdits(status, ownType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
-		case status == 200:
-			b = append(b, "Content-Type: text/plain\r\n"...)
 		default:
-			b = append(b, "Content-Type: text/html\r\n"...)
+			b = http1.AppendField(b, "Content-Type", ownType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -316,6 +325,16 @@ func (x *exchange) respond(status int, location, page []byte) {
 		x.keep, x.lingering = false, false
 	}
 }
+
+// ownType is the media type of our own pages.
+func ownType(status int) []byte {
+	if status == 200 {
+		return plainText
+	}
+	return htmlText
+}
+
+var plainText, htmlText = []byte("text/plain"), []byte("text/html")
 
 // appendOwnFields appends what every response gets: HSTS on TLS, and the
 // connection's future.

@@ -96,6 +96,10 @@ func (x *exchange) framing() framing {
 // appendResponseHead appends the head for the client: the upstream's fields in
 // their order, then framing and our own.
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
+	if x.policies != nil && x.policies.Fields != nil {
+		contentType, _ := x.resp.Get(http1.FieldContentType)
+		x.settleEdits(x.resp.Status, contentType)
+	}
 	b = http1.AppendStatusLine(b, x.resp.Status, x.resp.Phrase)
 	hsts := x.hsts()
 	for i := range x.resp.Fields {

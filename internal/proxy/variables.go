@@ -64,7 +64,17 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		}
 		return append(b, x.match.Host.IR.Name...)
 	case variable.ServerPort:
-		return append(b, x.c.port...)
+		return append(b, x.from.port...)
+	case variable.PassScheme:
+		return append(b, x.from.scheme...)
+	case variable.BestHost:
+		return append(b, x.shownHost()...)
+	case variable.PeerAddr:
+		return x.c.info.Peer.Addr().Unmap().WithZone("").AppendTo(b)
+	case variable.ProxyAddr, variable.ProxyPort:
+		return appendProxied(b, id, x.c.info.Proxied.Source)
+	case variable.ProxyServerAddr, variable.ProxyServerPort:
+		return appendProxied(b, id, x.c.info.Proxied.Destination)
 	case variable.ServerProtocol:
 		return append(b, x.protocol()...)
 	case variable.RequestID:
