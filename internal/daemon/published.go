@@ -51,7 +51,7 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	}
 	p := &publishedPorts{}
 	var err error
-	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Logger: g.logger}); err != nil {
+	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Ended: g.logs.logSession, Logger: g.logger}); err != nil {
 		return nil, err
 	}
 	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: []uint16{uint16(g.config.HTTPPort), uint16(g.config.HTTPSPort)}}

@@ -1,0 +1,26 @@
+package daemon
+
+import (
+	"fmt"
+	"strings"
+
+	"daemun/internal/accesslog"
+	"daemun/internal/l4"
+)
+
+// logSession writes the line of a session with a published port.
+func (l *logs) logSession(s *l4.Session) {
+	if !l.sessions.Sessions() {
+		return
+	}
+	status := 200
+	if s.Failed {
+		status = 502
+	}
+	protocol := string(s.Transport)
+	name := fmt.Sprintf("%s-%s-%s-%d", strings.ToLower(protocol), s.Namespace, s.Name, s.Server.Port())
+	l.sessions.LogSession(&accesslog.Session{
+		End: s.End, Duration: s.End.Sub(s.Begin), Client: s.Client, Server: s.Server, Protocol: protocol, Status: status,
+		BytesSent: s.ToClient, BytesReceived: s.ToEndpoint, UpstreamName: name, Endpoint: s.Endpoint,
+	})
+}
