@@ -56,6 +56,7 @@ func importRules() []rule {
 	dataSide := []string{
 		"accesslog",
 		"canonical",
+		"compress",
 		"dns",
 		"http1",
 		"http2",
@@ -66,6 +67,7 @@ func importRules() []rule {
 		"proxy",
 		"proxyproto",
 		"table",
+		"trace",
 		"upstream",
 		"variable",
 	}
@@ -78,6 +80,7 @@ func importRules() []rule {
 		"l4",
 		"policy",
 		"proxyproto",
+		"trace",
 		"variable",
 	}
 	return []rule{
@@ -89,12 +92,14 @@ func importRules() []rule {
 		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream", "daemun/internal/dns"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
 		{[]string{"http1", "proxyproto"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"compress"}, []string{"daemun/internal/http1", "daemun/internal/table", "daemun/internal/proxy"}, "contents are compressed, whatever carries them"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
 		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
+		{[]string{"otlp"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/", "google.golang.org/", "go.opentelemetry.io/"}, "an exporter reads spans and knows nothing of requests; its format is small enough to be written by hand"},
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},

@@ -116,9 +116,11 @@ type Values struct {
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// Those are settled after all keys.
+	// What follows is settled after all keys.
 	nonIdempotent bool
 	proxyTimeout  time.Duration
+	compression   compression
+	tracing       ir.Tracing
 	logPath       string
 	syslog        syslog
 }
@@ -133,6 +135,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
+		compression: defaultCompression(), tracing: defaultTracing(),
 		syslog: syslog{port: 514},
 	}
 }
@@ -174,6 +177,8 @@ func (p *parsing) settle() {
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
+	v.Settings.Compression = v.compression.settle()
+	p.settleTracing()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
@@ -217,7 +222,10 @@ func (p *parsing) bad(r *Row, value string, err error) {
 		return
 	}
 	use := "it is ignored"
-	if r.Default != "" {
+	switch {
+	case len(r.Default) > 40: // a list
+		use = "the default applies"
+	case r.Default != "":
 		use = "the default " + r.Default + " applies"
 	}
 	p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))

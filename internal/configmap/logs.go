@@ -121,14 +121,14 @@ func logLevel(s string, v *Values) error {
 }
 
 func syslogHost(s string, v *Values) error {
-	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err != nil && !hostName.MatchString(s) {
+	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err != nil && !serverName.MatchString(s) {
 		return errors.New("is no name or address of a host")
 	}
 	v.syslog.host = strings.Trim(s, "[]")
 	return nil
 }
 
-var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$`)
+var serverName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$`)
 
 // settleLogs finishes what depends on several keys.
 func (p *parsing) settleLogs() {

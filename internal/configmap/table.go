@@ -343,30 +343,87 @@ var rows = []Row{
 	{Name: "debug-connections", Support: Tuning, Doc: "Clients whose connections are logged in detail."},
 
 	// Compression.
-	{Name: "use-gzip", Default: "false", Support: Later, Doc: "Compresses responses."},
-	{Name: "gzip-level", Default: "1", Support: Later, Doc: "Level of gzip."},
-	{Name: "gzip-min-length", Default: "256", Support: Later, Doc: "Least size that is compressed."},
-	{Name: "gzip-types", Support: Later, Doc: "Types that are compressed."},
-	{Name: "gzip-disable", Support: Later, Doc: "User agents without compression."},
-	{Name: "enable-brotli", Default: "false", Support: Later, Doc: "Compresses with brotli."},
-	{Name: "brotli-level", Default: "4", Support: Later, Doc: "Level of brotli."},
-	{Name: "brotli-min-length", Default: "20", Support: Later, Doc: "Least size that is compressed."},
-	{Name: "brotli-types", Support: Later, Doc: "Types that are compressed."},
+	{
+		Name: "use-gzip", Default: "false", parse: boolean(func(v *Values, b bool) { v.compression.useGzip = b }),
+		Doc: "Compresses responses with gzip.",
+	},
+	{
+		Name: "gzip-level", Default: "1", parse: integer(1, 9, func(v *Values, n int) { v.compression.gzip.Level = n }),
+		Doc: "Level of gzip, 1 to 9.",
+	},
+	{
+		Name: "gzip-min-length", Default: "256", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.compression.gzip.MinLength = int64(n) }),
+		Doc: "Least size of a response of known length that is compressed.",
+	},
+	{
+		Name: "gzip-types", Default: compressedTypes, parse: mediaTypes(func(v *Values, types []string) { v.compression.gzip.Types = types }),
+		Doc: "Media types that are compressed, beside text/html; * is all.",
+	},
+	{
+		Name: "gzip-disable", parse: parseGzipDisable,
+		Doc: "Expressions for user agents that get no gzip, with blanks between them.",
+	},
+	{
+		Name: "enable-brotli", Default: "false", parse: boolean(func(v *Values, b bool) { v.compression.useBrotli = b }),
+		Doc: "Compresses responses with brotli for clients that like it at least as well as gzip.",
+	},
+	{
+		Name: "brotli-level", Default: "4", parse: integer(0, 11, func(v *Values, n int) { v.compression.brotli.Level = n }),
+		Doc: "Level of brotli, 0 to 11.",
+	},
+	{
+		Name: "brotli-min-length", Default: "20", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.compression.brotli.MinLength = int64(n) }),
+		Doc: "Least size of a response of known length that is compressed.",
+	},
+	{
+		Name: "brotli-types", Default: brotliTypes, parse: mediaTypes(func(v *Values, types []string) { v.compression.brotli.Types = types }),
+		Doc: "Media types that are compressed, beside text/html; * is all.",
+	},
 
 	// Tracing, GeoIP, firewall.
-	{Name: "enable-opentelemetry", Default: "false", Support: Later, Doc: "Traces requests."},
+	{Name: "enable-opentelemetry", Default: "false", annotation: "enable-opentelemetry"},
 	{Name: "opentelemetry-config", Support: Tuning, Doc: "File of nginx's module."},
-	{Name: "opentelemetry-operation-name", Support: Later, Doc: "Name of spans."},
-	{Name: "opentelemetry-trust-incoming-span", Default: "true", Support: Later, Doc: "Continues traces of clients."},
-	{Name: "otlp-collector-host", Support: Later, Doc: "Where spans go."},
-	{Name: "otlp-collector-port", Default: "4317", Support: Later, Doc: "Its port."},
-	{Name: "otel-service-name", Default: "nginx", Support: Later, Doc: "Name of the service."},
-	{Name: "otel-sampler", Default: "AlwaysOn", Support: Later, Doc: "Which requests are traced."},
-	{Name: "otel-sampler-ratio", Default: "0.01", Support: Later, Doc: "Share of them."},
-	{Name: "otel-sampler-parent-based", Default: "true", Support: Later, Doc: "Follows the decision of the client."},
-	{Name: "otel-max-queuesize", Default: "2048", Support: Later, Doc: "Spans that wait."},
-	{Name: "otel-schedule-delay-millis", Default: "5000", Support: Later, Doc: "Time between two exports."},
-	{Name: "otel-max-export-batch-size", Default: "512", Support: Later, Doc: "Spans of one export."},
+	{
+		Name: "opentelemetry-operation-name", parse: parseSpanName,
+		Doc: "Name of the spans, a text with variables; method and path of the Ingress by default.",
+	},
+	{Name: "opentelemetry-trust-incoming-span", Default: "true", annotation: "opentelemetry-trust-incoming-span"},
+	{
+		Name: "otlp-collector-host", parse: parseCollectorHost,
+		Doc: "Host that spans are sent to.",
+	},
+	{
+		Name: "otlp-collector-port", Default: "4317", parse: integer(1, 65535, func(v *Values, n int) { v.tracing.Port = n }),
+		Doc: "Its port: 4318 is spoken to with OTLP/HTTP, any other with OTLP/gRPC.",
+	},
+	{
+		Name: "otel-service-name", Default: "nginx", parse: parseServiceName,
+		Doc: "The service.name of the spans.",
+	},
+	{
+		Name: "otel-sampler", Default: "AlwaysOn", parse: parseSampler,
+		Doc: "Which new traces are recorded: AlwaysOn, AlwaysOff or TraceIdRatioBased.",
+	},
+	{
+		Name: "otel-sampler-ratio", Default: "0.01", parse: parseRatio,
+		Doc: "The share of TraceIdRatioBased, from 0 to 1.",
+	},
+	{
+		Name: "otel-sampler-parent-based", Default: "true", parse: boolean(func(v *Values, b bool) { v.tracing.ParentBased = b }),
+		Doc: "Records what the client records, and asks the sampler about new traces only.",
+	},
+	{
+		Name: "otel-max-queuesize", Default: "2048", parse: integer(1, 1<<20, func(v *Values, n int) { v.tracing.Queue = n }),
+		Doc: "Spans that may wait for the collector; more are dropped.",
+	},
+	{
+		Name: "otel-schedule-delay-millis", Default: "5000", parse: integer(1, 3600_000, func(v *Values, n int) { v.tracing.Delay = ir.Duration(time.Duration(n) * time.Millisecond) }),
+		Doc: "Milliseconds that a span waits for others at most.",
+	},
+	{
+		Name: "otel-max-export-batch-size", Default: "512", parse: integer(1, 1<<16, func(v *Values, n int) { v.tracing.Batch = n }),
+		Doc: "Spans that are sent at one time.",
+	},
 	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
 	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
 	{Name: "enable-modsecurity", Default: "false", Support: Later, Guard: true, Doc: "Web application firewall."},

@@ -23,6 +23,7 @@ import (
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
+	"daemun/internal/otlp"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
@@ -108,6 +109,7 @@ type gateway struct {
 	upstreams *upstream.Registry
 	metrics   *metrics.Registry
 	logs      *logs
+	spans     *otlp.Exporter
 	proxy     *proxy.Server
 	certs     *listen.Certificates
 	preamble  listen.Preamble
@@ -153,9 +155,10 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
 	logger, level := NewLogger(c.Stderr, c.Log)
 	g.logger, g.logs = logger, newLogs(c, level)
+	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Logger: g.logger, CleartextHTTP2: true})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
@@ -163,6 +166,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {
+			g.spans.Configure(s.Config.Settings.Tracing)
 			g.retainMetrics(s.Config)
 			g.logs.use(s.Config.Settings.Logs)
 			g.problems.publish(s.Problems)
@@ -276,6 +280,7 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 // and the watch over problems.
 func (g *gateway) startAdmin(members *group) {
 	g.logs.start(members)
+	members.start("spans", g.spans.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {

@@ -28,6 +28,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Handshakes:       g.handshakes,
 		Rejected:         g.rejected,
 		AccessLogDropped: g.logs.dropped, AccessLogWritten: g.logs.written,
+		SpansExported: g.spans.Exported, SpansDropped: g.spans.Dropped,
 		Layer4:  g.layer4,
 		DNS:     g.names,
 		Leader:  g.leader,

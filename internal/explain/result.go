@@ -99,6 +99,7 @@ func policyRows() []policyRow {
 		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {
 				return ""
@@ -135,7 +136,8 @@ func (e *explanation) policies() []Policy {
 		}
 		list = append(list, p)
 	}
-	return append(list, e.balancePolicies()...)
+	list = append(list, e.balancePolicies()...)
+	return append(list, e.globalPolicies()...)
 }
 
 // setters are the Ingresses that may have set a policy: that of the route, and

@@ -210,6 +210,9 @@ type Policies struct {
 	// LocationPrefix changes what Location and Refresh of the backend begin
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
+
+	// Trace is nil when requests are not part of traces.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // Redirect is a fixed answer with a Location.
@@ -364,6 +367,10 @@ type Settings struct {
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Compression is nil when responses go out as they are.
+	Compression *Compression `json:"compression,omitempty"`
+	// Tracing is nil when spans go nowhere.
+	Tracing *Tracing `json:"tracing,omitempty"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

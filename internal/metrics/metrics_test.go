@@ -56,6 +56,8 @@ func everything() Config {
 		Rejected:         func() map[string]uint64 { return map[string]uint64{"host": 2, "framing": 1} },
 		AccessLogDropped: func() uint64 { return 5 },
 		AccessLogWritten: func() uint64 { return 6 },
+		SpansExported:    func() uint64 { return 7 },
+		SpansDropped:     func() uint64 { return 8 },
 		Process: func() (Process, error) {
 			return Process{2500 * time.Millisecond, 1 << 20, 1 << 30, 11, 12, built}, nil
 		},

@@ -52,7 +52,9 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	packing     packing               // of the response
 	userScratch [256]byte
+	traced      tracing // zero for a request that is in no trace
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -104,6 +106,9 @@ func (x *exchange) begin() {
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
 	x.from.begin(&x.c.shown)
+	if x.traced.On {
+		x.traced = tracing{}
+	}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
@@ -183,6 +188,9 @@ func (x *exchange) finish() {
 	s := x.c.server
 	if s.log != nil && !x.quiet {
 		x.log(now)
+	}
+	if x.traced.Sampled {
+		x.recordSpans(now)
 	}
 	if series := x.series(); series != nil {
 		o := &x.seen

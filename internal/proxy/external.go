@@ -122,9 +122,10 @@ func (x *exchange) appendServiceFields(b []byte) []byte {
 	for i := range e.Set {
 		b, _ = http1.AppendCheckedField(b, e.Set[i].Name, e.Set[i].Value.Append(nil, x))
 	}
+	b = x.traced.AppendFields(b)
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) || x.certificate != nil && isClientField(f.Name) {
+		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

@@ -67,6 +67,7 @@ func (x *exchange) forward() {
 			x.fail(f.status)
 			return
 		}
+		x.c.server.counters.retries.Add(1)
 	}
 }
 
@@ -105,6 +106,7 @@ func (x *exchange) fail(status int) {
 // be possible, so that a response with a retried status need not be relayed.
 func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	start := time.Now()
+	x.traced.attempt(start)
 	ep.Begin()
 	x.trying = ep
 	x.entry.Attempts = append(x.entry.Attempts, accesslog.Attempt{Addr: ep.Address()})
@@ -139,6 +141,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	a.ResponseTime = time.Since(start)
 	x.countAttempt(a, f)
+	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
 		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
 	}

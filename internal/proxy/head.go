@@ -50,6 +50,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	if x.fallback {
 		b = x.appendFallbackFields(b)
 	}
+	b = x.traced.AppendFields(b)
 	external := x.external()
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
@@ -60,7 +61,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
 		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
-			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) {
+			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

@@ -47,10 +47,12 @@ func (x *exchange) limit() bool {
 	return true
 }
 
-// leave ends the count of a running request. It may be called more than once.
+// leave ends the count of a running request and gives back what it has. It may
+// be called more than once.
 func (x *exchange) leave() {
 	x.running.Leave()
 	x.running = policy.Running{}
+	x.unpack()
 }
 
 // authorize asks the guards of the route in their order: address lists, basic

@@ -44,6 +44,9 @@ func (x *exchange) relay(up *upstream.Conn) {
 		x.keep = false
 	}
 	f := x.framing()
+	if x.table.Compression != nil {
+		f = x.pack(f)
+	}
 	if f == frameClose {
 		x.keep = false
 	}
@@ -107,7 +110,14 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
+		if x.packing.writer != nil {
+			b = x.appendPackedField(b, field)
+			continue
+		}
 		b = x.appendResponseField(b, field)
+	}
+	if x.packing.varies {
+		b = x.appendPacking(b)
 	}
 	if _, dated := x.resp.Get(http1.FieldDate); !dated { // RFC 9110 §6.6.1
 		b = http1.AppendField(b, "Date", x.c.server.date.at(time.Now()))
@@ -126,6 +136,9 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if x.packing.writer != nil {
+		return x.relayPacked(up)
+	}
 	if x.c.stream != nil {
 		return x.relayStream(up, f)
 	}

@@ -33,6 +33,7 @@ import (
 	"daemun/internal/http2"
 	"daemun/internal/listen"
 	"daemun/internal/table"
+	"daemun/internal/trace"
 )
 
 // Config is what a Server works with.
@@ -44,6 +45,9 @@ type Config struct {
 	Log *accesslog.Log
 	// Logger tells of panics; nil says nothing.
 	Logger *slog.Logger
+	// Spans takes what is recorded of requests that are in traces; nil records
+	// nothing.
+	Spans trace.Sink
 	// RequestLimits and ResponseLimits bound heads and chunk lines; zero
 	// values are the defaults of package http1.
 	RequestLimits, ResponseLimits http1.Limits
@@ -60,6 +64,7 @@ type Server struct {
 	table   *atomic.Pointer[table.Table]
 	log     *accesslog.Log
 	logger  *slog.Logger
+	spans   trace.Sink
 	request http1.Limits
 	backend http1.Limits
 	http2   http2.Limits
@@ -92,7 +97,7 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, request: c.RequestLimits, backend: c.ResponseLimits}
+	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

@@ -90,6 +90,9 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	if r == nil {
 		return b
 	}
+	if id >= variable.TraceID && id <= variable.TraceB3 {
+		return x.traced.appendVariable(b, id)
+	}
 	switch id {
 	case variable.Namespace:
 		return append(b, r.IR.Ingress.Namespace...)

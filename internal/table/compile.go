@@ -6,9 +6,11 @@ import (
 	"strconv"
 	"time"
 
+	"daemun/internal/compress"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 )
 
 // Compile builds the table of cfg. Hosts that are equal to those of prev (nil
@@ -26,11 +28,14 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		HSTS:     hstsValue(cfg.Settings.HSTS),
 		source:   withCatchAll(cfg.Hosts),
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
+		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
 	}
 	if prev != nil {
+		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
 		t.follow(prev, h)
 		return t
 	}
+	t.Compression = compress.New(nil, cfg.Settings.Compression)
 	t.hosts = make([]*Host, len(t.source))
 	for at, host := range t.source {
 		t.hosts[at] = compileHost(host, h)

@@ -18,10 +18,12 @@ import (
 	"iter"
 
 	"daemun/internal/canonical"
+	"daemun/internal/compress"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 	"daemun/internal/upstream"
 )
 
@@ -46,6 +48,10 @@ type Table struct {
 	HSTS string
 	// Trust is nil when nobody is believed about where requests come from.
 	Trust *policy.Trust
+	// Compression is nil when responses go out as they are.
+	Compression *compress.Settings
+	// Sampler decides which traces are recorded.
+	Sampler trace.Sampler
 
 	source []*ir.Host // what it was compiled from
 	hosts  []*Host    // in the order of source
