@@ -58,6 +58,7 @@ type controllerFlags struct {
 	healthzPort int
 	verbosity   int
 	logs        logFlags
+	series      seriesFlags
 	version     bool
 
 	noElection, noSyncEvents bool
@@ -104,6 +105,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.StringVar(&c.Webhook.Configuration, "validating-webhook-configuration", "", "name of the ValidatingWebhookConfiguration that is to trust the certificate in the Secret; none if empty")
 	flags.StringVar(&c.Published.TCP, "tcp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of TCP ports: PORT: NAMESPACE/SERVICE:PORT")
 	flags.StringVar(&c.Published.UDP, "udp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of UDP ports")
+	f.series.define(cmd)
 	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
 	flags.Float64SliceVar(&c.LengthBuckets, "length-buckets", nil, "upper bounds of the histograms of lengths, in bytes")
 	flags.Float64SliceVar(&c.SizeBuckets, "size-buckets", nil, "upper bounds of the histogram of bytes sent")
@@ -160,6 +162,9 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 		if !slices.IsSorted(b.bounds) || len(slices.Compact(slices.Clone(b.bounds))) < len(b.bounds) {
 			return fmt.Errorf("%s %v: want rising bounds", b.name, b.bounds)
 		}
+	}
+	if err := f.series.finish(&c.GatewayConfig); err != nil {
+		return err
 	}
 	if err := f.logs.finish(&c.GatewayConfig, f.verbosity); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/metrics"
 )
 
 var update = flag.Bool("update", false, "write the generated documents")
@@ -22,6 +23,7 @@ func TestGenerated(t *testing.T) {
 		"docs/annotations.md": annotation.Markdown(),
 		"deploy/daemun.yaml":  manifests(t),
 		"docs/configmap.md":   configmap.Markdown(),
+		"docs/metrics.md":     metrics.Markdown(),
 	} {
 		if *update {
 			if err := os.WriteFile("../../"+name, []byte(text), 0o644); err != nil {

@@ -33,6 +33,8 @@ func (g *gateway) metricsConfig() metrics.Config {
 		DNS:     g.names,
 		Leader:  g.leader,
 		Process: metrics.ReadProcess,
+		Own:     g.ownMetrics(), Runtime: true,
+		WithoutHost: g.config.Series.WithoutHost, StatusClasses: g.config.Series.StatusClasses, Exclude: g.config.Series.Exclude,
 	}
 }
 
@@ -80,11 +82,18 @@ func (g *gateway) certificates() []metrics.Certificate {
 			list = append(list, metrics.Certificate{Namespace: namespace, Host: host, SecretName: name, Identifier: c.Fingerprint, NotAfter: c.NotAfter})
 		}
 	}
+	g.facts.add(list, g.loop.State().Config)
 	return list
 }
 
 // routeMetrics is the handle of a route's series.
 func (g *gateway) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	if h.Name == "" && r.Ingress.Name == "" {
+		if !g.config.Series.UndefinedHost {
+			return nil
+		}
+		return g.metrics.Route(metrics.RouteKey{Host: undefinedHost})
+	}
 	return g.metrics.Route(routeKey(h, r))
 }
 
@@ -116,6 +125,10 @@ func (g *gateway) retainMetrics(now *ir.Config) {
 	for _, h := range now.Hosts {
 		same[h] = true
 	}
+	if g.config.Series.WithoutHost {
+		g.retainShared(now)
+		return
+	}
 	gone := map[metrics.RouteKey]bool{}
 	changed := map[string]bool{}
 	for _, h := range before.Hosts {
@@ -135,6 +148,19 @@ func (g *gateway) retainMetrics(now *ir.Config) {
 	if len(gone) > 0 {
 		g.metrics.Retain(func(k metrics.RouteKey) bool { return !gone[k] })
 	}
+}
+
+// retainShared is for series that routes of several hosts share: it looks at
+// all of them.
+func (g *gateway) retainShared(now *ir.Config) {
+	live := map[metrics.RouteKey]bool{}
+	for _, h := range now.Hosts {
+		eachKey(h, func(k metrics.RouteKey) {
+			k.Host = ""
+			live[k] = true
+		})
+	}
+	g.metrics.Retain(func(k metrics.RouteKey) bool { return live[k] })
 }
 
 func eachKey(h *ir.Host, f func(metrics.RouteKey)) {

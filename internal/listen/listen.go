@@ -127,6 +127,7 @@ type Listener struct {
 
 	accepted, handled, refused, noPreamble, acceptErrors, panics atomic.Uint64
 	handshakes                                                   struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
+	reasons                                                      handshakeCounts
 	open                                                         atomic.Int64
 }
 
