@@ -25,7 +25,6 @@ func acceptedFlags() []accepted {
 		noNginx   = "there is no nginx behind Daemun that it could concern"
 		noReloads = "there are no reloads; every change is live at once"
 		noGeoIP   = "addresses are not looked up in MaxMind databases yet"
-		noSeries  = "the series are always those of ingress-nginx's defaults"
 	)
 	return []accepted{
 		{"deep-inspect", true, "hosts, paths and names are always checked, and never become text of a configuration", false},
@@ -52,10 +51,6 @@ func acceptedFlags() []accepted {
 		{"maxmind-retries-timeout", "0s", noGeoIP, true},
 		{"bucket-factor", "0", "native histograms are not offered", true},
 		{"max-buckets", 100, "native histograms are not offered", true},
-		{"exclude-socket-metrics", "", noSeries, true},
-		{"metrics-per-host", true, noSeries, true},
-		{"metrics-per-undefined-host", false, noSeries, true},
-		{"report-status-classes", false, noSeries, true},
 	}
 }
 

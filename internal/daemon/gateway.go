@@ -58,6 +58,7 @@ type GatewayConfig struct {
 	Reopen       <-chan os.Signal
 	// Upper bounds of the histograms; nil are the usual ones.
 	TimeBuckets, LengthBuckets, SizeBuckets []float64
+	Series                                  SeriesConfig
 }
 
 // edges are what a mode adds to its gateway. The functions may be called as
@@ -119,6 +120,10 @@ type gateway struct {
 	entrance  listen.Entrance
 	problems  *problemBoard
 
+	// live is how long changes take; facts are those of certificates.
+	live  metrics.Times
+	facts certificateFacts
+
 	// measured is the configuration whose routes have series; the control
 	// loop's own.
 	measured *ir.Config
@@ -174,6 +179,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Published: func(s control.State) {
 			g.spans.Configure(s.Config.Settings.Tracing)
 			g.retainMetrics(s.Config)
+			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)
 			g.problems.publish(s.Problems)
 			if g.tableLive != nil {

@@ -33,6 +33,8 @@ func (g *gateway) metricsConfig() metrics.Config {
 		DNS:     g.names,
 		Leader:  g.leader,
 		Process: metrics.ReadProcess,
+		Own:     g.ownMetrics(), Runtime: true,
+		WithoutHost: g.config.Series.WithoutHost, StatusClasses: g.config.Series.StatusClasses, Exclude: g.config.Series.Exclude,
 	}
 }
 
@@ -80,11 +82,18 @@ func (g *gateway) certificates() []metrics.Certificate {
 			list = append(list, metrics.Certificate{Namespace: namespace, Host: host, SecretName: name, Identifier: c.Fingerprint, NotAfter: c.NotAfter})
 		}
 	}
+	g.facts.add(list, g.loop.State().Config)
 	return list
 }
 
 // routeMetrics is the handle of a route's series.
 func (g *gateway) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	if h.Name == "" && r.Ingress.Name == "" {
+		if !g.config.Series.UndefinedHost {
+			return nil
+		}
+		return g.metrics.Route(metrics.RouteKey{Host: undefinedHost})
+	}
 	return g.metrics.Route(routeKey(h, r))
 }
 
@@ -105,7 +114,8 @@ func routeKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
 }
 
 // retainMetrics forgets the series of routes that the configuration no longer
-// has. It looks at the hosts that are others than before; a key names its host.
+// has. It looks at the hosts that are others than before; a key names its host,
+// unless routes of several hosts share their series.
 func (g *gateway) retainMetrics(now *ir.Config) {
 	before := g.measured
 	g.measured = now
@@ -113,17 +123,31 @@ func (g *gateway) retainMetrics(now *ir.Config) {
 		return
 	}
 	gone := map[metrics.RouteKey]bool{}
+	has := func(k metrics.RouteKey) { delete(gone, g.seriesOf(k)) }
 	ir.DiffHosts(before.Hosts, now.Hosts, func(old, now *ir.Host) {
 		if old != nil {
-			eachKey(old, func(k metrics.RouteKey) { gone[k] = true })
+			eachKey(old, func(k metrics.RouteKey) { gone[g.seriesOf(k)] = true })
 		}
 		if now != nil {
-			eachKey(now, func(k metrics.RouteKey) { delete(gone, k) })
+			eachKey(now, has)
 		}
 	})
+	if len(gone) > 0 && g.config.Series.WithoutHost {
+		for _, h := range now.Hosts {
+			eachKey(h, has)
+		}
+	}
 	for k := range gone {
 		g.metrics.Forget(k)
 	}
+}
+
+// seriesOf is the key of the series that a route counts in.
+func (g *gateway) seriesOf(k metrics.RouteKey) metrics.RouteKey {
+	if g.config.Series.WithoutHost {
+		k.Host = ""
+	}
+	return k
 }
 
 func eachKey(h *ir.Host, f func(metrics.RouteKey)) {

@@ -128,6 +128,7 @@ type Listener struct {
 
 	accepted, handled, refused, notEntered, acceptErrors, panics atomic.Uint64
 	handshakes                                                   struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
+	reasons                                                      handshakeCounts
 	open                                                         atomic.Int64
 }
 
