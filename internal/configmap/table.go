@@ -226,7 +226,10 @@ var rows = []Row{
 		Name: "annotations-risk-level", Default: "High", parse: parseRisk,
 		Doc: "Highest risk of an annotation that is loaded: Low, Medium, High or Critical.",
 	},
-	{Name: "strict-validate-path-type", Default: "true", Support: Later, Doc: "Refuses paths that do not fit their type."},
+	{
+		Name: "strict-validate-path-type", Default: "true", parse: boolean(func(v *Values, b bool) { v.StrictPathType = b }),
+		Doc: "The webhook refuses paths of type Exact or Prefix with other characters than letters, digits, `.`, `_`, `-` and `/`.",
+	},
 	{
 		Name: "block-cidrs", Guard: true, parse: parseBlockedNetworks,
 		Doc: "Client addresses that get 403 everywhere, whatever an Ingress allows.",

@@ -29,9 +29,9 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Rejected:         g.rejected,
 		AccessLogDropped: g.logs.dropped, AccessLogWritten: g.logs.written,
 		SpansExported: g.spans.Exported, SpansDropped: g.spans.Dropped,
-		Layer4:  g.layer4,
-		DNS:     g.names,
-		Leader:  g.leader,
+		Layer4: g.layer4,
+		DNS:    g.names,
+		Leader: g.leader, Admission: g.admission,
 		Process: metrics.ReadProcess,
 		Own:     g.ownMetrics(), Runtime: true,
 		WithoutHost: g.config.Series.WithoutHost, StatusClasses: g.config.Series.StatusClasses, Exclude: g.config.Series.Exclude,
@@ -84,6 +84,19 @@ func (g *gateway) certificates() []metrics.Certificate {
 	}
 	g.facts.add(list, g.loop.State().Config)
 	return list
+}
+
+// admission is what the webhook has reviewed, nil without one.
+func (g *gateway) admission() *metrics.Admission {
+	if g.webhook == nil {
+		return nil
+	}
+	s := g.webhook.Stats()
+	a := &metrics.Admission{RoundTrip: s.Last, Size: s.Size, Tested: s.Together, TestTook: s.Checked}
+	for name, n := range s.Checks {
+		a.Checks = append(a.Checks, metrics.AdmissionChecks{Namespace: name.Namespace, Ingress: name.Name, Accepted: n.Accepted, Refused: n.Refused})
+	}
+	return a
 }
 
 // routeMetrics is the handle of a route's series.
