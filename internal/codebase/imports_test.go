@@ -127,13 +127,18 @@ func TestImportDirections(t *testing.T) {
 			}
 			for _, dep := range found {
 				for _, bad := range r.forbidden {
-					if strings.HasPrefix(dep, bad) {
+					if within(dep, bad) {
 						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
 					}
 				}
 			}
 		}
 	}
+}
+
+// within tells whether a package is the one that is named, or below it.
+func within(pkg, name string) bool {
+	return strings.HasPrefix(pkg, name) && (len(pkg) == len(name) || strings.HasSuffix(name, "/") || pkg[len(name)] == '/')
 }
 
 // TestOneUserOfClientGo: what crosses the edge are API types, not clients.

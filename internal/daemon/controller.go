@@ -266,14 +266,15 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 	if err := d.openTraffic(ctx); err != nil {
 		return err
 	}
+	if err := d.published.build(); err != nil {
+		return err
+	}
 	if err := d.takeOver(); err != nil {
 		return err
 	}
 	close(d.first)
 	d.startTraffic(members)
-	if err := d.published.start(members); err != nil {
-		return err
-	}
+	d.published.start(members)
 	d.ready.Store(true)
 	d.startDoor(members)
 	a, s := d.addresses(), d.loop.State()
