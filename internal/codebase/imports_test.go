@@ -63,9 +63,11 @@ func importRules() []rule {
 		"ir",
 		"l4",
 		"listen",
+		"passthrough",
 		"policy",
 		"proxy",
 		"proxyproto",
+		"sni",
 		"table",
 		"upstream",
 		"variable",
@@ -79,6 +81,7 @@ func importRules() []rule {
 		"l4",
 		"policy",
 		"proxyproto",
+		"sni",
 		"variable",
 	}
 	return []rule{
@@ -89,7 +92,7 @@ func importRules() []rule {
 		{bare, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
 		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream", "daemun/internal/dns"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
-		{[]string{"http1", "proxyproto"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"http1", "proxyproto", "sni"}, []string{"daemun/internal/"}, "the codec knows octets only"},
 		{[]string{"compress"}, []string{"daemun/internal/http1", "daemun/internal/table", "daemun/internal/proxy"}, "contents are compressed, whatever carries them"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},

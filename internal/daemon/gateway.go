@@ -23,6 +23,7 @@ import (
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
+	"daemun/internal/passthrough"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
@@ -107,7 +108,9 @@ type gateway struct {
 	proxy     *proxy.Server
 	certs     *listen.Certificates
 	entrance  listen.Entrance
-	problems  *problemBoard
+	// passthrough carries connections whose TLS is their backends'.
+	passthrough *passthrough.Server
+	problems    *problemBoard
 
 	// measured is the configuration whose routes have series; the control
 	// loop's own.
@@ -156,6 +159,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, CleartextHTTP2: true})
+	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
@@ -205,6 +209,7 @@ func (g *gateway) openTraffic(ctx context.Context) error {
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
+	secure.Passthrough = g.passthrough
 	plain.Socket, secure.Socket = g.inherited.Take(socketHTTP, plain.Address), g.inherited.Take(socketHTTPS, secure.Address)
 	var l listeners
 	var err error
@@ -317,7 +322,7 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.published.drain} {
+	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.passthrough.Shutdown, g.published.drain} {
 		wg.Go(func() { g.sayCut(shutdown(ctx)) })
 	}
 	wg.Wait()
@@ -350,6 +355,7 @@ func (g *gateway) shutdownProxy(ctx context.Context) error {
 	if err == nil {
 		if err = g.unaccepting(ctx); err != nil {
 			_ = g.proxy.Shutdown(ctx) // cuts who came late
+			_ = g.passthrough.Shutdown(ctx)
 		}
 	}
 	return err

@@ -140,6 +140,7 @@ func (g *gateway) makeWay(limit time.Duration, kill <-chan struct{}) {
 	var published sync.WaitGroup
 	// These ports are not handed over: the sooner they are free, the better.
 	published.Go(func() { g.sayCut(g.published.drain(ctx)) })
+	published.Go(func() { g.sayCut(g.passthrough.Shutdown(ctx)) })
 	within(ctx, pagesFarewell, g.pages.leave)
 	g.draining.Store(true)
 	within(ctx, min(idleFarewell, limit/2), g.unaccepting)

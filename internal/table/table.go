@@ -75,6 +75,10 @@ type Host struct {
 	// for none.
 	Policies *policy.Set
 
+	// Passthrough is the route whose backend gets TLS connections unopened, nil
+	// without IR.Passthrough or such a route.
+	Passthrough *Route
+
 	routes []*Route // in the order of IR.Routes
 	index  pathIndex
 	// nowhere answers what no route matches; translation never lets that
