@@ -199,6 +199,8 @@ type Draft struct {
 	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
+	// Tracing is about traces.
+	Tracing Tracing
 
 	permanent, temporal         string
 	permanentCode, temporalCode int
@@ -233,6 +235,7 @@ func Defaults() Values {
 			BackendTLS:    BackendTLS{BackendTLS: ir.BackendTLS{Depth: 1, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}},
 			Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
 			GlobalAuth:    true,
+			Tracing:       Tracing{Trace: ir.Trace{Trust: true}},
 			MirrorBody:    true,
 			permanentCode: 301,
 			temporalCode:  302,
@@ -298,6 +301,7 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 	p.settleCORS()
 	p.settleLimits()
 	p.settleBalance()
+	p.Values.Trace = p.Values.Tracing.Policy()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)

@@ -79,6 +79,8 @@ type Row struct {
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
 	annotation string
+	// remark says what of an accepted value has no effect; empty is nothing.
+	remark func(value string) string
 }
 
 // Values are the typed keys of one ConfigMap.
@@ -118,6 +120,9 @@ type Values struct {
 	nonIdempotent bool
 	proxyTimeout  time.Duration
 	compression   compression
+	tracing       ir.Tracing
+	logPath       string
+	syslog        syslog
 }
 
 // acmePath lets certificates be ordered.
@@ -130,7 +135,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(),
+		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -172,6 +177,7 @@ func (p *parsing) settle() {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
 	v.Settings.Compression = v.compression.settle()
+	p.settleTracing()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
@@ -179,6 +185,7 @@ func (p *parsing) settle() {
 		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
 	}
 	p.settleTrust()
+	p.settleLogs()
 }
 
 func (p *parsing) use(r *Row, value string) {
@@ -190,6 +197,10 @@ func (p *parsing) use(r *Row, value string) {
 	case Supported:
 		if err := r.set(value, &p.Values); err != nil {
 			p.bad(r, value, err)
+		} else if r.remark != nil {
+			if text := r.remark(value); text != "" {
+				p.report(CodeLogVariable, ir.SeverityWarning, r.Name, text)
+			}
 		}
 	case Tuning:
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")

@@ -214,6 +214,9 @@ type Policies struct {
 	// LocationPrefix changes what Location and Refresh of the backend begin
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
+
+	// Trace is nil when requests are not part of traces.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // Redirect is a fixed answer with a Location.
@@ -383,6 +386,10 @@ type Settings struct {
 	OriginalURI bool `json:"originalURI,omitempty"`
 	// Compression is nil when responses go out as they are.
 	Compression *Compression `json:"compression,omitempty"`
+	// Tracing is nil when spans go nowhere.
+	Tracing *Tracing `json:"tracing,omitempty"`
+	// Logs is zero for the usual logs.
+	Logs Logs `json:"logs,omitzero"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

@@ -41,7 +41,9 @@ type conn struct {
 	peer   peer
 	// shown is where requests of the connection come from, as long as nobody is
 	// believed who says otherwise.
-	shown origin
+	shown  origin
+	serial uint64 // of the connection, since the start
+	began  time.Time
 
 	rd              http1.Reader
 	readBy, writeBy time.Time   // the deadlines that are set
@@ -60,7 +62,7 @@ type conn struct {
 }
 
 func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
-	c.nc, c.info, c.secure = nc, info, info.TLS != nil
+	c.nc, c.info, c.secure, c.began = nc, info, info.TLS != nil, time.Now()
 	c.tcp = socketOf(nc)
 	c.peer.bind(c.tcp)
 	c.rd.Reset(nc)

@@ -131,6 +131,7 @@ func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) && status != 204 && status != 304 {
 		b = append(b, body...)
 	}

@@ -55,6 +55,7 @@ type exchange struct {
 	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
 	userScratch [256]byte
+	traced      tracing // zero for a request that is in no trace
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -86,6 +87,9 @@ type exchange struct {
 	status            int
 	entry             accesslog.Entry
 	seen              metrics.Observation
+	captured          captured // of responses, for the log
+	upstreamHead      int      // octets of the last response head of an upstream
+	truncated         bool     // the end of the response is missing
 }
 
 // begin makes x ready for the next request.
@@ -103,10 +107,15 @@ func (x *exchange) begin() {
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
 	x.from.begin(&x.c.shown)
+	if x.traced.On {
+		x.traced = tracing{}
+	}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
 	x.entry.Attempts = x.entry.Attempts[:0]
+	x.captured.reset()
+	x.upstreamHead, x.truncated = 0, false
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
 
@@ -181,6 +190,12 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
+	if x.traced.Sampled {
+		x.recordSpans(now)
+	}
+	if s.tap.Watched() {
+		x.show(now)
+	}
 	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method
@@ -205,35 +220,6 @@ func (x *exchange) series() *metrics.Route {
 var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
 
 var protocolHTTP2 = []byte("HTTP/2.0")
-
-func (x *exchange) log(now time.Time) {
-	e := &x.entry
-	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
-		return
-	}
-	e.Time, e.Remote = now, x.client()
-	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
-	if x.c.stream != nil {
-		e.Proto = protocolHTTP2
-	}
-	e.RemoteUser, e.Status = x.user(), x.status
-	e.BodyBytesSent = max(0, x.written-int64(x.head))
-	e.Referer, _ = x.req.Get(http1.FieldReferer)
-	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
-	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
-	e.UpstreamName, e.AlternativeName = "upstream-default-backend", ""
-	if x.canary {
-		e.UpstreamName, e.AlternativeName = x.match.Route.Backend.LogName(), x.backend.LogName()
-	} else if x.backend != nil {
-		e.UpstreamName = x.backend.LogName()
-	} else if x.match.Route != nil && x.match.Route.Backend != nil {
-		e.UpstreamName = x.match.Route.Backend.LogName()
-	} else if x.match.Route == nil {
-		e.UpstreamName = ""
-	}
-	e.RequestID = x.requestID()
-	x.c.server.log.Log(e)
-}
 
 // hexDigits are the digits of generated request ids.
 const hexDigits = "0123456789abcdef"
@@ -353,6 +339,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) {
 		b = append(b, page...)
 	}

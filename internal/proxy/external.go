@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"strings"
+	"time"
 
 	"daemun/internal/http1"
 	"daemun/internal/ir"
@@ -30,10 +31,12 @@ func (x *exchange) askService() *policy.AuthAnswer {
 	if !ok {
 		return answer
 	}
+	began := time.Now()
 	err := s.run(func(resp *http1.Response) {
 		status = resp.Status
 		answer = answerOf(resp, e.IR.ResponseHeaders)
 	})
+	x.logService(s, began, status)
 	if err == nil && e.Keyed != nil {
 		e.Keep(key, status, answer, x.start)
 	}
@@ -119,9 +122,10 @@ func (x *exchange) appendServiceFields(b []byte) []byte {
 	for i := range e.Set {
 		b, _ = http1.AppendCheckedField(b, e.Set[i].Name, e.Set[i].Value.Append(nil, x))
 	}
+	b = x.traced.AppendFields(b)
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) || x.certificate != nil && isClientField(f.Name) {
+		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

@@ -53,6 +53,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	if x.fallback {
 		b = x.appendFallbackFields(b)
 	}
+	b = x.traced.AppendFields(b)
 	external := x.external()
 	if x.table.Heads != nil {
 		x.hideTwins()
@@ -66,7 +67,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
 		if f.Hop || ownRequestFields[f.ID] || f.ID == http1.FieldXOriginalURI && x.table.Settings.OriginalURI || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
-			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) {
+			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

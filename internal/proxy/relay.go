@@ -53,6 +53,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 	x.status = x.resp.Status
 	x.out = x.appendResponseHead(x.out[:0], f)
 	x.head = len(x.out)
+	x.captureSent(x.out)
 	x.committed = true
 	toClient, fromUpstream := x.relayBody(up, f)
 	sentAll := x.joinBody(up)
@@ -70,7 +71,7 @@ func (x *exchange) afterRelay(f framing, toClient, fromUpstream error) {
 	switch {
 	case toClient != nil, fromUpstream != nil:
 		// The end is missing and must be seen to be missing (H11.9).
-		x.keep = false
+		x.keep, x.truncated = false, true
 		if f == frameClose && x.c.tcp != nil {
 			// Closed below TLS, whose goodbye would make it look complete.
 			_ = x.c.tcp.SetLinger(0)

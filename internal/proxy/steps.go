@@ -16,6 +16,7 @@ func (x *exchange) run() {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
 	case x.refuseBlocked():
+	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():
 	case x.redirectToOtherName():

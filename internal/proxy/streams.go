@@ -99,6 +99,7 @@ func (h streamHandler) ServeStream(st *http2.Stream) {
 func (c *conn) beginStream(of *conn, st *http2.Stream) {
 	c.nc, c.stream, c.info, c.secure = st, st, of.info, of.secure
 	c.shown.copy(&of.shown)
+	c.serial, c.began = of.serial, of.began
 	c.rd.Reset(st)
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.state.Store(stateActive)

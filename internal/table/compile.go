@@ -11,6 +11,7 @@ import (
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 )
 
 // Compile builds the table of cfg. Hosts that are equal to those of prev (nil
@@ -30,6 +31,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
 		Block:    policy.NewBlock(cfg.Settings.Block),
 		Heads:    headLimits(cfg.Settings.RequestHeads),
+		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
 	}
 	if prev != nil {
 		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)

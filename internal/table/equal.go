@@ -74,7 +74,8 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
-		equalPointer(a.LocationPrefix, b.LocationPrefix)
+		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
+		equalPointer(a.Trace, b.Trace)
 }
 
 // equalDeep is equalPointer for what holds slices and pointers itself.

@@ -24,6 +24,7 @@ import (
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 	"daemun/internal/upstream"
 )
 
@@ -54,6 +55,8 @@ type Table struct {
 	Heads *http1.Limits
 	// Compression is nil when responses go out as they are.
 	Compression *compress.Settings
+	// Sampler decides which traces are recorded.
+	Sampler trace.Sampler
 
 	source []*ir.Host // what it was compiled from
 	hosts  []*Host    // in the order of source

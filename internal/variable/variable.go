@@ -57,6 +57,13 @@ const (
 	ProxyPort
 	ProxyServerAddr
 	ProxyServerPort
+	// TraceID, SpanID, TraceSampled, Traceparent and TraceB3 are about the trace
+	// that the request is in.
+	TraceID
+	SpanID
+	TraceSampled
+	Traceparent
+	TraceB3
 	// Field is a field of the request, Cookie a cookie, Arg a parameter of the
 	// query; their arguments say which. A Field's is in lower case, with "_"
 	// for every "-".
@@ -78,6 +85,8 @@ var ids = map[string]ID{
 	"namespace": Namespace, "ingress_name": IngressName, "service_name": ServiceName, "service_port": ServicePort,
 	"location_path": LocationPath, "proxy_upstream_name": UpstreamName,
 	"content_type": ContentType, "content_length": ContentLength,
+	"opentelemetry_trace_id": TraceID, "opentelemetry_span_id": SpanID, "opentelemetry_sampled": TraceSampled,
+	"opentelemetry_context_traceparent": Traceparent, "opentelemetry_context_b3": TraceB3,
 }
 
 // Source gives the values of one request.
@@ -168,7 +177,7 @@ func named(name string) (part, bool) {
 			return part{id: id, text: arg}, true
 		}
 	}
-	return part{}, false
+	return finished(name)
 }
 
 // Append appends the text with the values of a request.
