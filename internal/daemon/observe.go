@@ -43,6 +43,9 @@ func (g *gateway) metricsConfig() metrics.Config {
 func (g *gateway) rejected() map[string]uint64 {
 	all := g.proxy.Stats().Refusals
 	plain, secure := g.listenerStats()
+	if n := g.passthrough.Stats().Refused; n > 0 {
+		all["passthrough"] = n
+	}
 	if n := plain.NotEntered + secure.NotEntered; n > 0 {
 		all["entrance"] = n
 	}

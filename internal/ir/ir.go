@@ -77,6 +77,10 @@ type Host struct {
 	RedirectTo string `json:"redirectTo,omitempty"`
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
+	// Passthrough leaves TLS connections for this host to the backend of its
+	// route for "/" (ssl-passthrough); requests over other connections with
+	// TLS are refused. Without such a backend the connections are closed.
+	Passthrough bool `json:"passthrough,omitempty"`
 	// Fields are for the responses that come before a route is chosen; nil when
 	// absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
@@ -384,6 +388,8 @@ type Settings struct {
 	// that of the backend if it has one.
 	ServerField        bool `json:"serverField,omitempty"`
 	BackendServerField bool `json:"backendServerField,omitempty"`
+	// Passthrough says that hosts may leave TLS to their backends.
+	Passthrough bool `json:"passthrough,omitempty"`
 	// NoRequestID leaves requests without an id that come without one.
 	NoRequestID bool `json:"noRequestID,omitempty"`
 	// OriginalURI tells backends the target as received, in X-Original-URI.

@@ -15,8 +15,8 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
-	case x.beginTrace():
 	case x.refuseBlocked():
+	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():
 	case x.redirectToOtherName():
