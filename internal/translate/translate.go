@@ -21,6 +21,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -57,6 +58,12 @@ type Options struct {
 	// DisableCatchAll leaves Ingresses with a default backend out;
 	// DisableExternalName gives Services with an external name no endpoint.
 	DisableCatchAll, DisableExternalName bool
+	// IgnoreSnippets serves routes without what cannot be used of their
+	// snippets; they answer 503 otherwise.
+	IgnoreSnippets bool
+	// Beyond checks expressions that the linear engine cannot run; nil refuses
+	// them.
+	Beyond expression.Engine `json:"-"`
 }
 
 // DefaultOptions are ingress-nginx's.
