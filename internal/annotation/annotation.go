@@ -199,6 +199,7 @@ type Draft struct {
 	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
+	Snippets      Snippets
 	// Tracing is about traces.
 	Tracing Tracing
 

@@ -195,7 +195,7 @@ func TestValues(t *testing.T) {
 		{"limit-rate", "10k", nil, CodeDefault},
 		{"satisfy", "all", nil, ""},
 		{"enable-modsecurity", "true", nil, CodeLaterGuard},
-		{"configuration-snippet", "deny all;", nil, CodeSnippet},
+		{"modsecurity-snippet", "SecRuleEngine On", nil, CodeSnippet},
 		{"canary", "true", func(v *Values) { v.isCanary, v.Canary = true, &ir.Canary{Total: 100} }, ""},
 		{"canary", "false", nil, ""},
 		{"canary", "yes", nil, CodeDefault},
@@ -421,8 +421,8 @@ func TestTable(t *testing.T) {
 		if r.Doc == "" || r.Scope == "" {
 			t.Errorf("%s: no doc line or scope", r.Name)
 		}
-		if strings.HasSuffix(r.Name, "-snippet") && (r.Support != Refused || r.Risk != Critical) {
-			t.Errorf("%s: snippets are refused", r.Name)
+		if strings.HasSuffix(r.Name, "-snippet") && r.Risk != Critical {
+			t.Errorf("%s: the risk of snippets is Critical", r.Name)
 		}
 		for _, guard := range []string{"auth-", "limit-", "allowlist", "denylist", "satisfy", "modsecurity"} {
 			if strings.Contains(r.Name, guard) && r.Support == Later && !r.Guard {

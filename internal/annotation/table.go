@@ -197,7 +197,7 @@ var rows = []Row{
 	},
 	{
 		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Bad: Reject, Support: Obsolete,
-		Doc: "HTTP/2 push from Link fields, which browsers have dropped",
+		Doc: "HTTP/2 push from Link fields is refused, because browsers have dropped it: they act on the Link field itself, which reaches them",
 	},
 	{
 		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
@@ -391,8 +391,8 @@ var rows = []Row{
 		Doc:   "Value of X-Auth-Request-Redirect.",
 	},
 	{
-		Name: "auth-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "auth-snippet", Scope: PerRoute, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Auth = s }),
+		Doc: "Directives for the request to the authentication service; docs/snippets.md lists them.",
 	},
 	{
 		Name: "auth-cache-key", Scope: PerRoute, Risk: Medium, Needs: "auth-url",
@@ -664,16 +664,16 @@ var rows = []Row{
 		Doc:   "TLS 1.2 cipher suites towards backends.",
 	},
 	{
-		Name: "configuration-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "configuration-snippet", Scope: PerRoute, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Configuration = s }),
+		Doc: "Directives of nginx for the routes; docs/snippets.md lists those that are understood.",
 	},
 	{
-		Name: "server-snippet", Scope: PerHost, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "server-snippet", Scope: PerHost, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Server = s }),
+		Doc: "Directives of nginx for the host; docs/snippets.md lists those that are understood.",
 	},
 	{
-		Name: "stream-snippet", Scope: PerIngress, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "stream-snippet", Scope: PerIngress, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Stream = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
 	},
 
 	// Old names that ingress-nginx ignores.

@@ -23,6 +23,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -61,6 +62,12 @@ type Options struct {
 	DisableCatchAll, DisableExternalName bool
 	// SSLPassthrough lets Ingresses leave TLS to their backends.
 	SSLPassthrough bool
+	// IgnoreSnippets serves routes without what cannot be used of their
+	// snippets; they answer 503 otherwise.
+	IgnoreSnippets bool
+	// Beyond checks expressions that the linear engine cannot run; nil refuses
+	// them.
+	Beyond expression.Engine `json:"-"`
 }
 
 // DefaultOptions are ingress-nginx's.
