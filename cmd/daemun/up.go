@@ -84,6 +84,7 @@ The access log goes to standard output, everything else to standard error.`,
 	prefixVar(cmd, &c.Networks.Services, "service-network", "127.96.0.0/16", "addresses for Services")
 	prefixVar(cmd, &c.Networks.Nodes, "node-network", "127.18.0.0/16", "addresses for nodes")
 	prefixVar(cmd, &c.Networks.LoadBalancers, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
+	bufferFlags(cmd, &c.GatewayConfig)
 	webhookFlags(cmd, &c.Webhook)
 	translateFlags(cmd, &c.Translate)
 	return cmd

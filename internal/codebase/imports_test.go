@@ -65,6 +65,7 @@ func importRules() []rule {
 		"listen",
 		"policy",
 		"proxy",
+		"spool",
 		"table",
 		"upstream",
 		"variable",
@@ -77,6 +78,7 @@ func importRules() []rule {
 		"ir",
 		"l4",
 		"policy",
+		"spool",
 		"variable",
 	}
 	return []rule{
@@ -93,6 +95,7 @@ func importRules() []rule {
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
 		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
+		{[]string{"spool"}, []string{"daemun/"}, "who keeps octets does not know whose they are"},
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},

@@ -46,7 +46,12 @@ type GatewayConfig struct {
 
 	Translate    translate.Options
 	DrainTimeout time.Duration
-	Version      string
+	// TempDir is where bodies are kept that are longer than memory should
+	// hold; empty is $TMPDIR or /tmp. TempLimit bounds the octets of all, 0
+	// leaves that to the disk.
+	TempDir   string
+	TempLimit int64
+	Version   string
 	// Debug logs details.
 	Debug bool
 	// Upper bounds of the histograms; nil are the usual ones.
@@ -154,7 +159,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, CleartextHTTP2: true})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, Spool: g.newSpool(), CleartextHTTP2: true})
 	g.problems = &problemBoard{locate: e.locate, sources: e.sources, changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,

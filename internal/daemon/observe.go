@@ -28,6 +28,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Handshakes:       g.handshakes,
 		Rejected:         func() map[string]uint64 { return g.proxy.Stats().Refusals },
 		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
+		Buffers: g.buffers,
 		Layer4:  g.layer4,
 		DNS:     g.names,
 		Leader:  g.leader,

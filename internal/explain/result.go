@@ -55,6 +55,12 @@ func policyRows() []policyRow {
 			return ""
 		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
+		{"proxy-request-buffering", func(_ *ir.Host, r *ir.Route) string {
+			if r.RequestBuffering {
+				return ""
+			}
+			return "off"
+		}},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"upstream-vhost", func(_ *ir.Host, r *ir.Route) string { return r.UpstreamVhost }},
 		{"x-forwarded-prefix", func(_ *ir.Host, r *ir.Route) string { return r.ForwardedPrefix }},
@@ -70,6 +76,7 @@ func policyRows() []policyRow {
 			}
 			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
 		}},
+		{"proxy-buffering", func(_ *ir.Host, r *ir.Route) string { return responseBuffering(r.ResponseBuffering) }},
 		{"mirror-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Mirror == nil {
 				return ""

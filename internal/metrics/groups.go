@@ -38,6 +38,9 @@ func stateGroups(c Config) []group {
 	if c.AccessLogWritten != nil {
 		groups = append(groups, single("daemun_accesslog_written_lines_total", "Access log lines written.", c.AccessLogWritten))
 	}
+	if c.Buffers != nil {
+		groups = append(groups, buffersGroup(c.Buffers))
+	}
 	if c.Leader != nil {
 		groups = append(groups, leaderGroup(c.Leader))
 	}

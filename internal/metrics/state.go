@@ -30,6 +30,8 @@ type Config struct {
 	DNS      func() DNS
 	// AccessLogDropped and AccessLogWritten count lines.
 	AccessLogDropped, AccessLogWritten func() uint64
+	// Buffers is what bodies of messages take that are buffered.
+	Buffers func() Buffers
 	// Leader is the name of the election and whether this one has won it.
 	Leader func() (name string, leading bool)
 	// Process describes the own process; ReadProcess is the usual one.

@@ -49,6 +49,8 @@ type exchange struct {
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
 	packing     packing               // of the response
+	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
+	held        heldBody              // of the request body
 	userScratch [256]byte
 
 	rewritten bool
@@ -57,6 +59,7 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
+	limits    http1.Limits  // of a response, when the route has its own
 	up        []byte        // upstream head, with the body when whole
 	prefix    []byte        // what was read of the body before it is streamed
 	waited    time.Duration // for octets of the body
@@ -396,7 +399,8 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
-	if up := x.c.upstream.Swap(nil); up != nil {
+	up := x.c.upstream.Swap(nil)
+	if !x.endAhead(up) && up != nil {
 		up.Reset()
 	}
 	if x.trying != nil {

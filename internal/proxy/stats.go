@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"daemun/internal/http1"
+	"daemun/internal/spool"
 )
 
 // counters are what happens seldom enough to be counted in one place.
@@ -46,6 +47,8 @@ type Stats struct {
 	Panics                uint64 // requests that ended in a panic
 	Unmirrored            uint64 // requests whose copy was dropped
 	Uncompressed          uint64 // responses for which no compressor was left
+	// Spool is what bodies that are buffered take.
+	Spool spool.Stats
 	// Refusals counts refused requests by the stable name of the reason.
 	Refusals map[string]uint64
 }
@@ -53,6 +56,7 @@ type Stats struct {
 // Stats counts; it is made for a scrape, not for each request.
 func (s *Server) Stats() Stats {
 	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Unmirrored: s.counters.unmirrored.Load(), Refusals: make(map[string]uint64)}
+	st.Spool = s.spool.Stats()
 	st.Uncompressed = s.counters.uncompressed.Load()
 	for _, r := range http1.Reasons() {
 		if n := s.counters.refusals[r].Load(); n > 0 {
