@@ -59,8 +59,8 @@ func acceptedFlags() []accepted {
 	}
 }
 
-// logFlags are those of klog, in both spellings of their names.
-func logFlags() []accepted {
+// klogFlags are those of klog, in both spellings of their names.
+func klogFlags() []accepted {
 	var list []accepted
 	for _, f := range []accepted{
 		{name: "add_dir_header", value: false},
@@ -92,7 +92,7 @@ func defineAccepted(cmd *cobra.Command) {
 	for _, a := range acceptedFlags() {
 		a.define(flags, "accepted, no effect: "+a.why)
 	}
-	for _, a := range logFlags() {
+	for _, a := range klogFlags() {
 		a.define(flags, "accepted, no effect")
 		flags.Lookup(a.name).Hidden = true
 	}
@@ -111,7 +111,7 @@ func (a accepted) define(flags *pflag.FlagSet, usage string) {
 
 // notices says once what the given flags do not do.
 func notices(cmd *cobra.Command) (plain, missing []string) {
-	for _, a := range append(acceptedFlags(), logFlags()...) {
+	for _, a := range append(acceptedFlags(), klogFlags()...) {
 		f := cmd.Flags().Lookup(a.name)
 		if !f.Changed || f.Value.String() == f.DefValue {
 			continue

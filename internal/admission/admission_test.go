@@ -165,7 +165,7 @@ func writePair(t *testing.T, dir, name string, changed time.Time) {
 }
 
 // TestFilesAreReadAgain when they change; a pair that does not fit leaves the
-// last good one.
+// last good one, and is told when it is read, not when somebody calls.
 func TestFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -182,7 +182,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	serves := func(name string) {
 		t.Helper()
-		f.read = time.Time{} // time has passed
+		f.look()
 		pair, err := f.Get(nil)
 		if err != nil || pair.Leaf.Subject.CommonName != name {
 			t.Errorf("%v %v, want %s", pair.Leaf.Subject, err, name)
@@ -191,6 +191,9 @@ func TestFilesAreReadAgain(t *testing.T) {
 	serves("one")
 	writePair(t, dir, "two", start.Add(time.Second))
 	serves("two")
+	if p := f.Problems(); len(p) > 0 {
+		t.Errorf("good files: %v", p)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +201,9 @@ func TestFilesAreReadAgain(t *testing.T) {
 	serves("two")
 	if n := strings.Count(said.String(), "ERROR"); n != 1 || !strings.Contains(said.String(), filepath.Join(dir, "key")) {
 		t.Errorf("said %d times, want one line that names the file: %s", n, said)
+	}
+	if p := f.Problems(); len(p) != 1 || p[0].Code != CodeCertificate || !strings.Contains(p[0].Message, filepath.Join(dir, "key")) {
+		t.Errorf("broken files: %v", p)
 	}
 }
 

@@ -197,6 +197,8 @@ type Draft struct {
 	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
+	// Tracing is about traces.
+	Tracing Tracing
 
 	permanent, temporal         string
 	permanentCode, temporalCode int
@@ -238,6 +240,7 @@ func Defaults() Values {
 			BackendTLS:    BackendTLS{BackendTLS: ir.BackendTLS{Depth: 1, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}},
 			Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
 			GlobalAuth:    true,
+			Tracing:       Tracing{Trace: ir.Trace{Trust: true}},
 			MirrorBody:    true,
 			permanentCode: 301,
 			temporalCode:  302,
@@ -307,6 +310,7 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 	p.settleLimits()
 	p.settleBalance()
 	p.settleBuffering()
+	p.Values.Trace = p.Values.Tracing.Policy()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)

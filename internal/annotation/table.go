@@ -606,16 +606,19 @@ var rows = []Row{
 		Doc: "Configuration text.",
 	},
 	{
-		Name: "enable-opentelemetry", Scope: PerRoute, Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Traces requests.",
+		Name: "enable-opentelemetry", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.Tracing.On = b }),
+		Doc:   "Makes requests part of traces: backends get traceparent, and spans go to otlp-collector-host of the ConfigMap.",
 	},
 	{
-		Name: "opentelemetry-trust-incoming-span", Scope: PerRoute, Default: "true", Support: Later,
-		Doc: "Continues the trace of the client.",
+		Name: "opentelemetry-trust-incoming-span", Scope: PerRoute, Default: "true", Needs: "enable-opentelemetry",
+		parse: boolean(func(v *Values, b bool) { v.Tracing.Trust = b }),
+		Doc:   "Continues the trace of the client (traceparent or B3).",
 	},
 	{
-		Name: "opentelemetry-operation-name", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
-		Doc: "Name of the span.",
+		Name: "opentelemetry-operation-name", Scope: PerRoute, Risk: Medium, Bad: Reject, Needs: "enable-opentelemetry",
+		parse: text(spanChars, "a name of letters, digits, _ and -", func(v *Values, s string) { v.Tracing.Name = s }),
+		Doc:   "Name of the spans; method and path of the Ingress by default.",
 	},
 	{
 		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},

@@ -22,6 +22,8 @@ func TestGenerated(t *testing.T) {
 		"docs/annotations.md": annotation.Markdown(),
 		"deploy/daemun.yaml":  manifests(t),
 		"docs/configmap.md":   configmap.Markdown(),
+		// Programs cannot embed what is outside of their package.
+		"internal/dashboard/problems.md": read(t, "docs/problems.md"),
 	} {
 		if *update {
 			if err := os.WriteFile("../../"+name, []byte(text), 0o644); err != nil {

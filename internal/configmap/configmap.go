@@ -79,6 +79,8 @@ type Row struct {
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
 	annotation string
+	// remark says what of an accepted value has no effect; empty is nothing.
+	remark func(value string) string
 }
 
 // Values are the typed keys of one ConfigMap.
@@ -103,15 +105,24 @@ type Values struct {
 	NoTLSRedirect, NoAuth []string
 	// AllowedResponseHeaders are the fields that custom-headers may set.
 	AllowedResponseHeaders []string
+	// SetHeaders and AddHeaders are "namespace/name" of ConfigMaps with fields
+	// for all backends and for all responses; HideHeaders are names of fields
+	// that backends send in vain.
+	SetHeaders, AddHeaders string
+	HideHeaders            []string
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent and compression are settled after all keys.
+	// What follows is settled after all keys.
 	nonIdempotent bool
+	proxyTimeout  time.Duration
 	compression   compression
+	tracing       ir.Tracing
+	logPath       string
+	syslog        syslog
 }
 
 // acmePath lets certificates be ordered.
@@ -123,8 +134,8 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
-		ShutdownTimeout: 240 * time.Second,
-		compression:     defaultCompression(),
+		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
+		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -166,9 +177,15 @@ func (p *parsing) settle() {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
 	v.Settings.Compression = v.compression.settle()
+	p.settleTracing()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
+	if s := &v.Settings; s.ProxyProtocol != nil {
+		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
+	}
+	p.settleTrust()
+	p.settleLogs()
 }
 
 func (p *parsing) use(r *Row, value string) {
@@ -180,6 +197,10 @@ func (p *parsing) use(r *Row, value string) {
 	case Supported:
 		if err := r.set(value, &p.Values); err != nil {
 			p.bad(r, value, err)
+		} else if r.remark != nil {
+			if text := r.remark(value); text != "" {
+				p.report(CodeLogVariable, ir.SeverityWarning, r.Name, text)
+			}
 		}
 	case Tuning:
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")

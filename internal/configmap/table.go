@@ -74,8 +74,14 @@ var rows = []Row{
 	{Name: "http2-max-field-size", Support: Tuning, Doc: "Old limit of a field."},
 	{Name: "http2-max-header-size", Support: Tuning, Doc: "Old limit of a head."},
 	{Name: "http2-max-requests", Default: "0", Support: Tuning, Doc: "Old limit of requests."},
-	{Name: "use-proxy-protocol", Default: "false", Support: Later, Guard: true, Doc: "Expects the PROXY protocol on client connections."},
-	{Name: "proxy-protocol-header-timeout", Default: "5s", Support: Later, Doc: "Time in which its header must have arrived."},
+	{
+		Name: "use-proxy-protocol", Default: "false", Guard: true, parse: parseProxyProtocol,
+		Doc: "Expects the PROXY protocol, version 1 or 2, on the ports for HTTP and HTTPS; a connection without it is closed.",
+	},
+	{
+		Name: "proxy-protocol-header-timeout", Default: "5s", parse: nginxTime(func(v *Values, d time.Duration) { v.proxyTimeout = max(d, time.Millisecond) }),
+		Doc: "Time in which its header must have arrived.",
+	},
 	{
 		Name: "worker-shutdown-timeout", Default: "240s", parse: nginxTime(func(v *Values, d time.Duration) { v.ShutdownTimeout = d }),
 		Doc: "Longest time that requests in flight have at the end.",
@@ -85,18 +91,45 @@ var rows = []Row{
 	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
 
 	// What is passed on.
-	{Name: "use-forwarded-headers", Default: "false", Support: Later, Doc: "Trusts X-Forwarded-* of clients."},
-	{Name: "compute-full-forwarded-for", Default: "false", Support: Later, Doc: "Appends to X-Forwarded-For instead of replacing it."},
-	{Name: "forwarded-for-header", Default: "X-Forwarded-For", Support: Later, Doc: "Field with the client address."},
-	{Name: "forwarded-host-header", Default: "X-Forwarded-Host", Support: Later, Doc: "Field with the host."},
-	{Name: "forwarded-for-proxy-protocol-header", Default: "X-Forwarded-For-Proxy-Protocol", Support: Later, Doc: "Field with the address from the PROXY protocol."},
-	{Name: "enable-real-ip", Default: "false", Support: Later, Doc: "Takes the client address from a field."},
-	{Name: "proxy-real-ip-cidr", Default: "0.0.0.0/0", Support: Later, Doc: "Peers that are trusted with it."},
+	{
+		Name: "use-forwarded-headers", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Forwarded.Believe = b }),
+		Doc: "Believes X-Forwarded-For, -Proto, -Host and -Port of the peers in proxy-real-ip-cidr.",
+	},
+	{
+		Name: "compute-full-forwarded-for", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Forwarded.Append = b }),
+		Doc: "Appends to X-Forwarded-For instead of replacing it; needs use-forwarded-headers.",
+	},
+	{
+		Name: "forwarded-for-header", Default: "X-Forwarded-For", parse: fieldName("x-forwarded-for", func(v *Values, name string) { v.Settings.Forwarded.ForField = name }),
+		Doc: "Field with the client address.",
+	},
+	{
+		Name: "forwarded-host-header", Default: "X-Forwarded-Host", parse: fieldName("x-forwarded-host", func(v *Values, name string) { v.Settings.Forwarded.HostField = name }),
+		Doc: "Field with the host.",
+	},
+	{Name: "forwarded-for-proxy-protocol-header", Default: "X-Forwarded-For-Proxy-Protocol", Support: Tuning, Doc: "Field in which nginx joins the addresses for itself."},
+	{
+		Name: "enable-real-ip", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Forwarded.BelieveAddress = b }),
+		Doc: "Takes the client address, and nothing else, from the field of forwarded-for-header.",
+	},
+	{
+		Name: "proxy-real-ip-cidr", Default: "0.0.0.0/0", Guard: true, parse: parseTrusted,
+		Doc: "Peers that are believed about the client: by their fields, and by the PROXY protocol. Without it all are.",
+	},
 	{Name: "proxy-add-original-uri-header", Default: "false", Support: Later, Doc: "Sends X-Original-Uri."},
 	{Name: "generate-request-id", Default: "true", Support: Later, Doc: "Makes a request id where there is none."},
-	{Name: "proxy-set-headers", Support: Later, Doc: "ConfigMap with fields for backends."},
-	{Name: "add-headers", Support: Later, Doc: "ConfigMap with fields for responses."},
-	{Name: "hide-headers", Support: Later, Doc: "Response fields that are not passed on."},
+	{
+		Name: "proxy-set-headers", parse: reference(func(v *Values, s string) { v.SetHeaders = s }),
+		Doc: "ConfigMap whose entries are fields for all backends, in place of what is sent otherwise; values have variables.",
+	},
+	{
+		Name: "add-headers", parse: reference(func(v *Values, s string) { v.AddHeaders = s }),
+		Doc: "ConfigMap whose entries are fields of all responses, in place of those of the backend; values have variables.",
+	},
+	{
+		Name: "hide-headers", parse: fieldNames(func(v *Values, names []string) { v.HideHeaders = names }),
+		Doc: "Fields of backends that no client gets, with commas between them.",
+	},
 	{
 		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
 		Doc: "Fields that custom-headers may set, with commas between them.",
@@ -236,33 +269,77 @@ var rows = []Row{
 
 	// Logs.
 	{
-		Name: "disable-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.NoAccessLog = v.NoAccessLog || b }),
+		Name: "disable-access-log", Default: "false", parse: boolean(func(v *Values, b bool) {
+			v.NoAccessLog, v.Settings.Logs.StreamOff = v.NoAccessLog || b, v.Settings.Logs.StreamOff || b
+		}),
 		Doc: "Writes no access log.",
 	},
 	{
 		Name: "disable-http-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.NoAccessLog = v.NoAccessLog || b }),
 		Doc: "Writes no access log of requests.",
 	},
-	{Name: "disable-stream-access-log", Default: "false", Support: Later, Doc: "Writes no access log of TCP and UDP services."},
+	{
+		Name: "disable-stream-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Logs.StreamOff = v.Settings.Logs.StreamOff || b }),
+		Doc: "Writes no access log of TCP and UDP services.",
+	},
 	{
 		Name: "enable-access-log-for-default-backend", Default: "false", parse: boolean(func(v *Values, b bool) { v.DefaultBackendLog = b }),
 		Doc: "Logs requests that match nothing.",
 	},
-	{Name: "enable-auth-access-log", Default: "false", Support: Later, Doc: "Logs requests to authentication services."},
-	{Name: "skip-access-log-urls", Support: Later, Doc: "Requests that are not logged."},
-	{Name: "log-format-upstream", Support: Later, Doc: "Format of the access log."},
-	{Name: "log-format-stream", Support: Later, Doc: "Format of the access log of TCP and UDP services."},
-	{Name: "log-format-escape-json", Default: "false", Support: Later, Doc: "Escapes values for JSON."},
-	{Name: "log-format-escape-none", Default: "false", Support: Later, Doc: "Escapes nothing."},
-	{Name: "access-log-path", Default: "/var/log/nginx/access.log", Support: Later, Doc: "File of the access log; it goes to standard output."},
-	{Name: "http-access-log-path", Support: Later, Doc: "File of the access log of requests."},
-	{Name: "stream-access-log-path", Support: Later, Doc: "File of the access log of TCP and UDP services."},
+	{
+		Name: "enable-auth-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Logs.AuthRequests = b }),
+		Doc: "Logs requests to authentication services.",
+	},
+	{
+		Name: "skip-access-log-urls", parse: skipURIs,
+		Doc: "Request URIs that are not logged, with commas between them: whole ones, whatever their case, or expressions after ~ (~* without regard to case).",
+	},
+	{
+		Name: "log-format-upstream", parse: logFormat(func(v *Values, s string) { v.Settings.Logs.Format = s }), remark: formatRemark,
+		Doc: "Format of the access log: text with nginx's variables ([logs.md](logs.md)).",
+	},
+	{
+		Name: "log-format-stream", parse: logFormat(func(v *Values, s string) { v.Settings.Logs.StreamFormat = s }), remark: formatRemark,
+		Doc: "Format of the access log of TCP and UDP services.",
+	},
+	{
+		Name: "log-format-escape-json", Default: "false", parse: boolean(func(v *Values, b bool) { v.escape(b, "json") }),
+		Doc: "Escapes values for JSON.",
+	},
+	{
+		Name: "log-format-escape-none", Default: "false", parse: boolean(func(v *Values, b bool) { v.escape(b, "none") }),
+		Doc: "Escapes nothing but controls; wins over the one for JSON.",
+	},
+	{
+		Name: "access-log-path", Default: "/var/log/nginx/access.log", parse: logPath(func(v *Values, s string) { v.logPath = s }),
+		Doc: "File of the access logs below the folder of --access-log-dir; the default is standard output.",
+	},
+	{
+		Name: "http-access-log-path", parse: logPath(func(v *Values, s string) { v.Settings.Logs.Path = s }),
+		Doc: "File of the access log of requests; wins over access-log-path.",
+	},
+	{
+		Name: "stream-access-log-path", parse: logPath(func(v *Values, s string) { v.Settings.Logs.StreamPath = s }),
+		Doc: "File of the access log of TCP and UDP services; wins over access-log-path.",
+	},
 	{Name: "access-log-params", Support: Tuning, Doc: "Buffering of the access log."},
 	{Name: "error-log-path", Default: "/var/log/nginx/error.log", Support: Tuning, Doc: "File of the error log."},
-	{Name: "error-log-level", Default: "notice", Support: Later, Doc: "Least severity that is logged."},
-	{Name: "enable-syslog", Default: "false", Support: Later, Doc: "Logs to a syslog server."},
-	{Name: "syslog-host", Support: Later, Doc: "That server."},
-	{Name: "syslog-port", Default: "514", Support: Later, Doc: "Its port."},
+	{
+		Name: "error-log-level", Default: "notice", parse: logLevel,
+		Doc: "Least severity of what Daemun says about itself: debug, info, notice, warn, error, crit, alert or emerg.",
+	},
+	{
+		Name: "enable-syslog", Default: "false", parse: boolean(func(v *Values, b bool) { v.syslog.enabled = b }),
+		Doc: "Sends the access log of requests to a syslog server (UDP, RFC 3164).",
+	},
+	{
+		Name: "syslog-host", parse: hostOf(func(v *Values, host string) { v.syslog.host = host }),
+		Doc: "That server: a name or an address.",
+	},
+	{
+		Name: "syslog-port", Default: "514", parse: integer(1, 65535, func(v *Values, n int) { v.syslog.port = n }),
+		Doc: "Its port.",
+	},
 	{Name: "debug-connections", Support: Tuning, Doc: "Clients whose connections are logged in detail."},
 
 	// Compression.
@@ -304,19 +381,49 @@ var rows = []Row{
 	},
 
 	// Tracing, GeoIP, firewall.
-	{Name: "enable-opentelemetry", Default: "false", Support: Later, Doc: "Traces requests."},
+	{Name: "enable-opentelemetry", Default: "false", annotation: "enable-opentelemetry"},
 	{Name: "opentelemetry-config", Support: Tuning, Doc: "File of nginx's module."},
-	{Name: "opentelemetry-operation-name", Support: Later, Doc: "Name of spans."},
-	{Name: "opentelemetry-trust-incoming-span", Default: "true", Support: Later, Doc: "Continues traces of clients."},
-	{Name: "otlp-collector-host", Support: Later, Doc: "Where spans go."},
-	{Name: "otlp-collector-port", Default: "4317", Support: Later, Doc: "Its port."},
-	{Name: "otel-service-name", Default: "nginx", Support: Later, Doc: "Name of the service."},
-	{Name: "otel-sampler", Default: "AlwaysOn", Support: Later, Doc: "Which requests are traced."},
-	{Name: "otel-sampler-ratio", Default: "0.01", Support: Later, Doc: "Share of them."},
-	{Name: "otel-sampler-parent-based", Default: "true", Support: Later, Doc: "Follows the decision of the client."},
-	{Name: "otel-max-queuesize", Default: "2048", Support: Later, Doc: "Spans that wait."},
-	{Name: "otel-schedule-delay-millis", Default: "5000", Support: Later, Doc: "Time between two exports."},
-	{Name: "otel-max-export-batch-size", Default: "512", Support: Later, Doc: "Spans of one export."},
+	{
+		Name: "opentelemetry-operation-name", parse: parseSpanName,
+		Doc: "Name of the spans, a text with variables; method and path of the Ingress by default.",
+	},
+	{Name: "opentelemetry-trust-incoming-span", Default: "true", annotation: "opentelemetry-trust-incoming-span"},
+	{
+		Name: "otlp-collector-host", parse: hostOf(func(v *Values, host string) { v.tracing.Host = host }),
+		Doc: "Host that spans are sent to.",
+	},
+	{
+		Name: "otlp-collector-port", Default: "4317", parse: integer(1, 65535, func(v *Values, n int) { v.tracing.Port = n }),
+		Doc: "Its port: 4318 is spoken to with OTLP/HTTP, any other with OTLP/gRPC.",
+	},
+	{
+		Name: "otel-service-name", Default: "nginx", parse: parseServiceName,
+		Doc: "The service.name of the spans.",
+	},
+	{
+		Name: "otel-sampler", Default: "AlwaysOn", parse: parseSampler,
+		Doc: "Which new traces are recorded: AlwaysOn, AlwaysOff or TraceIdRatioBased.",
+	},
+	{
+		Name: "otel-sampler-ratio", Default: "0.01", parse: parseRatio,
+		Doc: "The share of TraceIdRatioBased, from 0 to 1.",
+	},
+	{
+		Name: "otel-sampler-parent-based", Default: "true", parse: boolean(func(v *Values, b bool) { v.tracing.ParentBased = b }),
+		Doc: "Records what the client records, and asks the sampler about new traces only.",
+	},
+	{
+		Name: "otel-max-queuesize", Default: "2048", parse: integer(1, 1<<20, func(v *Values, n int) { v.tracing.Queue = n }),
+		Doc: "Spans that may wait for the collector; more are dropped.",
+	},
+	{
+		Name: "otel-schedule-delay-millis", Default: "5000", parse: integer(1, 3600_000, func(v *Values, n int) { v.tracing.Delay = ir.Duration(time.Duration(n) * time.Millisecond) }),
+		Doc: "Milliseconds that a span waits for others at most.",
+	},
+	{
+		Name: "otel-max-export-batch-size", Default: "512", parse: integer(1, 1<<16, func(v *Values, n int) { v.tracing.Batch = n }),
+		Doc: "Spans that are sent at one time.",
+	},
 	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
 	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
 	{Name: "enable-modsecurity", Default: "false", Support: Later, Guard: true, Doc: "Web application firewall."},

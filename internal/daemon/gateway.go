@@ -9,24 +9,27 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"daemun/internal/accesslog"
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
 	"daemun/internal/handover"
+	"daemun/internal/history"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
+	"daemun/internal/otlp"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/translate"
 	"daemun/internal/upstream"
 )
@@ -52,8 +55,12 @@ type GatewayConfig struct {
 	TempDir   string
 	TempLimit int64
 	Version   string
-	// Debug logs details.
-	Debug bool
+	// Log is how Daemun tells of itself.
+	Log LogConfig
+	// AccessLogDir is the folder below which the ConfigMap may name files for
+	// access logs; empty is none. Reopen asks for them to be opened anew.
+	AccessLogDir string
+	Reopen       <-chan os.Signal
 	// Upper bounds of the histograms; nil are the usual ones.
 	TimeBuckets, LengthBuckets, SizeBuckets []float64
 }
@@ -108,9 +115,13 @@ type gateway struct {
 	table     atomic.Pointer[table.Table]
 	upstreams *upstream.Registry
 	metrics   *metrics.Registry
-	log       *accesslog.Log
+	logs      *logs
+	spans     *otlp.Exporter
 	proxy     *proxy.Server
+	tap       *tap.Tap
+	history   *history.History
 	certs     *listen.Certificates
+	preamble  listen.Preamble
 	problems  *problemBoard
 
 	// measured is the configuration whose routes have series; the control
@@ -151,23 +162,24 @@ type listeners struct{ http, https *listen.Listener }
 // newGateway builds all parts; nothing runs and no socket is open yet.
 func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
-	level := slog.LevelInfo
-	if c.Debug {
-		level = slog.LevelDebug
-	}
-	g.logger = slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: level}))
-	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
+	logger, level := NewLogger(c.Stderr, c.Log)
+	g.logger, g.logs = logger, newLogs(c, level)
+	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, Spool: g.newSpool(), CleartextHTTP2: true})
-	g.problems = &problemBoard{locate: e.locate, sources: e.sources, changed: e.changed}
+	g.tap = tap.New()
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Spool: g.newSpool(), CleartextHTTP2: true})
+	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
 		Table:   &g.table, Logger: g.logger,
-		Certificates: g.certs.Update,
+		Certificates: g.updateListeners,
 		Published: func(s control.State) {
+			g.spans.Configure(s.Config.Settings.Tracing)
 			g.retainMetrics(s.Config)
+			g.logs.use(s.Config.Settings.Logs)
 			g.problems.publish(s.Problems)
 			if g.tableLive != nil {
 				g.tableLive(s)
@@ -175,6 +187,13 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		},
 	})
 	return g
+}
+
+// updateListeners tells the listeners about a new configuration, before its
+// table is live.
+func (g *gateway) updateListeners(cfg *ir.Config) {
+	g.certs.Update(cfg)
+	g.preamble.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -198,7 +217,7 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Preamble: &g.preamble}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
@@ -271,10 +290,13 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 // startAdmin starts what works before there is a table: the operator's address
 // and the watch over problems.
 func (g *gateway) startAdmin(members *group) {
-	members.start("access log", g.log.Run)
+	members.start("spans", g.spans.Run)
+	g.logs.start(members)
+	members.start("history", g.history.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
+		members.start("webhook's certificate", g.webhook.certificates.Run)
 		members.start("webhook", g.serveWebhook)
 	}
 }
@@ -377,13 +399,19 @@ func (g *gateway) adminConfig() admin.Config {
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
+		Tap: g.tap, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}
 }
 
 func (g *gateway) explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{
+	return explain.Explain(r, g.source())
+}
+
+// source is what routes are explained with.
+func (g *gateway) source() explain.Source {
+	return explain.Source{
 		Table: g.table.Load(), View: g.store.View(), Problems: g.problems.list(), Prefix: g.config.Translate.AnnotationsPrefix, Place: placeOf(g.locate),
-	})
+	}
 }
 
 func (g *gateway) readiness() error {

@@ -26,14 +26,26 @@ func (g *gateway) metricsConfig() metrics.Config {
 		},
 		Certificates:     g.certificates,
 		Handshakes:       g.handshakes,
-		Rejected:         func() map[string]uint64 { return g.proxy.Stats().Refusals },
-		AccessLogDropped: g.log.Dropped, AccessLogWritten: g.log.Written,
+		Rejected:         g.rejected,
+		AccessLogDropped: g.logs.dropped, AccessLogWritten: g.logs.written,
+		SpansExported: g.spans.Exported, SpansDropped: g.spans.Dropped,
 		Buffers: g.buffers,
 		Layer4:  g.layer4,
 		DNS:     g.names,
 		Leader:  g.leader,
 		Process: metrics.ReadProcess,
 	}
+}
+
+// rejected are the refusals of requests, and of connections that do not begin
+// with the header of the PROXY protocol where they have to.
+func (g *gateway) rejected() map[string]uint64 {
+	all := g.proxy.Stats().Refusals
+	plain, secure := g.listenerStats()
+	if n := plain.NoPreamble + secure.NoPreamble; n > 0 {
+		all["proxy_header"] = n
+	}
+	return all
 }
 
 func (g *gateway) connections() metrics.Connections {
@@ -101,28 +113,17 @@ func (g *gateway) retainMetrics(now *ir.Config) {
 	if before == nil {
 		return
 	}
-	same := make(map[*ir.Host]bool, len(now.Hosts))
-	for _, h := range now.Hosts {
-		same[h] = true
-	}
 	gone := map[metrics.RouteKey]bool{}
-	changed := map[string]bool{}
-	for _, h := range before.Hosts {
-		if !same[h] {
-			changed[h.Name] = true
-			eachKey(h, func(k metrics.RouteKey) { gone[k] = true })
+	ir.DiffHosts(before.Hosts, now.Hosts, func(old, now *ir.Host) {
+		if old != nil {
+			eachKey(old, func(k metrics.RouteKey) { gone[k] = true })
 		}
-	}
-	if len(gone) == 0 {
-		return
-	}
-	for _, h := range now.Hosts {
-		if changed[h.Name] {
-			eachKey(h, func(k metrics.RouteKey) { delete(gone, k) })
+		if now != nil {
+			eachKey(now, func(k metrics.RouteKey) { delete(gone, k) })
 		}
-	}
-	if len(gone) > 0 {
-		g.metrics.Retain(func(k metrics.RouteKey) bool { return !gone[k] })
+	})
+	for k := range gone {
+		g.metrics.Forget(k)
 	}
 }
 

@@ -43,6 +43,18 @@ func fieldNames(fields []ir.Field) string {
 	return strings.Join(texts, ", ")
 }
 
+// edits prints which fields one side of the edits changes.
+func edits(f *ir.FieldEdits, side func(*ir.FieldEdits) []ir.FieldEdit) string {
+	if f == nil {
+		return ""
+	}
+	var texts []string
+	for _, e := range side(f) {
+		texts = append(texts, fmt.Sprintf("%s %s", e.Kind, e.Name))
+	}
+	return strings.Join(texts, ", ")
+}
+
 func basicAuth(a *ir.BasicAuth) string {
 	switch {
 	case a == nil:

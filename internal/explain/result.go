@@ -62,6 +62,9 @@ func policyRows() []policyRow {
 			return "off"
 		}},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
+		{"proxy-set-headers", func(_ *ir.Host, r *ir.Route) string {
+			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Request })
+		}},
 		{"upstream-vhost", func(_ *ir.Host, r *ir.Route) string { return r.UpstreamVhost }},
 		{"x-forwarded-prefix", func(_ *ir.Host, r *ir.Route) string { return r.ForwardedPrefix }},
 		{"connection-proxy-header", func(_ *ir.Host, r *ir.Route) string { return r.ConnectionField }},
@@ -92,8 +95,18 @@ func policyRows() []policyRow {
 		{"proxy-redirect-from", func(_ *ir.Host, r *ir.Route) string { return replacement(r.LocationPrefix) }},
 		{"proxy-cookie-domain", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookieDomain) }},
 		{"proxy-cookie-path", func(_ *ir.Host, r *ir.Route) string { return replacement(r.CookiePath) }},
+		{"hide-headers", func(_ *ir.Host, r *ir.Route) string {
+			if r.Fields == nil {
+				return ""
+			}
+			return strings.Join(r.Fields.Hide, ", ")
+		}},
+		{"add-headers", func(_ *ir.Host, r *ir.Route) string {
+			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Response })
+		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {
 				return ""
@@ -229,6 +242,8 @@ func (e *explanation) result() {
 		e.Result = "200 from Daemun itself: " + healthPath + " is its health check for hosts without rules"
 	case r.Denied != 0:
 		e.Result = fmt.Sprintf("%d: a setting of %s cannot be used, so that nothing of it is served unguarded", r.Denied, r.Ingress)
+	case e.preflight():
+		e.Result = "204 from Daemun itself: the answer to the question of a browser (enable-cors)"
 	case r.Redirect != nil:
 		e.Result = redirect(r)
 	case away:
@@ -242,18 +257,22 @@ func (e *explanation) result() {
 		e.toHTTPS = true
 	default:
 		e.forwarded(target)
+		if !strings.HasPrefix(e.Result, "503") {
+			e.guarded()
+		}
 	}
 }
 
 // forwarded is the result for a request that is meant for a backend.
 func (e *explanation) forwarded(target string) {
 	r := e.route
-	name := r.IR.Backend
+	name, because := r.IR.Backend, ""
 	switch {
 	case r.Backend == nil:
 		e.Result = "404 from the built-in default backend"
 		return
 	case r.Backend.Len() > 0:
+		name, because = e.side()
 	case r.Fallback != nil && r.Fallback.Len() > 0:
 		name = r.IR.FallbackBackend
 	case r.IR.DefaultBackend:
@@ -264,7 +283,9 @@ func (e *explanation) forwarded(target string) {
 		return
 	}
 	e.Result = fmt.Sprintf("forwarded to %s as %s", name, target)
-	if name != r.IR.Backend {
+	if because != "" {
+		e.Result += ": " + because
+	} else if name != r.IR.Backend {
 		e.Result += fmt.Sprintf(": the default-backend annotation, as %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
 	}
 	scheme, version := "http", "HTTP/1.1"

@@ -77,6 +77,9 @@ type Host struct {
 	RedirectTo string `json:"redirectTo,omitempty"`
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
+	// Fields are for the responses that come before a route is chosen; nil when
+	// absent.
+	Fields *FieldEdits `json:"fields,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -204,6 +207,8 @@ type Policies struct {
 	// ResponseFields are set on every response of the route, in place of
 	// those of the backend. They are sorted by name.
 	ResponseFields []Field `json:"responseFields,omitempty"`
+	// Fields is nil when absent.
+	Fields *FieldEdits `json:"fields,omitempty"`
 	// ConnectionField is the Connection field that the backend gets, "close"
 	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
 	// needs.
@@ -215,6 +220,9 @@ type Policies struct {
 	// LocationPrefix changes what Location and Refresh of the backend begin
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
+
+	// Trace is nil when requests are not part of traces.
+	Trace *Trace `json:"trace,omitempty"`
 }
 
 // Redirect is a fixed answer with a Location.
@@ -363,8 +371,16 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Forwarded is what is believed and told of where requests come from.
+	Forwarded Forwarded `json:"forwarded,omitzero"`
+	// ProxyProtocol is nil when clients begin with their request or handshake.
+	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
 	// Compression is nil when responses go out as they are.
 	Compression *Compression `json:"compression,omitempty"`
+	// Tracing is nil when spans go nowhere.
+	Tracing *Tracing `json:"tracing,omitempty"`
+	// Logs is zero for the usual logs.
+	Logs Logs `json:"logs,omitzero"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

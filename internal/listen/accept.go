@@ -206,7 +206,15 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 			l.logger.Error("connection handler panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	info := ConnInfo{Remote: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+	info := ConnInfo{Peer: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+	info.Remote = info.Peer
+	if want := l.config.Preamble.load(); want != nil {
+		if err := l.readPreamble(ctx, c, want, &info); err != nil {
+			l.noPreamble.Add(1)
+			c.Close()
+			return
+		}
+	}
 	if l.config.TLS == nil {
 		l.handled.Add(1)
 		h.ServeConn(c, info)

@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"daemun/internal/proxyproto"
 )
 
 // Handler takes over accepted connections. ServeConn returns when the
@@ -40,7 +42,14 @@ type Handler interface {
 
 // ConnInfo is what is known of a connection before its first request.
 type ConnInfo struct {
+	// Remote is the client as far as the connection tells: the peer, or, when
+	// that is trusted with the PROXY protocol, the client that it names.
 	Remote, Local netip.AddrPort
+	// Peer is the other end of the socket.
+	Peer netip.AddrPort
+	// Proxied is what the header of the PROXY protocol says, zero without one.
+	// Whether it is believed shows in Remote only.
+	Proxied proxyproto.Header
 	// TLS is nil on a plain listener; the handshake is complete.
 	TLS *tls.ConnectionState
 	// Names are the DNS names of the certificate that the client was shown; a
@@ -62,6 +71,8 @@ type Config struct {
 	Socket *net.TCPListener
 	// TLS makes it a TLS listener with these certificates; nil is plain.
 	TLS *Certificates
+	// Preamble is what clients begin with; nil is nothing.
+	Preamble *Preamble
 	// Flag is the command-line flag that chooses another port, named in the
 	// errors ("--http-port").
 	Flag string
@@ -90,6 +101,9 @@ type Stats struct {
 	// HandshakesOK includes HandshakesResumed. PlainHTTP counts requests
 	// without TLS on a TLS port; they are among HandshakesFailed.
 	HandshakesOK, HandshakesResumed, HandshakesFailed, PlainHTTP uint64
+	// NoPreamble counts connections that were closed because they did not
+	// begin as they have to.
+	NoPreamble uint64
 	// AcceptErrors counts failed accepts (descriptor shortage and the like),
 	// Panics those of handlers.
 	AcceptErrors, Panics uint64
@@ -111,9 +125,9 @@ type Listener struct {
 	serving bool // Serve owns the socket and closes it
 	leaving bool // the accept queue is another process's
 
-	accepted, handled, refused, acceptErrors, panics atomic.Uint64
-	handshakes                                       struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
-	open                                             atomic.Int64
+	accepted, handled, refused, noPreamble, acceptErrors, panics atomic.Uint64
+	handshakes                                                   struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
+	open                                                         atomic.Int64
 }
 
 // Listen opens the socket. Clients can connect from then on, and wait in the
@@ -246,6 +260,7 @@ func (l *Listener) Stats() Stats {
 		Accepted: l.accepted.Load(), Handled: l.handled.Load(), Refused: l.refused.Load(), Open: l.open.Load(),
 		HandshakesOK: l.handshakes.ok.Load(), HandshakesResumed: l.handshakes.resumed.Load(),
 		HandshakesFailed: l.handshakes.failed.Load(), PlainHTTP: l.handshakes.plainHTTP.Load(),
+		NoPreamble:   l.noPreamble.Load(),
 		AcceptErrors: l.acceptErrors.Load(), Panics: l.panics.Load(),
 	}
 }

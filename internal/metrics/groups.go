@@ -41,6 +41,12 @@ func stateGroups(c Config) []group {
 	if c.Buffers != nil {
 		groups = append(groups, buffersGroup(c.Buffers))
 	}
+	if c.SpansExported != nil {
+		groups = append(groups, single("daemun_trace_exported_spans_total", "Spans that the collector has taken.", c.SpansExported))
+	}
+	if c.SpansDropped != nil {
+		groups = append(groups, single("daemun_trace_dropped_spans_total", "Spans lost to a full queue or a collector that did not take them.", c.SpansDropped))
+	}
 	if c.Leader != nil {
 		groups = append(groups, leaderGroup(c.Leader))
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	AccessLogDropped, AccessLogWritten func() uint64
 	// Buffers is what bodies of messages take that are buffered.
 	Buffers func() Buffers
+	// SpansExported and SpansDropped count spans of traces.
+	SpansExported, SpansDropped func() uint64
 	// Leader is the name of the election and whether this one has won it.
 	Leader func() (name string, leading bool)
 	// Process describes the own process; ReadProcess is the usual one.

@@ -27,10 +27,14 @@ type Set struct {
 	Mirror   *Mirror
 	// Errors is nil when absent.
 	Errors *ir.Errors
+	// Trace is nil when requests are in no trace.
+	Trace *Trace
 	// Any lets a request pass that one of the guards accepts (satisfy: any).
 	Any bool
 	// Bandwidth is nil when responses are sent as fast as they can be.
 	Bandwidth *Bandwidth
+	// Fields are changes of heads, nil for none.
+	Fields *Fields
 	// Response is what happens to the fields of the backend's response, nil
 	// if they pass as they are.
 	Response *Response
@@ -42,7 +46,8 @@ func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
 		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), Errors: p.Errors,
-		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p),
+		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p), Fields: NewFields(p.Fields),
+		Trace: newTrace(p.Trace),
 	}
 	if s == (Set{}) {
 		return nil

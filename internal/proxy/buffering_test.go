@@ -118,7 +118,7 @@ func TestEarlyAnswerLeavesTheConnection(t *testing.T) {
 	const size = 8 << 20
 	r := buffering(t, Config{}, func(_ int, c *client) {
 		c.head()
-		c.send("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+		c.send("HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
 		_, _ = c.br.ReadByte()
 		_, _ = io.Copy(io.Discard, c.br)
 	})

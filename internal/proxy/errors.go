@@ -80,9 +80,9 @@ func (x *exchange) replaceResponse(up *upstream.Conn) bool {
 func (x *exchange) appendErrorRequest(status int) []byte {
 	r := x.match.Route.IR
 	b := http1.AppendRequestLine(nil, x.req.Method, []byte("/"), 1)
-	b = http1.AppendField(b, "Host", x.authority())
+	b = http1.AppendField(b, "Host", x.shownHost())
 	b = http1.AppendField(b, "X-Request-ID", x.requestID())
-	b = append(b, x.c.fixed...)
+	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Code", string(http1.AppendStatusLine(nil, status, []byte{})[9:12]))
 	if accept, ok := x.req.Get(http1.FieldAccept); ok {
 		b = http1.AppendField(b, "X-Format", accept)
@@ -109,6 +109,7 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 // respondWith writes an answer that another backend has made.
 func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	x.status, x.committed = status, true
+	x.settleEdits(status, contentTypeOf(fields))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	dated := false
 	for i := range fields {
@@ -130,6 +131,7 @@ func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) && status != 204 && status != 304 {
 		b = append(b, body...)
 	}
@@ -137,4 +139,13 @@ func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	if x.finishHead() != nil {
 		x.keep, x.lingering = false, false
 	}
+}
+
+func contentTypeOf(fields []ir.Field) []byte {
+	for i := range fields {
+		if http1.LookupField([]byte(fields[i].Name)) == http1.FieldContentType {
+			return []byte(fields[i].Value)
+		}
+	}
+	return nil
 }

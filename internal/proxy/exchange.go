@@ -37,10 +37,14 @@ type exchange struct {
 	// policies are those of the route, nil when it has none or the request is
 	// not in it (yet).
 	policies *policy.Set
-	origin   []byte // the Origin field, with cors
-	cors     bool   // the response gets the CORS fields
+	// from is where the request comes from: of the connection, or what a
+	// trusted peer says.
+	from   origin
+	origin []byte // the Origin field, with cors
+	cors   bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
+	edits       []*policy.Edit // of the response that is being made
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
@@ -52,6 +56,7 @@ type exchange struct {
 	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
 	held        heldBody              // of the request body
 	userScratch [256]byte
+	traced      tracing // zero for a request that is in no trace
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -84,6 +89,9 @@ type exchange struct {
 	status            int
 	entry             accesslog.Entry
 	seen              metrics.Observation
+	captured          captured // of responses, for the log
+	upstreamHead      int      // octets of the last response head of an upstream
+	truncated         bool     // the end of the response is missing
 }
 
 // begin makes x ready for the next request.
@@ -91,6 +99,7 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
+	x.edits = x.edits[:0]
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.replacing, x.guarded, x.certificate = false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
@@ -99,10 +108,16 @@ func (x *exchange) begin() {
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
+	x.from.begin(&x.c.shown)
+	if x.traced.On {
+		x.traced = tracing{}
+	}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
 	x.entry.Attempts = x.entry.Attempts[:0]
+	x.captured.reset()
+	x.upstreamHead, x.truncated = 0, false
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
 
@@ -138,6 +153,7 @@ func (x *exchange) forget() {
 	x.resp.Reset()
 	x.match.Path = nil
 	clear(x.tried[:cap(x.tried)])
+	clear(x.edits[:cap(x.edits)])
 	attempts := x.entry.Attempts[:0]
 	x.entry = accesslog.Entry{Attempts: attempts}
 }
@@ -148,6 +164,9 @@ func (x *exchange) serve() bool {
 	c := x.c
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
+	if x.table != nil && x.table.Trust != nil {
+		x.believe()
+	}
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
 	if c.stream != nil && c.stream.Refusal() != 0 {
 		x.refuse(c.stream.Refusal())
@@ -173,6 +192,12 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
+	if x.traced.Sampled {
+		x.recordSpans(now)
+	}
+	if s.tap.Watched() {
+		x.show(now)
+	}
 	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method
@@ -197,35 +222,6 @@ func (x *exchange) series() *metrics.Route {
 var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
 
 var protocolHTTP2 = []byte("HTTP/2.0")
-
-func (x *exchange) log(now time.Time) {
-	e := &x.entry
-	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
-		return
-	}
-	e.Time, e.Remote = now, x.c.info.Remote.Addr()
-	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
-	if x.c.stream != nil {
-		e.Proto = protocolHTTP2
-	}
-	e.RemoteUser, e.Status = x.user(), x.status
-	e.BodyBytesSent = max(0, x.written-int64(x.head))
-	e.Referer, _ = x.req.Get(http1.FieldReferer)
-	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
-	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
-	e.UpstreamName, e.AlternativeName = "upstream-default-backend", ""
-	if x.canary {
-		e.UpstreamName, e.AlternativeName = x.match.Route.Backend.LogName(), x.backend.LogName()
-	} else if x.backend != nil {
-		e.UpstreamName = x.backend.LogName()
-	} else if x.match.Route != nil && x.match.Route.Backend != nil {
-		e.UpstreamName = x.match.Route.Backend.LogName()
-	} else if x.match.Route == nil {
-		e.UpstreamName = ""
-	}
-	e.RequestID = x.requestID()
-	x.c.server.log.Log(e)
-}
 
 // hexDigits are the digits of generated request ids.
 const hexDigits = "0123456789abcdef"
@@ -316,15 +312,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
+	x.settleEdits(status, ownType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
-		case status == 200:
-			b = append(b, "Content-Type: text/plain\r\n"...)
 		default:
-			b = append(b, "Content-Type: text/html\r\n"...)
+			b = http1.AppendField(b, "Content-Type", ownType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -335,6 +330,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) {
 		b = append(b, page...)
 	}
@@ -343,6 +339,16 @@ func (x *exchange) respond(status int, location, page []byte) {
 		x.keep, x.lingering = false, false
 	}
 }
+
+// ownType is the media type of our own pages.
+func ownType(status int) []byte {
+	if status == 200 {
+		return plainText
+	}
+	return htmlText
+}
+
+var plainText, htmlText = []byte("text/plain"), []byte("text/html")
 
 // appendOwnFields appends what every response gets: HSTS on TLS, and the
 // connection's future.

@@ -105,13 +105,16 @@ func (x *exchange) fail(status int) {
 // be possible, so that a response with a retried status need not be relayed.
 func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	start := time.Now()
+	x.traced.attempt(start)
 	ep.Begin()
 	x.trying = ep
 	x.entry.Attempts = append(x.entry.Attempts, accesslog.Attempt{Addr: ep.Address()})
 	a := &x.entry.Attempts[len(x.entry.Attempts)-1]
+	before := max(0, x.seen.Connect)
 	up, err := x.connect(ep, start)
 	var f failure
 	if err == nil {
+		a.Connected, a.ConnectTime = true, max(0, x.seen.Connect)-before
 		up, f = x.converse(up, start)
 	} else {
 		f = dialFailure(err)
@@ -127,6 +130,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
+		x.captureReceived()
 		if !x.replaceResponse(up) {
 			x.relay(up)
 		}
@@ -135,6 +139,8 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		a.ResponseLength = x.respBody.Payload()
 	}
 	a.ResponseTime = time.Since(start)
+	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
+	x.countAttempt(a, f)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
 		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
 	}
@@ -326,6 +332,7 @@ func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 		}
 		if x.resp.Status >= 200 || x.resp.Status == 101 {
 			up.Reader.Hold(n)
+			x.upstreamHead = n
 			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, limits)
 			if x.resp.Status == 101 && !x.tunnelAgreed() {
 				return errInterim

@@ -30,17 +30,19 @@ var ownResponseFields = [256]bool{
 func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	r := x.match.Route.IR
 	b = http1.AppendRequestLine(b, x.req.Method, x.upstreamTarget(), 1)
-	authority := x.authority()
+	fields := len(b)
+	authority := x.shownHost()
 	if r.UpstreamVhost != "" {
 		b = http1.AppendField(b, "Host", r.UpstreamVhost)
 	} else {
 		b = http1.AppendField(b, "Host", authority)
 	}
 	b = http1.AppendField(b, "X-Request-ID", x.requestID())
-	b = append(b, x.c.fixed...)
+	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Forwarded-Host", authority)
-	b = x.appendOriginal(b, http1.FieldXForwardedFor, "X-Original-Forwarded-For")
-	b = x.appendOriginal(b, http1.FieldXForwardedHost, "X-Original-Forwarded-Host")
+	forwarded := &x.table.Settings.Forwarded
+	b = x.appendOriginal(b, told{http1.FieldXForwardedFor, forwarded.ForField}, "X-Original-Forwarded-For")
+	b = x.appendOriginal(b, told{http1.FieldXForwardedHost, forwarded.HostField}, "X-Original-Forwarded-Host")
 	if r.ForwardedPrefix != "" && r.Rewrite != nil { // §14.8
 		x.location = x.match.ForwardedPrefix(x.location[:0])
 		b, _ = http1.AppendCheckedField(b, "X-Forwarded-Prefix", x.location)
@@ -48,6 +50,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	if x.fallback {
 		b = x.appendFallbackFields(b)
 	}
+	b = x.traced.AppendFields(b)
 	external := x.external()
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
@@ -58,11 +61,12 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
 		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
-			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) {
+			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)
 	}
+	b = x.editRequest(b, fields)
 	switch {
 	case x.chunked():
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
@@ -96,18 +100,14 @@ func (x *exchange) upstreamTarget() []byte {
 
 // appendOriginal appends all values of a client's field, joined, under the
 // name by which it is passed on.
-func (x *exchange) appendOriginal(b []byte, id http1.FieldID, name string) []byte {
-	if _, ok := x.req.Get(id); !ok {
-		return b
-	}
+func (x *exchange) appendOriginal(b []byte, which told, name string) []byte {
+	start := len(b)
 	b = append(b, name...)
-	separator := ": "
-	for i := range x.req.Fields {
-		if f := &x.req.Fields[i]; f.ID == id {
-			b = append(b, separator...)
-			b = append(b, f.Value...)
-			separator = ", "
-		}
+	b = append(b, ": "...)
+	values := len(b)
+	b = x.appendTold(b, which)
+	if len(b) == values {
+		return b[:start]
 	}
 	return append(b, "\r\n"...)
 }

@@ -203,6 +203,7 @@ func (x *exchange) respondGRPC(status int) {
 	b = x.appendOwnFields(b)
 	x.out = http1.AppendHeadEnd(b)
 	x.head = len(x.out)
+	x.captureSent(x.out)
 	_ = x.finishHead()
 }
 

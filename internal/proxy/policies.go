@@ -9,7 +9,7 @@ import (
 )
 
 // client is the address that policies go by: the one place to ask for it.
-func (x *exchange) client() netip.Addr { return x.c.info.Remote.Addr() }
+func (x *exchange) client() netip.Addr { return x.from.addr }
 
 // answerPreflight is CORS (§1.5): it decides whether the response gets the
 // fields, and answers OPTIONS from an allowed origin, before all that guards
@@ -134,14 +134,19 @@ func (x *exchange) appendPolicyFields(b []byte) []byte {
 	}
 	if x.cors {
 		name, value := p.CORS.AllowOrigin(x.origin)
-		b = http1.AppendField(b, name, value)
-		b = appendFields(b, p.CORS.Fields())
+		if !policy.Removes(x.edits, name) {
+			b = http1.AppendField(b, name, value)
+		}
+		b = x.appendFields(b, p.CORS.Fields())
 		if x.status == 204 && string(x.req.Method) == "OPTIONS" && x.backend == nil {
 			b = http1.AppendContentLength(b, 0) // as ingress-nginx answers a preflight
 		}
 	}
 	if p.Response != nil {
-		b = appendFields(b, p.Response.Set)
+		b = x.appendFields(b, p.Response.Set)
+	}
+	if len(x.edits) > 0 {
+		b = x.appendEdits(b)
 	}
 	if x.grant != nil && p.External.GivesCookies(x.status) {
 		for _, cookie := range x.grant.Cookies {
@@ -161,9 +166,26 @@ func appendFields(b []byte, fields []ir.Field) []byte {
 	return b
 }
 
+// appendFields appends fields of ours, but for those that an edit of the route
+// takes away.
+func (x *exchange) appendFields(b []byte, fields []ir.Field) []byte {
+	if len(x.edits) == 0 {
+		return appendFields(b, fields)
+	}
+	for i := range fields {
+		if !policy.Removes(x.edits, fields[i].Name) {
+			b = http1.AppendField(b, fields[i].Name, fields[i].Value)
+		}
+	}
+	return b
+}
+
 // setsField reports whether a policy sets a field, so that our own gives way.
 func (x *exchange) setsField(name string) bool {
-	return x.policies != nil && x.policies.Response != nil && x.policies.Response.Replaces([]byte(name))
+	if x.policies == nil {
+		return false
+	}
+	return x.policies.Response != nil && x.policies.Response.Replaces([]byte(name)) || policy.Removes(x.edits, name)
 }
 
 // appendResponseField appends a field of the backend as the policies of the
@@ -174,6 +196,9 @@ func (x *exchange) appendResponseField(b []byte, f *http1.Field) []byte {
 		return http1.AppendField(b, f.Name, f.Value)
 	}
 	if x.cors && p.CORS.Replaces(f.Name) {
+		return b
+	}
+	if p.Fields != nil && (p.Fields.Hides(f.Name) || policy.Removes(x.edits, f.Name)) {
 		return b
 	}
 	r := p.Response

@@ -53,6 +53,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 	x.status = x.resp.Status
 	x.out = x.appendResponseHead(x.out[:0], f)
 	x.head = len(x.out)
+	x.captureSent(x.out)
 	x.committed = true
 	if b := x.match.Route.IR.ResponseBuffering; b != nil {
 		x.startAhead(up, f, b)
@@ -77,7 +78,7 @@ func (x *exchange) afterRelay(f framing, toClient, fromUpstream error) {
 	switch {
 	case toClient != nil, fromUpstream != nil:
 		// The end is missing and must be seen to be missing (H11.9).
-		x.keep = false
+		x.keep, x.truncated = false, true
 		if f == frameClose && x.c.tcp != nil {
 			// Closed below TLS, whose goodbye would make it look complete.
 			_ = x.c.tcp.SetLinger(0)
@@ -105,6 +106,10 @@ func (x *exchange) framing() framing {
 // appendResponseHead appends the head for the client: the upstream's fields in
 // their order, then framing and our own.
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
+	if x.policies != nil && x.policies.Fields != nil {
+		contentType, _ := x.resp.Get(http1.FieldContentType)
+		x.settleEdits(x.resp.Status, contentType)
+	}
 	b = http1.AppendStatusLine(b, x.resp.Status, x.resp.Phrase)
 	hsts := x.hsts()
 	for i := range x.resp.Fields {

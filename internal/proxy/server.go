@@ -34,6 +34,8 @@ import (
 	"daemun/internal/listen"
 	"daemun/internal/spool"
 	"daemun/internal/table"
+	"daemun/internal/tap"
+	"daemun/internal/trace"
 )
 
 // Config is what a Server works with.
@@ -43,8 +45,13 @@ type Config struct {
 	Table *atomic.Pointer[table.Table]
 	// Log receives one entry per request; nil writes none.
 	Log *accesslog.Log
+	// Tap is shown every finished request; nil is nobody.
+	Tap *tap.Tap
 	// Logger tells of panics; nil says nothing.
 	Logger *slog.Logger
+	// Spans takes what is recorded of requests that are in traces; nil records
+	// nothing.
+	Spans trace.Sink
 	// RequestLimits and ResponseLimits bound heads and chunk lines; zero
 	// values are the defaults of package http1.
 	RequestLimits, ResponseLimits http1.Limits
@@ -62,7 +69,9 @@ type Config struct {
 type Server struct {
 	table   *atomic.Pointer[table.Table]
 	log     *accesslog.Log
+	tap     *tap.Tap
 	logger  *slog.Logger
+	spans   trace.Sink
 	request http1.Limits
 	backend http1.Limits
 	http2   http2.Limits
@@ -96,7 +105,7 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, request: c.RequestLimits, backend: c.ResponseLimits, spool: c.Spool}
+	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits, spool: c.Spool}
 	if s.spool == nil {
 		s.spool = spool.New(spool.Config{})
 	}
@@ -142,7 +151,7 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
-	s.counters.accepted.Add(1)
+	c.serial = s.counters.accepted.Add(1)
 	ended := false
 	defer func() {
 		s.forget(c) // after a panic, too: Shutdown waits for it

@@ -15,6 +15,7 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
+	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():
 	case x.redirectToOtherName():
@@ -57,6 +58,7 @@ func (x *exchange) refuseBadHostOrPath() bool {
 		x.host = host
 		switch x.table.Resolve(x.host, x.req.Path, &x.match) {
 		case table.Found:
+			x.policies = x.match.Host.Policies
 			return false
 		case table.BadPath:
 			why = refusedBadPath
@@ -77,11 +79,11 @@ func (x *exchange) redirectToOtherName() bool {
 	if to == "" {
 		return false
 	}
-	l := append(x.location[:0], x.c.scheme()...)
+	l := append(x.location[:0], x.from.scheme...)
 	l = append(l, "://"...)
 	l = append(l, to...)
 	l = append(l, ':')
-	l = append(l, x.c.port...)
+	l = append(l, x.from.port...)
 	l = x.appendURI(l)
 	x.location = bytes.TrimSuffix(l, []byte("/"))
 	x.redirect(x.table.Settings.HTTPRedirectCode, x.location)
@@ -132,7 +134,8 @@ func (x *exchange) answerStatus() bool {
 	if !x.fixed(statusPath) {
 		return false
 	}
-	if !x.c.info.Remote.Addr().Unmap().IsLoopback() {
+	// Of this machine must be who connects, whatever it says, and who it says.
+	if !x.c.info.Peer.Addr().Unmap().IsLoopback() || !x.client().Unmap().IsLoopback() {
 		x.answer(403)
 		return true
 	}
@@ -201,11 +204,11 @@ func (x *exchange) rewrite() bool {
 // redirectToHTTPS is ssl-redirect (§3.1).
 func (x *exchange) redirectToHTTPS() bool {
 	r := x.match.Route.IR
-	if x.c.secure || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.IR.TLSRedirect) {
+	if string(x.from.scheme) != "http" || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.IR.TLSRedirect) {
 		return false
 	}
 	l := append(x.location[:0], "https://"...)
-	l = append(l, withoutPort(x.authority())...)
+	l = append(l, withoutPort(x.shownHost())...)
 	l = x.appendURI(l)
 	if !r.PreserveTrailingSlash {
 		l = bytes.TrimSuffix(l, []byte("/"))

@@ -95,8 +95,8 @@ func (h streamHandler) ServeStream(st *http2.Stream) {
 // beginStream makes c ready for one stream of a connection.
 func (c *conn) beginStream(of *conn, st *http2.Stream) {
 	c.nc, c.stream, c.info, c.secure = st, st, of.info, of.secure
-	c.remoteIP, c.port = of.remoteIP, of.port
-	c.fixed = append(c.fixed[:0], of.fixed...)
+	c.shown.copy(&of.shown)
+	c.serial, c.began = of.serial, of.began
 	c.rd.Reset(st)
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.state.Store(stateActive)

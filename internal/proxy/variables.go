@@ -9,6 +9,9 @@ import (
 
 // AppendVariable appends the value of a variable for this request.
 func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
+	if id >= variable.Status {
+		return x.appendFinished(b, id, arg)
+	}
 	switch id {
 	case variable.Host:
 		if len(x.host) > 0 {
@@ -56,11 +59,24 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	case variable.RemoteUser:
 		return append(b, x.user()...)
 	case variable.ServerName:
+		if x.match.Host == nil || x.match.Host.IR.Name == "" {
+			return append(b, '_') // ingress-nginx's name for the catch-all
+		}
 		return append(b, x.match.Host.IR.Name...)
 	case variable.ServerPort:
-		return append(b, x.c.port...)
+		return append(b, x.from.port...)
+	case variable.PassScheme:
+		return append(b, x.from.scheme...)
+	case variable.BestHost:
+		return append(b, x.shownHost()...)
+	case variable.PeerAddr:
+		return x.c.info.Peer.Addr().Unmap().WithZone("").AppendTo(b)
+	case variable.ProxyAddr, variable.ProxyPort:
+		return appendProxied(b, id, x.c.info.Proxied.Source)
+	case variable.ProxyServerAddr, variable.ProxyServerPort:
+		return appendProxied(b, id, x.c.info.Proxied.Destination)
 	case variable.ServerProtocol:
-		return append(b, protocols[x.req.Minor]...)
+		return append(b, x.protocol()...)
 	case variable.RequestID:
 		return append(b, x.requestID()...)
 	case variable.ContentType:
@@ -73,6 +89,9 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	r := x.match.Route
 	if r == nil {
 		return b
+	}
+	if id >= variable.TraceID && id <= variable.TraceB3 {
+		return x.traced.appendVariable(b, id)
 	}
 	switch id {
 	case variable.Namespace:

@@ -10,6 +10,7 @@ import (
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 )
 
 // Compile builds the table of cfg. Hosts that are equal to those of prev (nil
@@ -21,34 +22,25 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 	if h.Policies == nil {
 		h.Policies = policy.NewState(policy.Config{})
 	}
-	hosts := withCatchAll(cfg.Hosts)
 	t := &Table{
 		Revision: revision,
 		Settings: cfg.Settings,
 		HSTS:     hstsValue(cfg.Settings.HSTS),
-		hosts:    make([]*Host, len(hosts)),
+		source:   withCatchAll(cfg.Hosts),
+		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
+		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
 	}
-	var compression *compress.Settings
 	if prev != nil {
-		compression = prev.Compression
+		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
+		t.follow(prev, h)
+		return t
 	}
-	t.Compression = compress.New(compression, cfg.Settings.Compression)
-	shareNames := prev != nil && len(prev.hosts) == len(hosts)
-	for at, host := range hosts {
-		old := prev.previous(at, host)
-		switch {
-		case old != nil && (old.IR == host || equalHost(old.IR, host)):
-			t.hosts[at] = old
-		default:
-			t.hosts[at] = compileHost(host, h)
-		}
-		shareNames = shareNames && sameNames(prev.hosts[at].IR, host)
+	t.Compression = compress.New(nil, cfg.Settings.Compression)
+	t.hosts = make([]*Host, len(t.source))
+	for at, host := range t.source {
+		t.hosts[at] = compileHost(host, h)
 	}
-	if shareNames {
-		t.names = prev.names
-	} else {
-		t.names = newNames(hosts)
-	}
+	t.names, t.slots = newNames(t.source), t.hosts
 	return t
 }
 
@@ -64,32 +56,11 @@ func withCatchAll(hosts []*ir.Host) []*ir.Host {
 	return append([]*ir.Host{{}}, hosts...)
 }
 
-// previous returns the block that t has for a host of the next configuration.
-// Both lists are sorted by name, so it mostly stands at the same place.
-func (t *Table) previous(at int, host *ir.Host) *Host {
-	if t == nil {
-		return nil
-	}
-	if at < len(t.hosts) && t.hosts[at].IR.Name == host.Name {
-		return t.hosts[at]
-	}
-	i, ok := slices.BinarySearchFunc(t.hosts, host.Name, func(h *Host, name string) int {
-		switch {
-		case h.IR.Name < name:
-			return -1
-		case h.IR.Name > name:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
-		return nil
-	}
-	return t.hosts[i]
-}
-
 func compileHost(host *ir.Host, hs Handles) *Host {
 	h := &Host{IR: host, ClientAuth: policy.NewClientAuth(host.ClientAuth, hs.Policies)}
+	if host.Fields != nil {
+		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
+	}
 	if host.RedirectTo != "" {
 		return h
 	}

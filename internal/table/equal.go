@@ -19,6 +19,7 @@ func equalHost(a, b *ir.Host) bool {
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
 		equalDeep(a.ClientAuth, b.ClientAuth) &&
+		equalDeep(a.Fields, b.Fields) &&
 		slices.Equal(a.Aliases, b.Aliases) &&
 		slices.Equal(a.Certificates, b.Certificates) &&
 		slices.EqualFunc(a.Routes, b.Routes, equalRoute)
@@ -72,10 +73,12 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.Limits, b.Limits) &&
 		equalPointer(a.Bandwidth, b.Bandwidth) &&
 		slices.Equal(a.ResponseFields, b.ResponseFields) &&
+		equalDeep(a.Fields, b.Fields) &&
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
-		equalPointer(a.LocationPrefix, b.LocationPrefix)
+		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
+		equalPointer(a.Trace, b.Trace)
 }
 
 // equalDeep is equalPointer for what holds slices and pointers itself.

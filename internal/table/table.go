@@ -23,6 +23,7 @@ import (
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 	"daemun/internal/upstream"
 )
 
@@ -45,11 +46,20 @@ type Table struct {
 	Settings ir.Settings
 	// HSTS is the value of Strict-Transport-Security, empty when off.
 	HSTS string
+	// Trust is nil when nobody is believed about where requests come from.
+	Trust *policy.Trust
 	// Compression is nil when responses go out as they are.
 	Compression *compress.Settings
+	// Sampler decides which traces are recorded.
+	Sampler trace.Sampler
 
-	hosts []*Host // in the order of ir.Config.Hosts
-	names *names  // positions in hosts
+	source []*ir.Host // what it was compiled from
+	hosts  []*Host    // in the order of source
+	// names finds slots; slotOf is the slot of each of hosts, nil while slots
+	// is hosts.
+	names  *names
+	slots  []*Host
+	slotOf []int32
 }
 
 // Host is a compiled host block.
@@ -59,6 +69,9 @@ type Host struct {
 	IR *ir.Host
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *policy.ClientAuth
+	// Policies are for the responses that come before a route is chosen; nil
+	// for none.
+	Policies *policy.Set
 
 	routes []*Route // in the order of IR.Routes
 	index  pathIndex
@@ -152,7 +165,7 @@ func (o Outcome) String() string {
 // an expression outside the common shapes.
 func (t *Table) Resolve(host, rawPath []byte, m *Match) Outcome {
 	at, _ := t.names.find(host)
-	h := t.hosts[at]
+	h := t.slots[at]
 	m.Host, m.Route, m.Path = h, nil, nil
 	if canonical.Plain(rawPath) {
 		m.Path = rawPath
@@ -204,7 +217,7 @@ func (h *Host) find(path []byte, s *scratch) *Route {
 // It is never nil.
 func (t *Table) HostFor(name []byte) (*Host, HostRule) {
 	at, rule := t.names.find(name)
-	return t.hosts[at], rule
+	return t.slots[at], rule
 }
 
 // Hosts yields all host blocks, in the order of ir.Config.Hosts.

@@ -22,6 +22,8 @@ type host struct {
 	name       string
 	generation uint64
 	gone       bool
+	// special: it may have to do with other hosts.
+	special bool
 
 	// parts are what the host is made of; taken counts those of the current
 	// generation; changed asks for a new build.
@@ -103,7 +105,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, standard: t.defaultBackend}
+	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, standard: t.defaultBackend}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -119,6 +121,10 @@ func (t *Translator) build(h *host) {
 	}
 	h.chooseCertificates()
 	t.retain(h)
+	t.specialIs(h, h.www != nil || h.alias != nil || h.tls && strings.HasPrefix(h.name, "*."))
+	if delete(t.troubled, h); len(h.problems) > 0 {
+		t.troubled[h] = struct{}{}
+	}
 }
 
 // collect lists the locations of the host: the implicit "/" first, then the

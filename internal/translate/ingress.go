@@ -17,13 +17,12 @@ import (
 
 // ingress is a compiled Ingress: a function of the object, of our classes, and
 // of the Services, Secrets and ConfigMaps it refers to. It is not written after compile,
-// except for generation, listed, ordered and part.block.
+// except for listed, ordered and part.block.
 type ingress struct {
 	// seen is the object in the view; used is the one that was compiled, nil
 	// if none can be: the last good version where seen is rejected.
 	seen, used *networkingv1.Ingress
 	ours       bool
-	generation uint64
 	// listed and ordered: it is in the translator's lists.
 	listed, ordered bool
 
@@ -134,6 +133,25 @@ func (in *ingress) fresh(v *store.View, same unchanged) bool {
 	return true
 }
 
+// uses yields the objects that fresh looks at.
+func (in *ingress) uses(yield func(store.Key) bool) {
+	for _, u := range in.services {
+		if !yield(store.Key{Kind: "Service", Namespace: u.name.Namespace, Name: u.name.Name}) {
+			return
+		}
+	}
+	for _, u := range in.secrets {
+		if !yield(store.Key{Kind: "Secret", Namespace: u.name.Namespace, Name: u.name.Name}) {
+			return
+		}
+	}
+	for _, u := range in.configMaps {
+		if !yield(store.Key{Kind: "ConfigMap", Namespace: u.name.Namespace, Name: u.name.Name}) {
+			return
+		}
+	}
+}
+
 // compilation is the compilation of one Ingress.
 type compilation struct {
 	*ingress
@@ -193,6 +211,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		return in
 	}
 	c.compileReferences()
+	c.checkTracing()
 	c.shareValues()
 	c.compileFallback()
 	c.compileRules()
