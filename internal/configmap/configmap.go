@@ -275,8 +275,11 @@ func (r *Row) support() Support {
 	if r.annotation == "" {
 		return r.Support
 	}
-	if a, ok := annotation.Lookup(r.annotation); ok && a.Support == annotation.Supported {
+	switch a, _ := annotation.Lookup(r.annotation); a.Support {
+	case annotation.Supported:
 		return Supported
+	case annotation.Tuning:
+		return Tuning
 	}
 	return Later
 }

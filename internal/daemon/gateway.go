@@ -50,7 +50,12 @@ type GatewayConfig struct {
 
 	Translate    translate.Options
 	DrainTimeout time.Duration
-	Version      string
+	// TempDir is where bodies are kept that are longer than memory should
+	// hold; empty is $TMPDIR or /tmp. TempLimit bounds the octets of all, 0
+	// leaves that to the disk.
+	TempDir   string
+	TempLimit int64
+	Version   string
 	// Log is how Daemun tells of itself.
 	Log LogConfig
 	// AccessLogDir is the folder below which the ConfigMap may name files for
@@ -172,7 +177,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap = tap.New()
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Spool: g.newSpool(), CleartextHTTP2: true})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{

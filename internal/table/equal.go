@@ -60,6 +60,10 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.UpstreamVhost == b.UpstreamVhost &&
 		a.Protocol == b.Protocol &&
 		a.MaxBody == b.MaxBody &&
+		a.RequestBuffering == b.RequestBuffering &&
+		a.BodyMemory == b.BodyMemory &&
+		equalPointer(a.ResponseBuffering, b.ResponseBuffering) &&
+		a.ResponseHead == b.ResponseHead &&
 		a.ConnectTimeout == b.ConnectTimeout &&
 		a.SendTimeout == b.SendTimeout &&
 		a.ReadTimeout == b.ReadTimeout &&
