@@ -58,8 +58,7 @@ func (d *Dashboard) overview(*http.Request) (*page, error) {
 		o.State, o.Headline = ok, fmt.Sprintf("All %s of %s are served as written.", plural(routes, "route", "routes"), plural(s.hosts, "host", "hosts"))
 	}
 	if len(o.Items) > maxItems {
-		o.More = len(o.Items) - maxItems
-		o.Items = o.Items[:maxItems]
+		o.More, o.Items = len(o.Items)-maxItems, o.Items[:maxItems]
 	}
 	if len(o.Busy) == 0 {
 		o.Try = d.try(s)
@@ -126,9 +125,7 @@ func (d *Dashboard) downItems(s *survey) []item {
 		namespace, name, _ := serviceOf(id)
 		text := "no endpoint is ready"
 		if i < maxItems { // asking why takes a look at all Pods
-			if _, none := explain.Endpoints(rows[0].host, rows[0].route, d.Source()); none != "" {
-				text = none
-			}
+			text = explain.WhyNone(rows[0].host, rows[0].route, d.Source())
 		}
 		effect := hostName(rows[0].Host()) + rows[0].Path() + " answers 503"
 		if len(rows) > 1 {
@@ -139,16 +136,19 @@ func (d *Dashboard) downItems(s *survey) []item {
 	return list
 }
 
+// problemItems are the errors, and one line for all warnings.
 func (d *Dashboard) problemItems() []item {
-	byState := map[state]int{}
-	for _, p := range d.Problems() {
-		byState[stateOf(p.Severity)]++
-	}
+	warnings := 0
 	var list []item
-	if n := byState[fail]; n > 0 {
-		list = append(list, item{State: fail, Title: plural(n, "error", "errors") + " in objects", Text: "something is out of service or stays on an old state", Link: "/problems?severity=error"})
+	for _, p := range d.Problems() {
+		switch stateOf(p.Severity) {
+		case fail:
+			list = append(list, item{State: fail, Title: p.Object.String(), Text: p.Message, Link: link("/problems", "q", p.Object.String())})
+		case warn:
+			warnings++
+		}
 	}
-	if n := byState[warn]; n > 0 {
+	if n := warnings; n > 0 {
 		list = append(list, item{State: warn, Title: plural(n, "warning", "warnings") + " about objects", Text: "something is served, but not as it was written", Link: "/problems?severity=warning"})
 	}
 	return list
@@ -188,40 +188,22 @@ func (d *Dashboard) facts(s *survey) []fact {
 }
 
 func (d *Dashboard) plots() []plot {
-	points, now, current := d.History.Points(plotPoints), d.Now().Truncate(history.Step), d.History.Now()
-	total, bad := current.Requests(), current.Failed()
-	class := func(i int) func(history.Point) float64 {
-		return func(p history.Point) float64 { return p.ByClass[i] }
+	f := frame{points: d.History.Points(plotPoints), now: d.Now().Truncate(history.Step), current: history.Point{Rates: d.History.Now()}}
+	if n := len(f.points); n > 0 {
+		f.current.Connections = f.points[n-1].Connections
 	}
-	other := func(p history.Point) float64 { return p.Requests() - p.ByClass[4] - p.ByClass[5] }
-	share := func(p history.Point) float64 {
-		if p.Requests() == 0 {
-			return 0
-		}
-		return 100 * p.Failed() / p.Requests()
-	}
-	inPercent := func(v float64) string { return strings.TrimSuffix(percent(v, 100), "%") + "%" }
-	first := d.History.FirstBound()
-	took := func(v float64) string { return seconds(v, first) }
-	axis := func(v float64) string {
-		if v < 0 {
-			return "–"
-		}
-		return duration(v)
-	}
-	open := int64(0)
-	if n := len(points); n > 0 {
-		open = points[n-1].Connections
-	}
+	total, bad := f.current.Requests(), f.current.Failed()
 	plots := []plot{
-		draw(plot{ID: "requests", Title: "Requests", Now: rate(total), Unit: "per second", Nothing: "no requests"}, points, now, true, []curve{
-			{"c5", "5xx", class(5), rate}, {"c4", "4xx", class(4), rate}, {"c2", "1xx–3xx", other, rate},
+		draw(plot{ID: "requests", Title: "Requests", Now: rate(total), Unit: "per second", Nothing: "no requests"}, f, true, []curve{
+			{"c5", "5xx", ofClass(5), rate}, {"c4", "4xx", ofClass(4), rate}, {"c2", "1xx–3xx", ofGood, rate},
 		}),
-		draw(plot{ID: "errors", Title: "Errors", Now: percent(bad, total), Unit: "of requests end in 5xx", Nothing: "no errors"}, points, now, true, []curve{{"c5", "5xx", share, inPercent}}),
-		draw(plot{ID: "latency", Title: "Latency", Now: took(current.P99), Unit: "at the 99th percentile", Nothing: "no requests"}, points, now, false, []curve{
-			{"p99", "p99", func(p history.Point) float64 { return p.P99 }, axis}, {"p50", "p50", func(p history.Point) float64 { return p.P50 }, axis},
+		draw(plot{ID: "errors", Title: "Errors", Now: percent(bad, total), Unit: "of requests end in 5xx", Nothing: "no errors"}, f, true, []curve{
+			{"c5", "5xx", failedShare, func(v float64) string { return percent(v, 100) }},
 		}),
-		draw(plot{ID: "connections", Title: "Connections", Now: count(int(open)), Unit: "of clients open", Nothing: "none open"}, points, now, true, []curve{
+		draw(plot{ID: "latency", Title: "Latency", Now: seconds(f.current.P99, d.History.FirstBound()), Unit: "at the 99th percentile", Nothing: "no requests"}, f, false, []curve{
+			{"p99", "p99", func(p history.Point) float64 { return p.P99 }, quantile}, {"p50", "p50", func(p history.Point) float64 { return p.P50 }, quantile},
+		}),
+		draw(plot{ID: "connections", Title: "Connections", Now: count(f.current.Connections), Unit: "of clients open", Nothing: "none open"}, f, true, []curve{
 			{"c2", "open", func(p history.Point) float64 { return float64(p.Connections) }, rate},
 		}),
 	}
@@ -236,4 +218,27 @@ func (d *Dashboard) plots() []plot {
 		p.Summary = fmt.Sprintf("%s over the last 15 minutes, on a scale up to %s; now %s %s", p.Title, p.Top, p.Now, p.Unit)
 	}
 	return plots
+}
+
+func ofClass(i int) func(history.Point) float64 {
+	return func(p history.Point) float64 { return p.ByClass[i] }
+}
+
+// ofGood is what is neither 4xx nor 5xx; rounding must not make it negative.
+func ofGood(p history.Point) float64 { return max(0, p.Requests()-p.ByClass[4]-p.ByClass[5]) }
+
+func failedShare(p history.Point) float64 {
+	if p.Requests() == 0 {
+		return 0
+	}
+	return 100 * p.Failed() / p.Requests()
+}
+
+// quantile prints a value of a curve; a scale has to be exact where a figure
+// would say "less than".
+func quantile(v float64) string {
+	if v < 0 {
+		return "–"
+	}
+	return duration(v)
 }
