@@ -17,7 +17,7 @@ import (
 type overviewPage struct {
 	State    state
 	Headline string
-	Items    []item
+	Items    items
 	// More is how many items are not shown.
 	More  int
 	Plots []plot
@@ -44,22 +44,23 @@ const (
 func (d *Dashboard) overview(*http.Request) (*page, error) {
 	s := d.survey()
 	o := &overviewPage{Items: d.items(s), Plots: d.plots(), Facts: d.facts(s), Busy: busiest(s)}
-	for _, i := range o.Items {
+	n := o.Items.n
+	for _, i := range o.Items.List {
 		o.State = max(o.State, i.State)
 	}
 	switch routes := len(s.rows); {
 	case d.Table() == nil:
 		o.Headline = "Nothing is served yet: the first routing table is still to come."
-	case len(o.Items) > 0:
-		o.Headline = plural(len(o.Items), "thing needs", "things need") + " attention."
+	case n > 0:
+		o.Headline = plural(n, "thing needs", "things need") + " attention."
 	case s.hosts == 0 && routes <= 1:
 		o.Headline = "Nothing is wrong, and nothing is served: no Ingress has a rule."
 	default:
 		o.State, o.Headline = ok, fmt.Sprintf("All %s of %s are served as written.", plural(routes, "route", "routes"), plural(s.hosts, "host", "hosts"))
 	}
-	if len(o.Items) > maxItems {
-		o.More, o.Items = len(o.Items)-maxItems, o.Items[:maxItems]
-	}
+	slices.SortStableFunc(o.Items.List, func(a, b item) int { return cmp.Compare(b.State, a.State) })
+	o.Items.List = o.Items.List[:min(len(o.Items.List), maxItems)]
+	o.More = n - len(o.Items.List)
 	if len(o.Busy) == 0 {
 		o.Try = d.try(s)
 	}
@@ -80,78 +81,98 @@ func (d *Dashboard) try(s *survey) string {
 	return ""
 }
 
-// items lists what needs attention, the worst first.
-func (d *Dashboard) items(s *survey) []item {
-	list := d.downItems(s)
+// items are what needs attention. All are counted, and few of each kind are
+// made: with ten thousand nobody reads them.
+type items struct {
+	List []item
+	n    int
+}
+
+// add counts n things and makes an item of them if there is room; kept is how
+// many of the kind were added before.
+func (l *items) add(kept int, build func() item) {
+	l.n++
+	if kept < maxItems {
+		l.List = append(l.List, build())
+	}
+}
+
+// items lists what needs attention.
+func (d *Dashboard) items(s *survey) items {
+	var l items
+	d.addDown(&l, s)
+	kept := 0
 	for _, r := range s.rows {
 		if all, bad := r.Rates.Requests(), r.Rates.Failed(); r.Ready() > 0 && all > 0 && bad >= troubledShare*all {
-			list = append(list, item{
-				State: r.State, Title: hostName(r.Host()) + r.Path(), Link: r.Link(),
-				Text: fmt.Sprintf("%s of %s requests per second end in 5xx", percent(bad, all), rate(all)),
+			l.add(kept, func() item {
+				return item{State: r.State, Title: hostName(r.Host()) + r.Path(), Link: r.Link(), Text: fmt.Sprintf("%s of %s requests per second end in 5xx", percent(bad, all), rate(all))}
 			})
+			kept++
 		}
 	}
-	list = append(list, d.problemItems()...)
+	d.addProblems(&l)
+	kept = 0
 	for _, c := range d.certificateRows() {
 		if c.State >= warn {
-			list = append(list, item{State: c.State, Title: "Certificate " + string(c.ID), Text: c.Why, Link: "/certificates"})
+			l.add(kept, func() item {
+				return item{State: c.State, Title: "Certificate " + string(c.ID), Text: c.Why, Link: "/certificates"}
+			})
+			kept++
 		}
 	}
-	slices.SortStableFunc(list, func(a, b item) int { return cmp.Compare(b.State, a.State) })
-	return list
+	return l
 }
 
-// downItems are the backends without a ready endpoint, each once, and the
-// routes that answer nothing but errors for another reason.
-func (d *Dashboard) downItems(s *survey) []item {
-	var list []item
-	of := map[ir.BackendID][]*row{}
-	var order []ir.BackendID
+// addDown adds the backends without a ready endpoint, each once, and the routes
+// that answer nothing but errors for another reason.
+func (d *Dashboard) addDown(l *items, s *survey) {
+	of := map[ir.BackendID]int{} // routes that answer 503 for want of it
+	var first []*row             // of each
+	denied := 0
 	for _, r := range s.rows {
-		id := r.route.IR.Backend
-		switch {
+		switch id := r.route.IR.Backend; {
 		case r.State != fail:
 		case r.route.IR.Denied != 0 || r.route.Err != nil:
-			list = append(list, item{State: fail, Title: hostName(r.Host()) + r.Path(), Text: r.Why, Link: r.Link()})
+			l.add(denied, func() item {
+				return item{State: fail, Title: hostName(r.Host()) + r.Path(), Text: r.Why, Link: r.Link()}
+			})
+			denied++
 		case r.Ready() == 0:
-			if of[id] == nil {
-				order = append(order, id)
+			if of[id]++; of[id] == 1 {
+				first = append(first, r)
 			}
-			of[id] = append(of[id], r)
 		}
 	}
-	for i, id := range order {
-		rows := of[id]
-		namespace, name, _ := serviceOf(id)
-		text := "no endpoint is ready"
-		if i < maxItems { // asking why takes a look at all Pods
-			text = explain.WhyNone(rows[0].host, rows[0].route, d.Source())
-		}
-		effect := hostName(rows[0].Host()) + rows[0].Path() + " answers 503"
-		if len(rows) > 1 {
-			effect = fmt.Sprintf("%s%s and %d more answer 503", hostName(rows[0].Host()), rows[0].Path(), len(rows)-1)
-		}
-		list = append(list, item{State: fail, Title: namespace + "/" + name, Text: fmt.Sprintf("%s: %s", effect, text), Link: rows[0].Link()})
+	for i, r := range first {
+		l.add(i, func() item {
+			effect := hostName(r.Host()) + r.Path() + " answers 503"
+			if more := of[r.route.IR.Backend] - 1; more > 0 {
+				effect = fmt.Sprintf("%s%s and %s answer 503", hostName(r.Host()), r.Path(), plural(more, "other route", "other routes"))
+			}
+			return item{State: fail, Title: r.Service().Namespace + "/" + r.Service().Name, Text: effect + ": " + explain.WhyNone(r.host, r.route, d.Source()), Link: r.Link()}
+		})
 	}
-	return list
 }
 
-// problemItems are the errors, and one line for all warnings.
-func (d *Dashboard) problemItems() []item {
-	warnings := 0
-	var list []item
+// addProblems adds the errors, and one line for all warnings.
+func (d *Dashboard) addProblems(l *items) {
+	errors, warnings := 0, 0
 	for _, p := range d.Problems() {
 		switch stateOf(p.Severity) {
 		case fail:
-			list = append(list, item{State: fail, Title: p.Object.String(), Text: p.Message, Link: link("/problems", "q", p.Object.String())})
+			l.add(errors, func() item {
+				return item{State: fail, Title: p.Object.String(), Text: p.Message, Link: link("/problems", "q", p.Object.String())}
+			})
+			errors++
 		case warn:
 			warnings++
 		}
 	}
-	if n := warnings; n > 0 {
-		list = append(list, item{State: warn, Title: plural(n, "warning", "warnings") + " about objects", Text: "something is served, but not as it was written", Link: "/problems?severity=warning"})
+	if warnings > 0 {
+		l.add(0, func() item {
+			return item{State: warn, Title: plural(warnings, "warning", "warnings") + " about objects", Text: "something is served, but not as it was written", Link: "/problems?severity=warning"}
+		})
 	}
-	return list
 }
 
 func busiest(s *survey) []*row {
