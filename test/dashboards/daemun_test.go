@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -35,7 +36,7 @@ spec:
   selector: {matchLabels: {app: web}}
   template:
     metadata: {labels: {app: web}}
-    spec: {containers: [{name: web, image: daemun/echo, ports: [{containerPort: 3000}]}]}
+    spec: {containers: [{name: web, image: daemun/echo, ports: [{containerPort: 3000}], readinessProbe: {httpGet: {path: /health, port: 3000}, periodSeconds: 1}}]}
 ---
 apiVersion: v1
 kind: Service
@@ -61,6 +62,7 @@ spec:
 // daemun is a running program.
 type daemun struct {
 	http, https, admin string
+	folder             string // of its manifests
 	client             *http.Client
 }
 
@@ -78,14 +80,19 @@ func start(t *testing.T) *daemun {
 	for _, i := range [][4]string{{"web", "web", "", "ec"}, {"denied", "web", "192.0.2.0/24", "rsa"}, {"empty", "empty", "", "ec"}, {"missing", "missing", "", "ec"}} {
 		text += fmt.Sprintf(ingress, i[0], i[1], i[2], i[3])
 	}
-	if err := os.WriteFile(filepath.Join(dir, "all.yaml"), []byte(text), 0o600); err != nil {
+	d := &daemun{folder: filepath.Join(dir, "manifests"), client: &http.Client{
+		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}, //nolint:gosec // its own certificates
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+	if err := os.Mkdir(d.folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
+	d.write(t, "all.yaml", text)
 	ready := filepath.Join(dir, "ready.json")
-	cmd := exec.CommandContext(t.Context(), program, "up", filepath.Join(dir, "all.yaml"), "--http-port", "0", "--https-port", "0", "--dns-port", "0",
+	cmd := exec.CommandContext(t.Context(), program, "up", d.folder, "--http-port", "0", "--https-port", "0", "--dns-port", "0",
 		"--admin-address", "127.0.0.1:0", "--ready-file", ready, "--state-dir", filepath.Join(dir, "state"))
 	var log bytes.Buffer
-	cmd.Stderr = &log
+	cmd.Stdout, cmd.Stderr = &log, &log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 30 * time.Second
 	if err := cmd.Start(); err != nil {
@@ -100,10 +107,6 @@ func start(t *testing.T) *daemun {
 			t.Logf("%s", &log)
 		}
 	})
-	d := &daemun{client: &http.Client{
-		Transport:     &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}, //nolint:gosec // its own certificates
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
 	for tick := time.NewTicker(20 * time.Millisecond); ; {
 		if text, err := os.ReadFile(ready); err == nil {
 			var a struct{ HTTP, HTTPS, Admin string }
@@ -122,8 +125,48 @@ func start(t *testing.T) *daemun {
 	}
 }
 
+// write gives it a manifest.
+func (d *daemun) write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(d.folder, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// change has it build another table, and waits until that is live.
+func (d *daemun) change(t *testing.T, host string) {
+	t.Helper()
+	d.write(t, host+".yaml", fmt.Sprintf(ingress, host, "web", "", "ec"))
+	for tick := time.NewTicker(20 * time.Millisecond); d.status(t, "GET", host+".test") != 200; <-tick.C {
+		if t.Context().Err() != nil {
+			t.Fatal("not live")
+		}
+	}
+}
+
+// refuse sends what is refused before routing.
+func (d *daemun) refuse(t *testing.T) {
+	t.Helper()
+	c, err := net.Dial("tcp", d.http)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := io.WriteString(c, "GET / HTTP/1.1\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, c)
+}
+
 // ask makes one request and checks its status.
 func (d *daemun) ask(t *testing.T, method, host string, status int) {
+	t.Helper()
+	if got := d.status(t, method, host); got != status {
+		t.Errorf("%s %s: %d, want %d", method, host, got, status)
+	}
+}
+
+func (d *daemun) status(t *testing.T, method, host string) int {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "https://"+d.https+"/a", strings.NewReader("x"))
 	if err != nil {
@@ -136,9 +179,7 @@ func (d *daemun) ask(t *testing.T, method, host string, status int) {
 	}
 	_, _ = io.Copy(io.Discard, resp.Body)
 	resp.Body.Close()
-	if resp.StatusCode != status {
-		t.Errorf("%s %s: %s, want %d", method, host, resp.Status, status)
-	}
+	return resp.StatusCode
 }
 
 func (d *daemun) scrape(t *testing.T) string {

@@ -6,6 +6,7 @@ package dashboards
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -35,6 +36,8 @@ func gathered(t *testing.T) (s *series, end time.Time) {
 		d.ask(t, "GET", "denied.test", 403)
 		d.ask(t, "GET", "empty.test", 503)
 		d.ask(t, "GET", "missing.test", 503)
+		d.refuse(t)
+		d.change(t, fmt.Sprintf("new%d", i))
 		s.add(t, d.scrape(t), end.Add(time.Duration(i-scrapes+1)*apart), target)
 	}
 	return s, end
