@@ -63,6 +63,9 @@ The access log goes to standard output, everything else to standard error.`,
 				}
 				c.AdminAddress = net.JoinHostPort(host, strconv.Itoa(healthzPort))
 			}
+			if err := checkNames(c.Translate, c.Published); err != nil {
+				return usageError{err}
+			}
 			return daemon.Up(cmd.Context(), c, kill)
 		},
 	}
@@ -88,6 +91,7 @@ The access log goes to standard output, everything else to standard error.`,
 	f.IntVarP(&verbosity, "v", "v", 0, "above 0, log details")
 	logs.define(cmd, &c.GatewayConfig)
 	webhookFlags(cmd, &c.Webhook)
+	publishedFlags(cmd, &c.Published)
 	translateFlags(cmd, &c.Translate)
 	return cmd
 }

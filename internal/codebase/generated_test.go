@@ -23,7 +23,9 @@ func TestGenerated(t *testing.T) {
 		"docs/annotations.md": annotation.Markdown(),
 		"deploy/daemun.yaml":  manifests(t),
 		"docs/configmap.md":   configmap.Markdown(),
-		"docs/metrics.md":     metrics.Markdown(),
+		// Programs cannot embed what is outside of their package.
+		"internal/dashboard/problems.md": read(t, "docs/problems.md"),
+		"docs/metrics.md":                metrics.Markdown(),
 	} {
 		if *update {
 			if err := os.WriteFile("../../"+name, []byte(text), 0o644); err != nil {

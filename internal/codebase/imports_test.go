@@ -58,6 +58,7 @@ func importRules() []rule {
 		"canonical",
 		"compress",
 		"dns",
+		"expression",
 		"http1",
 		"http2",
 		"ir",
@@ -68,6 +69,7 @@ func importRules() []rule {
 		"proxyproto",
 		"table",
 		"trace",
+		"tap",
 		"upstream",
 		"variable",
 	}
@@ -75,12 +77,14 @@ func importRules() []rule {
 		"accesslog",
 		"canonical",
 		"dns",
+		"expression",
 		"http1",
 		"ir",
 		"l4",
 		"policy",
 		"proxyproto",
 		"trace",
+		"tap",
 		"variable",
 	}
 	return []rule{
@@ -95,16 +99,18 @@ func importRules() []rule {
 		{[]string{"compress"}, []string{"daemun/internal/http1", "daemun/internal/table", "daemun/internal/proxy"}, "contents are compressed, whatever carries them"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
-		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
+		{[]string{"translate", "annotation", "network", "snippet"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
 		{[]string{"otlp"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/", "google.golang.org/", "go.opentelemetry.io/"}, "an exporter reads spans and knows nothing of requests; its format is small enough to be written by hand"},
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
+		{[]string{"dashboard"}, []string{"daemun/internal/proxy", "daemun/internal/standalone", "daemun/internal/process"}, "pages read what is given to them"},
+		{[]string{"history"}, []string{"daemun/internal/table", "daemun/internal/ir", "daemun/internal/store"}, "the history of counters knows no routes"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},
-		{[]string{"store", "translate", "control", "admin", "console", "explain"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
+		{[]string{"store", "translate", "control", "admin", "console", "explain", "dashboard"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
 	}
 }
 
@@ -123,13 +129,18 @@ func TestImportDirections(t *testing.T) {
 			}
 			for _, dep := range found {
 				for _, bad := range r.forbidden {
-					if strings.HasPrefix(dep, bad) {
+					if within(dep, bad) {
 						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
 					}
 				}
 			}
 		}
 	}
+}
+
+// within tells whether a package is the one that is named, or below it.
+func within(pkg, name string) bool {
+	return strings.HasPrefix(pkg, name) && (len(pkg) == len(name) || strings.HasSuffix(name, "/") || pkg[len(name)] == '/')
 }
 
 // TestOneUserOfClientGo: what crosses the edge are API types, not clients.

@@ -113,6 +113,8 @@ type Values struct {
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
+	// StrictPathType: the webhook refuses paths that do not fit their type.
+	StrictPathType bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
@@ -134,9 +136,9 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
+		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(), tracing: defaultTracing(),
-		syslog: syslog{port: 514},
+		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -182,11 +184,11 @@ func (p *parsing) settle() {
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
-	p.settleLogs()
 	if s := &v.Settings; s.ProxyProtocol != nil {
 		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
 	}
 	p.settleTrust()
+	p.settleLogs()
 }
 
 func (p *parsing) use(r *Row, value string) {

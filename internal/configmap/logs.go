@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -119,16 +118,6 @@ func logLevel(s string, v *Values) error {
 	}
 	return nil
 }
-
-func syslogHost(s string, v *Values) error {
-	if _, err := netip.ParseAddr(strings.Trim(s, "[]")); err != nil && !serverName.MatchString(s) {
-		return errors.New("is no name or address of a host")
-	}
-	v.syslog.host = strings.Trim(s, "[]")
-	return nil
-}
-
-var serverName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$`)
 
 // settleLogs finishes what depends on several keys.
 func (p *parsing) settleLogs() {

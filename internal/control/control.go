@@ -99,7 +99,7 @@ func (l *Loop) Build() (err error) {
 		}
 	}()
 	start := time.Now()
-	view := l.Store.View()
+	view := l.refreshTouched()
 	res := l.Translator.Translate(view)
 	l.endpoints.refresh(view, res.Config.Backends, l.Upstreams)
 	next := table.Compile(l.Table.Load(), view.Revision, res.Config, l.Handles)
@@ -144,10 +144,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// refreshTouched follows the EndpointSlices that have changed.
-func (l *Loop) refreshTouched() {
+// refreshTouched follows the EndpointSlices that have changed and returns the
+// view that it has followed them to.
+func (l *Loop) refreshTouched() *store.View {
 	view, services := l.Store.EndpointsTouched()
 	l.endpoints.touched(view, services, l.Upstreams)
+	return view
 }
 
 // pause lets the minimum interval pass without holding up endpoint changes.

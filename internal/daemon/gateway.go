@@ -18,6 +18,7 @@ import (
 	"daemun/internal/control"
 	"daemun/internal/explain"
 	"daemun/internal/handover"
+	"daemun/internal/history"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
@@ -28,6 +29,7 @@ import (
 	"daemun/internal/proxy"
 	"daemun/internal/store"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/translate"
 	"daemun/internal/upstream"
 )
@@ -112,8 +114,10 @@ type gateway struct {
 	logs      *logs
 	spans     *otlp.Exporter
 	proxy     *proxy.Server
+	tap       *tap.Tap
+	history   *history.History
 	certs     *listen.Certificates
-	preamble  listen.Preamble
+	entrance  listen.Entrance
 	problems  *problemBoard
 
 	// live is how long changes take; facts are those of certificates.
@@ -163,7 +167,9 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
+	g.tap = tap.New()
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
+	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
@@ -188,7 +194,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 // table is live.
 func (g *gateway) updateListeners(cfg *ir.Config) {
 	g.certs.Update(cfg)
-	g.preamble.Update(cfg)
+	g.entrance.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -212,7 +218,7 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Preamble: &g.preamble}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Entrance: &g.entrance}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
@@ -285,8 +291,9 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 // startAdmin starts what works before there is a table: the operator's address
 // and the watch over problems.
 func (g *gateway) startAdmin(members *group) {
-	g.logs.start(members)
 	members.start("spans", g.spans.Run)
+	g.logs.start(members)
+	members.start("history", g.history.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
@@ -393,13 +400,19 @@ func (g *gateway) adminConfig() admin.Config {
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
+		Tap: g.tap, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}
 }
 
 func (g *gateway) explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{
+	return explain.Explain(r, g.source())
+}
+
+// source is what routes are explained with.
+func (g *gateway) source() explain.Source {
+	return explain.Source{
 		Table: g.table.Load(), View: g.store.View(), Problems: g.problems.list(), Prefix: g.config.Translate.AnnotationsPrefix, Place: placeOf(g.locate),
-	})
+	}
 }
 
 func (g *gateway) readiness() error {

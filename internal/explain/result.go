@@ -235,6 +235,8 @@ func (e *explanation) result() {
 		e.Result = "200 from Daemun itself: " + healthPath + " is its health check for hosts without rules"
 	case r.Denied != 0:
 		e.Result = fmt.Sprintf("%d: a setting of %s cannot be used, so that nothing of it is served unguarded", r.Denied, r.Ingress)
+	case e.preflight():
+		e.Result = "204 from Daemun itself: the answer to the question of a browser (enable-cors)"
 	case r.Redirect != nil:
 		e.Result = redirect(r)
 	case away:
@@ -248,18 +250,22 @@ func (e *explanation) result() {
 		e.toHTTPS = true
 	default:
 		e.forwarded(target)
+		if !strings.HasPrefix(e.Result, "503") {
+			e.guarded()
+		}
 	}
 }
 
 // forwarded is the result for a request that is meant for a backend.
 func (e *explanation) forwarded(target string) {
 	r := e.route
-	name := r.IR.Backend
+	name, because := r.IR.Backend, ""
 	switch {
 	case r.Backend == nil:
 		e.Result = "404 from the built-in default backend"
 		return
 	case r.Backend.Len() > 0:
+		name, because = e.side()
 	case r.Fallback != nil && r.Fallback.Len() > 0:
 		name = r.IR.FallbackBackend
 	case r.IR.DefaultBackend:
@@ -270,7 +276,9 @@ func (e *explanation) forwarded(target string) {
 		return
 	}
 	e.Result = fmt.Sprintf("forwarded to %s as %s", name, target)
-	if name != r.IR.Backend {
+	if because != "" {
+		e.Result += ": " + because
+	} else if name != r.IR.Backend {
 		e.Result += fmt.Sprintf(": the default-backend annotation, as %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
 	}
 	scheme, version := "http", "HTTP/1.1"

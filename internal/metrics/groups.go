@@ -26,6 +26,9 @@ func stateGroups(c Config) []group {
 	if c.Rejected != nil {
 		groups = append(groups, rejectedGroup(c.Rejected))
 	}
+	if c.Admission != nil {
+		groups = append(groups, admissionGroup(c.Admission))
+	}
 	if c.Layer4 != nil {
 		groups = append(groups, layer4Group(c.Layer4))
 	}

@@ -83,28 +83,27 @@ func (r *Registry) Route(k RouteKey) *Route {
 	return at
 }
 
-// Retain forgets the series of routes that are gone. Handles that a request
-// still holds stay valid; what they count is no longer shown. live is called
-// with a lock held and must not call back.
-func (r *Registry) Retain(live func(RouteKey) bool) {
+// Forget forgets the series of a route that is gone. A handle that a request
+// still holds stays valid; what it counts is no longer shown.
+func (r *Registry) Forget(k RouteKey) { r.forget(maphash.Comparable(r.seed, k), k) }
+
+func (r *Registry) forget(hash uint64, k RouteKey) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for h, at := range r.routes {
-		var kept *Route
-		for at != nil {
-			next := at.next
-			if live(at.key) {
-				at.next, kept = kept, at
-			} else {
-				r.count--
-			}
-			at = next
+	var kept *Route
+	for at := r.routes[hash]; at != nil; {
+		next := at.next
+		if at.key == k {
+			r.count--
+		} else {
+			at.next, kept = kept, at
 		}
-		if kept == nil {
-			delete(r.routes, h)
-			continue
-		}
-		r.routes[h] = kept
+		at = next
+	}
+	if kept == nil {
+		delete(r.routes, hash)
+	} else {
+		r.routes[hash] = kept
 	}
 }
 

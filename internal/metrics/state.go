@@ -45,6 +45,9 @@ type Config struct {
 	SpansExported, SpansDropped func() uint64
 	// Leader is the name of the election and whether this one has won it.
 	Leader func() (name string, leading bool)
+	// Admission is what the webhook has reviewed; it returns nil where there is
+	// none.
+	Admission func() *Admission
 	// Process describes the own process; ReadProcess is the usual one.
 	Process func() (Process, error)
 }

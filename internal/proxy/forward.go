@@ -140,8 +140,8 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		a.ResponseLength = x.respBody.Payload()
 	}
 	a.ResponseTime = time.Since(start)
-	x.countAttempt(a, f)
 	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
+	x.countAttempt(a, f)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
 		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
 	}

@@ -33,6 +33,7 @@ import (
 	"daemun/internal/http2"
 	"daemun/internal/listen"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/trace"
 )
 
@@ -43,6 +44,8 @@ type Config struct {
 	Table *atomic.Pointer[table.Table]
 	// Log receives one entry per request; nil writes none.
 	Log *accesslog.Log
+	// Tap is shown every finished request; nil is nobody.
+	Tap *tap.Tap
 	// Logger tells of panics; nil says nothing.
 	Logger *slog.Logger
 	// Spans takes what is recorded of requests that are in traces; nil records
@@ -63,6 +66,7 @@ type Config struct {
 type Server struct {
 	table   *atomic.Pointer[table.Table]
 	log     *accesslog.Log
+	tap     *tap.Tap
 	logger  *slog.Logger
 	spans   trace.Sink
 	request http1.Limits
@@ -97,7 +101,7 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits}
+	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -123,6 +127,14 @@ func New(c Config) *Server {
 		return c
 	}
 	return s
+}
+
+// heads are the limits of request heads that hold now.
+func (s *Server) heads() *http1.Limits {
+	if t := s.table.Load(); t != nil && t.Heads != nil {
+		return t.Heads
+	}
+	return &s.request
 }
 
 // pieceSize is the size of the buffers that bodies are copied through.

@@ -30,13 +30,14 @@ const (
 	refusedHeaderTime
 	refusedBodyTime
 	refusedMisdirected
+	refusedBlocked
 	otherCount
 )
 
 var refusalNames = [otherCount]string{
 	refusedBadPath: "bad-path", refusedAmbiguousPath: "ambiguous-path", refusedAsterisk: "asterisk", refusedHost: "bad-host",
 	refusedBodySize: "body-size", refusedHeaderTime: "header-time", refusedBodyTime: "body-time",
-	refusedMisdirected: "misdirected",
+	refusedMisdirected: "misdirected", refusedBlocked: "blocked",
 }
 
 // Stats is the state of a Server at one moment.
