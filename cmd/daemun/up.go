@@ -114,6 +114,7 @@ func translateFlags(cmd *cobra.Command, o *translate.Options) {
 	f.StringVar(&o.AnnotationsPrefix, "annotations-prefix", o.AnnotationsPrefix, "prefix of the annotations")
 	f.StringVar(&o.ConfigMap, "configmap", o.ConfigMap, "NAMESPACE/NAME of the ConfigMap with settings for all hosts")
 	f.BoolVar(&o.DisableCatchAll, "disable-catch-all", o.DisableCatchAll, "leave out Ingresses with a default backend")
+	f.BoolVar(&o.SSLPassthrough, "enable-ssl-passthrough", o.SSLPassthrough, "let Ingresses leave TLS to their backends (annotation ssl-passthrough)")
 	f.BoolVar(&o.DisableExternalName, "disable-svc-external-name", o.DisableExternalName, "serve no Services with an external name")
 	f.StringVar(&o.DefaultBackendService, "default-backend-service", o.DefaultBackendService, "NAMESPACE/NAME of the Service for requests that match nothing")
 	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")

@@ -211,6 +211,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		return in
 	}
 	c.compileReferences()
+	c.compilePassthrough()
 	c.checkTracing()
 	c.shareValues()
 	c.compileFallback()

@@ -59,6 +59,8 @@ type Options struct {
 	// DisableCatchAll leaves Ingresses with a default backend out;
 	// DisableExternalName gives Services with an external name no endpoint.
 	DisableCatchAll, DisableExternalName bool
+	// SSLPassthrough lets Ingresses leave TLS to their backends.
+	SSLPassthrough bool
 }
 
 // DefaultOptions are ingress-nginx's.
