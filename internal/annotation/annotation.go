@@ -197,6 +197,8 @@ type Draft struct {
 	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
+	// WAF is about rules that judge requests.
+	WAF Firewall
 	// Tracing is about traces.
 	Tracing Tracing
 

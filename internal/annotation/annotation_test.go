@@ -194,7 +194,13 @@ func TestValues(t *testing.T) {
 		{"limit-rate", "10", func(v *Values) { v.limitRate, v.Bandwidth = 10, &ir.Bandwidth{Rate: 10240} }, ""},
 		{"limit-rate", "10k", nil, CodeDefault},
 		{"satisfy", "all", nil, ""},
-		{"enable-modsecurity", "true", nil, CodeLaterGuard},
+		{"enable-modsecurity", "true", func(v *Values) { v.WAF.On, v.WAF.Written = true, true }, ""},
+		{"enable-modsecurity", "yes", nil, CodeDenied},
+		{"enable-owasp-core-rules", "true", func(v *Values) { v.WAF.CoreRules = true }, ""},
+		{"modsecurity-transaction-id", "$request_id", func(v *Values) { v.WAF.TransactionID = "$request_id" }, ""},
+		{"modsecurity-transaction-id", "$nothing", nil, CodeDefault},
+		{"modsecurity-snippet", "SecRuleEngine On", func(v *Values) { v.WAF.Snippet = "SecRuleEngine On" }, ""},
+		{"enable-opentelemetry", "true", func(v *Values) { v.Tracing.On, v.Trace = true, &ir.Trace{Trust: true} }, ""},
 		{"configuration-snippet", "deny all;", nil, CodeSnippet},
 		{"canary", "true", func(v *Values) { v.isCanary, v.Canary = true, &ir.Canary{Total: 100} }, ""},
 		{"canary", "false", nil, ""},
@@ -421,7 +427,7 @@ func TestTable(t *testing.T) {
 		if r.Doc == "" || r.Scope == "" {
 			t.Errorf("%s: no doc line or scope", r.Name)
 		}
-		if strings.HasSuffix(r.Name, "-snippet") && (r.Support != Refused || r.Risk != Critical) {
+		if strings.HasSuffix(r.Name, "-snippet") && r.Name != "modsecurity-snippet" && (r.Support != Refused || r.Risk != Critical) {
 			t.Errorf("%s: snippets are refused", r.Name)
 		}
 		for _, guard := range []string{"auth-", "limit-", "allowlist", "denylist", "satisfy", "modsecurity"} {

@@ -89,6 +89,10 @@ type Values struct {
 	// GlobalAuth asks a service about the requests of all Ingresses that have
 	// none of their own; without a URL it does not.
 	GlobalAuth annotation.ExternalAuth
+	// AllowSnippets lets Ingresses bring rules of the firewall.
+	AllowSnippets bool
+	// Firewall is that of all hosts.
+	Firewall annotation.Firewall
 	// Denied: every route of every Ingress answers 503.
 	Denied bool
 	// NoAccessLog turns the access log off, whatever annotations say;
@@ -172,6 +176,7 @@ func (p *parsing) settle() {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
 	p.settleTracing()
+	p.settleFirewall()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}

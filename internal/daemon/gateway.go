@@ -154,6 +154,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		level = slog.LevelDebug
 	}
 	g.logger = slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: level}))
+	fw := newFirewall(g.logger)
+	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
 	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
@@ -162,7 +164,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
-		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules})},
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {

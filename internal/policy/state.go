@@ -19,6 +19,9 @@ type Config struct {
 	// Verifier makes the verifier of a list of users; nil means that nobody
 	// passes.
 	Verifier func([]ir.User) Verifier
+	// Rules finds the rules of a firewall by their text, nil for one that is
+	// not usable; nil knows none.
+	Rules func(text string) Rules
 }
 
 // State is what policies know beyond one request and one table: it is made once

@@ -109,7 +109,7 @@ func (x *exchange) gather() error {
 		return err
 	}
 	small := x.req.Body == http1.BodyLength && x.req.ContentLength <= smallBody
-	for !x.body.Done() && (small || x.mirrorsBody() || x.c.arrived() && len(x.prefix) < replayMax) {
+	for !x.body.Done() && (small || x.mirrorsBody() || x.inspectsBody() || x.c.arrived() && len(x.prefix) < replayMax) {
 		if len(x.prefix) == cap(x.prefix) {
 			x.prefix = append(x.prefix, make([]byte, max(1024, min(len(x.prefix), replayMax)))...)[:len(x.prefix)]
 		}

@@ -53,7 +53,8 @@ type exchange struct {
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
 	userScratch [256]byte
-	traced      tracing // zero for a request that is in no trace
+	inspection  policy.Inspection // nil when no rules judge the request
+	traced      tracing           // zero for a request that is in no trace
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -183,6 +184,7 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
+	x.closeInspection()
 	if x.traced.Sampled {
 		x.recordSpans(now)
 	}
@@ -211,16 +213,21 @@ var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
 
 var protocolHTTP2 = []byte("HTTP/2.0")
 
+// protocol is the version as request lines have it.
+func (x *exchange) protocol() []byte {
+	if x.c.stream != nil {
+		return protocolHTTP2
+	}
+	return protocols[x.req.Minor]
+}
+
 func (x *exchange) log(now time.Time) {
 	e := &x.entry
 	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
 		return
 	}
 	e.Time, e.Remote = now, x.client()
-	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
-	if x.c.stream != nil {
-		e.Proto = protocolHTTP2
-	}
+	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, x.protocol()
 	e.RemoteUser, e.Status = x.user(), x.status
 	e.BodyBytesSent = max(0, x.written-int64(x.head))
 	e.Referer, _ = x.req.Get(http1.FieldReferer)

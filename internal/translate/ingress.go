@@ -212,6 +212,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	}
 	c.compileReferences()
 	c.checkTracing()
+	c.compileFirewall()
 	c.shareValues()
 	c.compileFallback()
 	c.compileRules()

@@ -57,6 +57,9 @@ type Options struct {
 	// DisableCatchAll leaves Ingresses with a default backend out;
 	// DisableExternalName gives Services with an external name no endpoint.
 	DisableCatchAll, DisableExternalName bool
+	// CheckRules says what is wrong with rules of the firewall. It depends on
+	// nothing but them; nil is a build that has no firewall.
+	CheckRules func(rules string) error `json:"-"`
 }
 
 // DefaultOptions are ingress-nginx's.
