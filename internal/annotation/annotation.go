@@ -200,6 +200,8 @@ type Draft struct {
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 	Snippets      Snippets
+	// WAF is about rules that judge requests.
+	WAF Firewall
 	// Tracing is about traces.
 	Tracing Tracing
 

@@ -107,6 +107,7 @@ func policyRows() []policyRow {
 		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"enable-modsecurity", func(_ *ir.Host, r *ir.Route) string { return firewall(r.Firewall) }},
 		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {

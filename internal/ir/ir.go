@@ -235,6 +235,8 @@ type Policies struct {
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
 
+	// Firewall is nil when no rules judge requests.
+	Firewall *Firewall `json:"firewall,omitempty"`
 	// Trace is nil when requests are not part of traces.
 	Trace *Trace `json:"trace,omitempty"`
 }

@@ -88,6 +88,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
 		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
+		equalPointer(a.Firewall, b.Firewall) &&
 		equalPointer(a.Trace, b.Trace)
 }
 
