@@ -110,6 +110,10 @@ type Values struct {
 	// that backends send in vain.
 	SetHeaders, AddHeaders string
 	HideHeaders            []string
+	// AllowSnippets lets annotations hold snippets; Snippets are those of the
+	// ConfigMap.
+	AllowSnippets bool
+	Snippets      Snippets
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
@@ -125,6 +129,11 @@ type Values struct {
 	tracing       ir.Tracing
 	logPath       string
 	syslog        syslog
+}
+
+// Snippets are the texts in nginx's configuration language, as written.
+type Snippets struct {
+	Main, HTTP, Server, Location, Stream, Auth string
 }
 
 // acmePath lets certificates be ordered.
@@ -266,8 +275,11 @@ func (r *Row) support() Support {
 	if r.annotation == "" {
 		return r.Support
 	}
-	if a, ok := annotation.Lookup(r.annotation); ok && a.Support == annotation.Supported {
+	switch a, _ := annotation.Lookup(r.annotation); a.Support {
+	case annotation.Supported:
 		return Supported
+	case annotation.Tuning:
+		return Tuning
 	}
 	return Later
 }

@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"daemun/internal/store"
 )
@@ -186,18 +187,30 @@ func (e *Election) claim(lease *coordinationv1.Lease) {
 
 // release gives the Lease up if it is still ours.
 func (e *Election) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	lease := &coordinationv1.Lease{}
-	err := e.Cluster.coordination.Get().Namespace(e.Lease.Namespace).Resource("leases").Name(e.Lease.Name).Do(ctx).Into(lease)
-	if err == nil && deref(lease.Spec.HolderIdentity) == e.Identity {
-		lease.Spec.HolderIdentity = new("")
-		lease.Spec.LeaseDurationSeconds = new(int32(1))
-		err = e.Cluster.coordination.Put().Namespace(e.Lease.Namespace).Resource("leases").Name(e.Lease.Name).Body(lease).Do(ctx).Error()
+	err := e.giveBack(ctx)
+	// A renewal that was cut off may still reach the server in between.
+	for apierrors.IsConflict(err) {
+		err = e.giveBack(ctx)
 	}
 	if err != nil {
 		e.Logger.Warn("lease not given back; the next leader waits for its end", "lease", e.Lease.Name, "err", err)
 	}
+}
+
+func (e *Election) giveBack(ctx context.Context) error {
+	lease := &coordinationv1.Lease{}
+	leases := func(r *rest.Request) *rest.Request {
+		return r.Namespace(e.Lease.Namespace).Resource("leases").Name(e.Lease.Name)
+	}
+	err := leases(e.Cluster.coordination.Get()).Do(ctx).Into(lease)
+	if err != nil || deref(lease.Spec.HolderIdentity) != e.Identity {
+		return err
+	}
+	lease.Spec.HolderIdentity = new("")
+	lease.Spec.LeaseDurationSeconds = new(int32(1))
+	return leases(e.Cluster.coordination.Put()).Body(lease).Do(ctx).Error()
 }
 
 func deref[T any](p *T) (v T) {

@@ -52,9 +52,16 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
+	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
+	held        heldBody              // of the request body
 	userScratch [256]byte
 	traced      tracing // zero for a request that is in no trace
+
+	frame    *policy.Frame // of scripts; nil until one ran
+	rerouted []byte        // the escaped path that a script has made
+	pageType string        // of the page that a script answers with
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -62,6 +69,7 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
+	limits    http1.Limits  // of a response, when the route has its own
 	up        []byte        // upstream head, with the body when whole
 	prefix    []byte        // what was read of the body before it is streamed
 	waited    time.Duration // for octets of the body
@@ -97,8 +105,12 @@ func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.edits = x.edits[:0]
+	if x.frame != nil {
+		x.frame.Reset()
+		x.pageType = ""
+	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
-	x.replacing, x.guarded, x.certificate = false, false, nil
+	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -132,7 +144,7 @@ func (x *exchange) shrink() {
 			*b = nil
 		}
 	}
-	for _, b := range [...]*[]byte{&x.target, &x.location} {
+	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted} {
 		if cap(*b) > largestRare {
 			*b = nil
 		}
@@ -232,6 +244,9 @@ func (x *exchange) requestID() []byte {
 	if id, ok := x.req.Get(http1.FieldXRequestID); ok && isToken(id) {
 		return id
 	}
+	if x.table != nil && x.table.Settings.NoRequestID {
+		return nil
+	}
 	if x.id[0] == 0 {
 		for half := range 2 {
 			n := x.c.random.Uint64()
@@ -242,6 +257,14 @@ func (x *exchange) requestID() []byte {
 		}
 	}
 	return x.id[:]
+}
+
+// appendRequestID appends the field with the id, if there is to be one.
+func (x *exchange) appendRequestID(b []byte) []byte {
+	if id := x.requestID(); len(id) > 0 {
+		return http1.AppendField(b, "X-Request-ID", id)
+	}
+	return b
 }
 
 func isToken(id []byte) bool {
@@ -309,14 +332,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
-	x.settleEdits(status, ownType(status))
+	x.settleEdits(status, x.mediaType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
 		default:
-			b = http1.AppendField(b, "Content-Type", ownType(status))
+			b = http1.AppendField(b, "Content-Type", x.mediaType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -352,6 +375,9 @@ var plainText, htmlText = []byte("text/plain"), []byte("text/html")
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.hsts() && !x.setsField(hstsName) {
 		b = http1.AppendField(b, hstsName, x.table.HSTS)
+	}
+	if x.table != nil && x.table.Settings.ServerField && !x.named {
+		b = append(b, "Server: daemun\r\n"...)
 	}
 	if x.c.server.parting.Load() { // began while the request was running
 		x.keep = false
@@ -402,7 +428,8 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
-	if up := x.c.upstream.Swap(nil); up != nil {
+	up := x.c.upstream.Swap(nil)
+	if !x.endAhead(up) && up != nil {
 		up.Reset()
 	}
 	if x.trying != nil {

@@ -67,6 +67,7 @@ func (x *exchange) forward() {
 			x.fail(f.status)
 			return
 		}
+		x.c.server.counters.retries.Add(1)
 	}
 }
 
@@ -79,7 +80,7 @@ func (x *exchange) mayRetry(f failure) bool {
 	if !f.sent {
 		return true
 	}
-	return x.whole && (x.idempotent() || on.Has(ir.RetryNonIdempotent))
+	return x.atHand() && (x.idempotent() || on.Has(ir.RetryNonIdempotent))
 }
 
 // fail answers in place of the upstream. A client that is gone gets nothing.
@@ -217,7 +218,7 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 			}
 			continue
 		}
-		stale := up.Reused() && silent && x.whole && (x.idempotent() || !sent) && isClosed(err)
+		stale := up.Reused() && silent && x.atHand() && (x.idempotent() || !sent) && isClosed(err)
 		if !stale {
 			return nil, x.failureOf(err, sent)
 		}
@@ -275,7 +276,7 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 		bodyErr = x.stopBody()
 	}
 	x.c.use(nil)
-	if bodyErr != nil || !x.whole {
+	if bodyErr != nil || !x.atHand() {
 		up.Reset()
 	} else {
 		up.Discard()
@@ -316,10 +317,11 @@ func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 	limit := now.Add(x.match.Route.IR.ReadTimeout.D())
 	head := string(x.req.Method) == "HEAD"
+	limits := x.responseLimits(up)
 	interim, octets := 0, 0
 	x.resp.Reset()
 	for {
-		n, err := x.resp.Parse(up.Reader.Buffered(), &x.c.server.backend, head)
+		n, err := x.resp.Parse(up.Reader.Buffered(), limits, head)
 		switch {
 		case err == http1.ErrIncomplete:
 			if err := x.fill(up, &limit); err != nil {
@@ -332,7 +334,7 @@ func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 		if x.resp.Status >= 200 || x.resp.Status == 101 {
 			up.Reader.Hold(n)
 			x.upstreamHead = n
-			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, &x.c.server.backend)
+			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, limits)
 			if x.resp.Status == 101 && !x.tunnelAgreed() {
 				return errInterim
 			}

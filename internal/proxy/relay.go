@@ -38,7 +38,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 		x.tunnel(up)
 		return
 	}
-	if x.streaming && !x.bodyRead.Load() || x.cutShort {
+	if x.streaming && x.held.body == nil && !x.bodyRead.Load() || x.cutShort && x.held.body == nil {
 		// The response is early: whatever happens now, the client connection
 		// cannot be used again without knowing where its body ends (H2.12).
 		x.keep = false
@@ -55,7 +55,14 @@ func (x *exchange) relay(up *upstream.Conn) {
 	x.head = len(x.out)
 	x.captureSent(x.out)
 	x.committed = true
+	if b := x.match.Route.IR.ResponseBuffering; b != nil {
+		x.startAhead(up, f, b)
+	}
 	toClient, fromUpstream := x.relayBody(up, f)
+	if x.endAhead(up) {
+		x.afterRelay(f, toClient, fromUpstream)
+		return
+	}
 	sentAll := x.joinBody(up)
 	x.c.use(nil)
 	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
@@ -99,7 +106,7 @@ func (x *exchange) framing() framing {
 // appendResponseHead appends the head for the client: the upstream's fields in
 // their order, then framing and our own.
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
-	if x.policies != nil && x.policies.Fields != nil {
+	if x.fields() != nil {
 		contentType, _ := x.resp.Get(http1.FieldContentType)
 		x.settleEdits(x.resp.Status, contentType)
 	}
@@ -107,6 +114,11 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	hsts := x.hsts()
 	for i := range x.resp.Fields {
 		field := &x.resp.Fields[i]
+		if field.ID == http1.FieldServer && x.namesBackend() {
+			x.named = true
+			b = http1.AppendField(b, field.Name, field.Value)
+			continue
+		}
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
@@ -133,6 +145,12 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	return http1.AppendHeadEnd(b)
 }
 
+// namesBackend says that Server of the backend reaches the client.
+func (x *exchange) namesBackend() bool {
+	s := &x.table.Settings
+	return s.ServerField && s.BackendServerField && !x.named
+}
+
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
@@ -146,7 +164,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		return x.relayPaced(up, f)
 	}
 	if f == frameLength {
-		if left := x.respBody.Remaining(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
+		if left := x.responseLeft(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
 			// All of it is here: one write, straight from where it was read to.
 			body := up.Reader.Buffered()[:left]
 			up.Reader.Discard(int(left))
@@ -160,12 +178,12 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
 	for {
-		if len(up.Reader.Buffered()) == 0 {
+		if x.ahead == nil && len(up.Reader.Buffered()) == 0 || x.ahead != nil && !x.ahead.queue.Ready() {
 			// The next read may wait: give out what there is.
 			if err := x.flush(); err != nil {
 				return err, nil
 			}
-			if f != frameChunked && x.respBody.Remaining() >= spliceMin && x.c.plain() != nil && up.TCP() != nil {
+			if f != frameChunked && x.responseLeft() >= spliceMin && x.c.plain() != nil && up.TCP() != nil {
 				return x.splice(up)
 			}
 		}
@@ -177,7 +195,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		if err := x.give(p, n, f); err != nil {
 			return err, nil
 		}
-		if x.respBody.Done() {
+		if x.responseDone() {
 			if f == frameChunked {
 				x.out = http1.AppendLastChunk(x.out, x.responseTrailers(up))
 			}
@@ -237,6 +255,9 @@ func (x *exchange) flushWith(b []byte) error {
 
 // readResponse reads from the response body within the route's time.
 func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
+	if x.ahead != nil {
+		return x.nextAhead(p)
+	}
 	now := time.Now()
 	limit := x.noLater(now.Add(x.match.Route.IR.ReadTimeout.D()))
 	for {

@@ -22,6 +22,7 @@ type settings struct {
 	problems []ir.Problem
 	// configMaps are those that it names.
 	configMaps []configMapUse
+	snippets   settingSnippets
 }
 
 // settleSettings reads the ConfigMap and reports whether it says something
@@ -45,6 +46,7 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 		r := configmap.Parse(ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}, object.Data)
 		next.values, next.problems = r.Values, r.Problems
 		next.settleFields(v)
+		next.settleSnippets(&t.options)
 	}
 	changed = !reflect.DeepEqual(t.settings.values, next.values)
 	t.settings = next
