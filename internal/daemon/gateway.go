@@ -139,7 +139,10 @@ type gateway struct {
 	// webhook is nil where nobody asks about Ingresses.
 	webhook *webhook
 	// published is nil where no TCP and UDP ports lead to Services.
-	published *publishedPorts
+	// publishedDirty wakes its loop where the Service network has one, too; nil
+	// where the store does.
+	published      *publishedPorts
+	publishedDirty chan struct{}
 
 	admin net.Listener
 	pages pageServers
