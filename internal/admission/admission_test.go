@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -165,7 +166,7 @@ func writePair(t *testing.T, dir, name string, changed time.Time) {
 }
 
 // TestFilesAreReadAgain when they change; a pair that does not fit leaves the
-// last good one.
+// last good one, and is told when it is read, not when somebody calls.
 func TestFilesAreReadAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -182,7 +183,7 @@ func TestFilesAreReadAgain(t *testing.T) {
 	}
 	serves := func(name string) {
 		t.Helper()
-		f.read = time.Time{} // time has passed
+		f.look()
 		pair, err := f.Get(nil)
 		if err != nil || pair.Leaf.Subject.CommonName != name {
 			t.Errorf("%v %v, want %s", pair.Leaf.Subject, err, name)
@@ -191,6 +192,9 @@ func TestFilesAreReadAgain(t *testing.T) {
 	serves("one")
 	writePair(t, dir, "two", start.Add(time.Second))
 	serves("two")
+	if p := f.Problems(); len(p) > 0 {
+		t.Errorf("good files: %v", p)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "key"), []byte("broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +202,9 @@ func TestFilesAreReadAgain(t *testing.T) {
 	serves("two")
 	if n := strings.Count(said.String(), "ERROR"); n != 1 || !strings.Contains(said.String(), filepath.Join(dir, "key")) {
 		t.Errorf("said %d times, want one line that names the file: %s", n, said)
+	}
+	if p := f.Problems(); len(p) != 1 || p[0].Code != CodeCertificate || !strings.Contains(p[0].Message, filepath.Join(dir, "key")) {
+		t.Errorf("broken files: %v", p)
 	}
 }
 
@@ -276,4 +283,25 @@ func FuzzReview(f *testing.F) {
 			t.Errorf("%s", w.Body)
 		}
 	})
+}
+
+// TestStatsCountByIngress, up to a bound.
+func TestStatsCountByIngress(t *testing.T) {
+	t.Parallel()
+	h := New(Config{})
+	for range 3 {
+		h.counts.checked(Name{"shop", "web"}, true, 4, time.Second)
+	}
+	h.counts.checked(Name{"shop", "web"}, false, 2, time.Millisecond)
+	h.counts.answered(time.Minute, 100)
+	s := h.Stats()
+	if s.Checks[Name{"shop", "web"}] != (Checks{3, 1}) || s.Together != 2 || s.Checked != time.Millisecond || s.Last != time.Minute || s.Size != 100 {
+		t.Errorf("%+v", s)
+	}
+	for i := range 2 * maxNames {
+		h.counts.checked(Name{"made", strconv.Itoa(i)}, false, 1, 0)
+	}
+	if s := h.Stats(); len(s.Checks) != maxNames+1 || s.Checks[Name{}].Refused != maxNames+1 {
+		t.Errorf("%d names, %+v together", len(s.Checks), s.Checks[Name{}])
+	}
 }

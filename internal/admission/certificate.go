@@ -1,18 +1,24 @@
 package admission
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"daemun/internal/ir"
 )
 
 // reloadAfter is how often the files are looked at.
 const reloadAfter = 10 * time.Second
+
+// CodeCertificate is the code of a problem with the webhook's certificate.
+const CodeCertificate = "DMN0244"
 
 // Files is a certificate in files that may be replaced at any time: those of a
 // mounted Secret are. It is safe for concurrent use.
@@ -20,50 +26,73 @@ type Files struct {
 	certificate, key string
 	logger           *slog.Logger
 
-	mu      sync.Mutex
-	pair    *tls.Certificate
-	read    time.Time // when the files were last looked at
+	pair    atomic.Pointer[tls.Certificate]
+	failure atomic.Pointer[string] // why the files cannot be used, or nil
+	// changed is when the files that were read last had changed; it belongs to
+	// the goroutine of Run.
 	changed [2]time.Time
-	failure string // what was last said about files that cannot be used
 }
 
 // NewFiles reads a certificate and its key. logger hears of files that cannot
 // be used later.
 func NewFiles(certificate, key string, logger *slog.Logger) (*Files, error) {
 	f := &Files{certificate: certificate, key: key, logger: logger}
-	if err := f.load(time.Now()); err != nil {
+	if err := f.load(); err != nil {
 		return nil, err
 	}
 	return f, nil
 }
 
-// Get implements tls.Config.GetCertificate. Files that cannot be read, or do
-// not fit together, as may be so while they are being replaced, leave the last
-// good pair in service.
-func (f *Files) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if now := time.Now(); now.Sub(f.read) > reloadAfter {
-		f.tell(f.load(now))
+// Get implements tls.Config.GetCertificate.
+func (f *Files) Get(*tls.ClientHelloInfo) (*tls.Certificate, error) { return f.pair.Load(), nil }
+
+// Run looks at the files until ctx ends. Files that cannot be read, or do not
+// fit together, as may be so while they are being replaced, leave the last good
+// pair in service.
+func (f *Files) Run(ctx context.Context) error {
+	tick := time.NewTicker(reloadAfter)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			f.look()
+		}
 	}
-	return f.pair, nil
 }
 
-// tell says each failure once: it comes again every reloadAfter, and the last
+// look says each failure once: it comes again with every look, and the last
 // good pair will expire some day.
-func (f *Files) tell(err error) {
-	now := ""
-	if err != nil {
-		now = err.Error()
+func (f *Files) look() {
+	err := f.load()
+	if err == nil {
+		f.failure.Store(nil)
+		return
 	}
-	if now != "" && now != f.failure {
+	text := err.Error()
+	if last := f.failure.Swap(&text); last == nil || *last != text {
 		f.logger.Error("the webhook's new certificate cannot be used; the last good one stays in service", "err", err)
 	}
-	f.failure = now
 }
 
-func (f *Files) load(now time.Time) error {
-	f.read = now
+// Problems says that the files cannot be used, or that the certificate has
+// expired.
+func (f *Files) Problems() []ir.Problem {
+	p := ir.Problem{Code: CodeCertificate, Severity: ir.SeverityError}
+	failure, leaf := f.failure.Load(), f.pair.Load().Leaf
+	switch {
+	case failure != nil:
+		p.Message = "the webhook's certificate cannot be used, the last good one stays in service: " + *failure
+	case time.Now().After(leaf.NotAfter):
+		p.Message = fmt.Sprintf("the webhook's certificate in %s has expired (%s): put a new one there", f.certificate, leaf.NotAfter.UTC().Format(time.DateTime))
+	default:
+		return nil
+	}
+	return []ir.Problem{p}
+}
+
+func (f *Files) load() error {
 	var changed [2]time.Time
 	for i, name := range []string{f.certificate, f.key} {
 		info, err := os.Stat(name)
@@ -72,14 +101,15 @@ func (f *Files) load(now time.Time) error {
 		}
 		changed[i] = info.ModTime()
 	}
-	if f.pair != nil && changed == f.changed {
+	if f.pair.Load() != nil && changed == f.changed {
 		return nil
 	}
 	pair, err := tls.LoadX509KeyPair(f.certificate, f.key)
 	if err != nil {
 		return fmt.Errorf("certificate %s, key %s: %w", f.certificate, f.key, err)
 	}
-	f.pair, f.changed = &pair, changed
+	f.pair.Store(&pair)
+	f.changed = changed
 	return nil
 }
 

@@ -16,7 +16,7 @@ const maxNetworks = 4096
 // networks reads a list of networks and addresses with commas between them.
 func networks(set func(v *Values, list []netip.Prefix)) func(string, *Values) error {
 	return func(s string, v *Values) error {
-		list, err := parseNetworks(s)
+		list, err := ParseNetworks(s)
 		if err != nil {
 			return err
 		}
@@ -25,7 +25,9 @@ func networks(set func(v *Values, list []netip.Prefix)) func(string, *Values) er
 	}
 }
 
-func parseNetworks(s string) ([]netip.Prefix, error) {
+// ParseNetworks reads networks and addresses with commas between them; the list
+// is sorted and not empty.
+func ParseNetworks(s string) ([]netip.Prefix, error) {
 	var list []netip.Prefix
 	for text := range strings.SplitSeq(s, ",") {
 		if text = strings.TrimSpace(text); text == "" {

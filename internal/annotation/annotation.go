@@ -157,6 +157,8 @@ type Values struct {
 	ProtocolWritten bool
 
 	RewriteTarget string
+	// Passthrough leaves TLS to the backend.
+	Passthrough bool
 	// ForwardedPrefix is only sent together with a rewrite.
 	ForwardedPrefix string
 	UseRegex        bool
@@ -197,6 +199,9 @@ type Draft struct {
 	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
+	Snippets      Snippets
+	// Tracing is about traces.
+	Tracing Tracing
 
 	permanent, temporal         string
 	permanentCode, temporalCode int
@@ -208,6 +213,9 @@ type Draft struct {
 	hasAffinity, isCanary       bool
 	affinity                    ir.Affinity
 	canary                      ir.Canary
+	responseBuffering           bool
+	bufferSize, responseDisk    int64
+	buffersNumber               int
 	hashSubset                  bool
 	subsetSize                  int
 }
@@ -217,9 +225,13 @@ type Draft struct {
 func Defaults() Values {
 	return Values{
 		Policies: ir.Policies{
-			SSLRedirect:    true,
-			Protocol:       ir.ProtocolHTTP,
-			MaxBody:        1 << 20,
+			SSLRedirect: true,
+			Protocol:    ir.ProtocolHTTP,
+			MaxBody:     1 << 20,
+
+			RequestBuffering: true,
+			BodyMemory:       8 << 10,
+
 			ConnectTimeout: ir.Duration(5 * time.Second),
 			SendTimeout:    ir.Duration(60 * time.Second),
 			ReadTimeout:    ir.Duration(60 * time.Second),
@@ -231,6 +243,7 @@ func Defaults() Values {
 			BackendTLS:    BackendTLS{BackendTLS: ir.BackendTLS{Depth: 1, MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12}},
 			Client:        ClientAuth{ClientAuth: ir.ClientAuth{Mode: ir.ClientRequired, Depth: 1}},
 			GlobalAuth:    true,
+			Tracing:       Tracing{Trace: ir.Trace{Trust: true}},
 			MirrorBody:    true,
 			permanentCode: 301,
 			temporalCode:  302,
@@ -241,6 +254,9 @@ func Defaults() Values {
 			affinity:      ir.Affinity{Name: "INGRESSCOOKIE"},
 			canary:        ir.Canary{Total: 100},
 			subsetSize:    3,
+			bufferSize:    4 << 10,
+			buffersNumber: 4,
+			responseDisk:  1 << 30,
 		},
 	}
 }
@@ -296,6 +312,8 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 	p.settleCORS()
 	p.settleLimits()
 	p.settleBalance()
+	p.settleBuffering()
+	p.Values.Trace = p.Values.Tracing.Policy()
 	slices.Sort(unknown)
 	for _, key := range unknown {
 		p.unknown(key)

@@ -70,7 +70,7 @@ type Answer struct {
 type Policy struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-	// Source is "annotation" or "default".
+	// Source is "annotation", "default" or, for all hosts, "ConfigMap".
 	Source string `json:"source"`
 	// Place is where the annotation is written: the Ingress, and file, line and
 	// column where they are known.

@@ -43,6 +43,18 @@ func fieldNames(fields []ir.Field) string {
 	return strings.Join(texts, ", ")
 }
 
+// edits prints which fields one side of the edits changes.
+func edits(f *ir.FieldEdits, side func(*ir.FieldEdits) []ir.FieldEdit) string {
+	if f == nil {
+		return ""
+	}
+	var texts []string
+	for _, e := range side(f) {
+		texts = append(texts, fmt.Sprintf("%s %s", e.Kind, e.Name))
+	}
+	return strings.Join(texts, ", ")
+}
+
 func basicAuth(a *ir.BasicAuth) string {
 	switch {
 	case a == nil:
@@ -70,6 +82,13 @@ func sizeOrNothing(n int64) string {
 		return "0"
 	}
 	return size(n)
+}
+
+func responseBuffering(b *ir.ResponseBuffering) string {
+	if b == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s in memory, %s on disk", size(b.Memory), sizeOrNothing(b.Disk))
 }
 
 func externalAuth(a *ir.ExternalAuth) string {

@@ -21,6 +21,7 @@ import (
 	"sync"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -71,7 +72,7 @@ func New(t testing.TB) *Server {
 		scheme: runtime.NewScheme(), revision: 100, objects: map[string]*object{}, changed: make(chan struct{}), cut: make(chan struct{}),
 		forbidden: map[string]bool{}, conflicts: map[string]int{}, requests: map[string]int{},
 	}
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, networkingv1.AddToScheme, discoveryv1.AddToScheme, coordinationv1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, networkingv1.AddToScheme, discoveryv1.AddToScheme, coordinationv1.AddToScheme, admissionregistrationv1.AddToScheme} {
 		if err := add(s.scheme); err != nil {
 			t.Fatal(err)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // request is one request, taken apart.
@@ -22,6 +23,7 @@ type request struct {
 	namespace, name             string
 	query                       url.Values
 	body                        map[string]any
+	operations                  []operation // of a JSON patch
 }
 
 // status is an answer that is no object.
@@ -53,7 +55,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Body != nil {
 		b, err := io.ReadAll(r.Body)
-		if err == nil && len(b) > 0 {
+		switch {
+		case err != nil || len(b) == 0:
+		case r.Header.Get("Content-Type") == string(types.JSONPatchType):
+			err = json.Unmarshal(b, &req.operations)
+		default:
 			req.body, err = s.decode(b)
 		}
 		if err != nil {
@@ -142,6 +148,9 @@ func (s *Server) handle(r request) (any, *status) {
 		return s.update(r, old)
 	case "patch":
 		next := clone(old.fields)
+		if err := patch(next, r.operations); err != nil {
+			return nil, &status{http.StatusUnprocessableEntity, "Invalid", err.Error()}
+		}
 		if r.subresource != "" {
 			r.body = map[string]any{r.subresource: r.body[r.subresource]}
 		}
@@ -172,6 +181,43 @@ func (s *Server) update(r request, old *object) (any, *status) {
 	}
 	s.store(r.path, &object{old.resource, old.namespace, old.name, next})
 	return next, nil
+}
+
+// operation is one of a JSON patch (RFC 6902).
+type operation struct {
+	Op, Path string
+	Value    any
+}
+
+// patch applies the operations "test" and "add" to members of objects.
+func patch(into map[string]any, operations []operation) error {
+	for _, o := range operations {
+		var at any = into
+		parts := strings.Split(strings.TrimPrefix(o.Path, "/"), "/")
+		for _, part := range parts[:len(parts)-1] {
+			switch v := at.(type) {
+			case map[string]any:
+				at = v[part]
+			case []any:
+				i, err := strconv.Atoi(part)
+				if err != nil || i < 0 || i >= len(v) {
+					return fmt.Errorf("%s: no such element", o.Path)
+				}
+				at = v[i]
+			}
+		}
+		object, ok := at.(map[string]any)
+		last := parts[len(parts)-1]
+		switch {
+		case !ok:
+			return fmt.Errorf("%s: not there", o.Path)
+		case o.Op == "test" && fmt.Sprint(object[last]) != fmt.Sprint(o.Value):
+			return fmt.Errorf("%s: the test fails", o.Path)
+		case o.Op == "add":
+			object[last] = o.Value
+		}
+	}
+	return nil
 }
 
 // merge is a JSON merge patch (RFC 7396).

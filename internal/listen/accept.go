@@ -206,13 +206,25 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 			l.logger.Error("connection handler panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	info := ConnInfo{Remote: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+	info := ConnInfo{Peer: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+	info.Remote = info.Peer
+	if want := l.config.Entrance.load(); want != nil {
+		if err := l.enter(ctx, c, want, &info); err != nil {
+			l.notEntered.Add(1)
+			c.Close()
+			return
+		}
+	}
 	if l.config.TLS == nil {
 		l.handled.Add(1)
 		h.ServeConn(c, info)
 		return
 	}
-	t, state := l.handshake(ctx, c)
+	begin, ok := l.passThrough(ctx, c, &info)
+	if !ok {
+		return
+	}
+	t, state := l.handshake(ctx, begin)
 	if t == nil {
 		return
 	}

@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"daemun/internal/proxyproto"
 )
 
 // Handler takes over accepted connections. ServeConn returns when the
@@ -40,12 +42,27 @@ type Handler interface {
 
 // ConnInfo is what is known of a connection before its first request.
 type ConnInfo struct {
+	// Remote is the client as far as the connection tells: the peer, or, when
+	// that is trusted with the PROXY protocol, the client that it names.
 	Remote, Local netip.AddrPort
+	// Peer is the other end of the socket.
+	Peer netip.AddrPort
+	// Proxied is what the header of the PROXY protocol says, zero without one.
+	// Whether it is believed shows in Remote only.
+	Proxied proxyproto.Header
 	// TLS is nil on a plain listener; the handshake is complete.
 	TLS *tls.ConnectionState
 	// Names are the DNS names of the certificate that the client was shown; a
 	// client that resumed a session was shown it before.
 	Names []string
+}
+
+// Passthrough takes connections whose TLS is somebody else's. Serve closes the
+// connection; hello are the octets that have been read of it.
+type Passthrough interface {
+	On() bool
+	Takes(name string) bool
+	Serve(c *net.TCPConn, name string, hello []byte, info ConnInfo)
 }
 
 // defaultHandshakeTimeout is H6.4.
@@ -62,6 +79,12 @@ type Config struct {
 	Socket *net.TCPListener
 	// TLS makes it a TLS listener with these certificates; nil is plain.
 	TLS *Certificates
+	// Entrance says who is taken, and what clients begin with; nil is everybody,
+	// with nothing.
+	Entrance *Entrance
+	// Passthrough takes connections whose TLS is not ended here; nil takes none.
+	// It is asked on TLS listeners only.
+	Passthrough Passthrough
 	// Flag is the command-line flag that chooses another port, named in the
 	// errors ("--http-port").
 	Flag string
@@ -90,6 +113,9 @@ type Stats struct {
 	// HandshakesOK includes HandshakesResumed. PlainHTTP counts requests
 	// without TLS on a TLS port; they are among HandshakesFailed.
 	HandshakesOK, HandshakesResumed, HandshakesFailed, PlainHTTP uint64
+	// NotEntered counts connections that were closed because they did not
+	// begin as they have to, or came to the wrong address.
+	NotEntered uint64
 	// AcceptErrors counts failed accepts (descriptor shortage and the like),
 	// Panics those of handlers.
 	AcceptErrors, Panics uint64
@@ -111,9 +137,10 @@ type Listener struct {
 	serving bool // Serve owns the socket and closes it
 	leaving bool // the accept queue is another process's
 
-	accepted, handled, refused, acceptErrors, panics atomic.Uint64
-	handshakes                                       struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
-	open                                             atomic.Int64
+	accepted, handled, refused, notEntered, acceptErrors, panics atomic.Uint64
+	handshakes                                                   struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
+	reasons                                                      handshakeCounts
+	open                                                         atomic.Int64
 }
 
 // Listen opens the socket. Clients can connect from then on, and wait in the
@@ -246,6 +273,7 @@ func (l *Listener) Stats() Stats {
 		Accepted: l.accepted.Load(), Handled: l.handled.Load(), Refused: l.refused.Load(), Open: l.open.Load(),
 		HandshakesOK: l.handshakes.ok.Load(), HandshakesResumed: l.handshakes.resumed.Load(),
 		HandshakesFailed: l.handshakes.failed.Load(), PlainHTTP: l.handshakes.plainHTTP.Load(),
+		NotEntered:   l.notEntered.Load(),
 		AcceptErrors: l.acceptErrors.Load(), Panics: l.panics.Load(),
 	}
 }

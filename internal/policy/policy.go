@@ -27,10 +27,17 @@ type Set struct {
 	Mirror   *Mirror
 	// Errors is nil when absent.
 	Errors *ir.Errors
+	// Trace is nil when requests are in no trace.
+	Trace *Trace
 	// Any lets a request pass that one of the guards accepts (satisfy: any).
 	Any bool
 	// Bandwidth is nil when responses are sent as fast as they can be.
 	Bandwidth *Bandwidth
+	// Fields are changes of heads, nil for none.
+	Fields *Fields
+	// Script and Pages come from snippets; nil when absent.
+	Script *Script
+	Pages  *Pages
 	// Response is what happens to the fields of the backend's response, nil
 	// if they pass as they are.
 	Response *Response
@@ -40,9 +47,11 @@ type Set struct {
 // this package knows.
 func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
-		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
+		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access, p.MethodAccess), Auth: newAuth(p.BasicAuth, state),
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), Errors: p.Errors,
-		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p),
+		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p), Fields: NewFields(p.Fields),
+		Script: NewScript(p.Script, state.config.Beyond), Pages: newPages(p.ErrorPages, state.config.Beyond),
+		Trace: newTrace(p.Trace),
 	}
 	if s == (Set{}) {
 		return nil

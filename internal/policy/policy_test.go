@@ -68,7 +68,7 @@ func TestCORSReplaces(t *testing.T) {
 
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	a := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "2001:db8::/32"), Deny: prefixes("10.9.0.0/16")})
+	a := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "2001:db8::/32"), Deny: prefixes("10.9.0.0/16")}, nil)
 	for addr, want := range map[string]AccessVerdict{
 		"10.1.2.3": Allowed, "::ffff:10.1.2.3": Allowed, "10.9.0.1": Refused, "11.0.0.0": Refused, "9.255.255.255": Refused,
 		"2001:db8::1": Allowed, "2001:db9::": Refused,
@@ -77,7 +77,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("Judge(%s) = %d, want %d", addr, got, want)
 		}
 	}
-	if got := newAccess(&ir.Access{Deny: prefixes("10.0.0.0/8")}).Judge(netip.MustParseAddr("11.0.0.1")); got != Indifferent {
+	if got := newAccess(&ir.Access{Deny: prefixes("10.0.0.0/8")}, nil).Judge(netip.MustParseAddr("11.0.0.1")); got != Indifferent {
 		t.Errorf("a deny list says %d about others", got)
 	}
 }
@@ -177,14 +177,17 @@ func TestPoliciesDoNotAllocate(t *testing.T) {
 		CORS:         &ir.CORS{Origins: []string{"https://*.a.test"}, Methods: "GET", Headers: "X"},
 		Access:       &ir.Access{Allow: prefixes("10.0.0.0/8")},
 		CookieDomain: &ir.Replacement{From: "a", To: "b"}, ResponseFields: []ir.Field{{Name: "X-One", Value: "1"}},
+		Fields: &ir.FieldEdits{Hide: []string{"X-Two"}, Response: []ir.FieldEdit{{Kind: ir.EditSet, Name: "X-Three", Value: "1", Statuses: []int{200}, Types: []string{"a/b"}}}},
 	}, NewState(Config{}))
 	origin, addr, cookie, name := []byte("https://b.a.test"), netip.MustParseAddr("10.1.1.1"), []byte("a=b; Domain=a"), []byte("x-one")
-	buf := make([]byte, 0, 64)
+	buf, edits, contentType := make([]byte, 0, 64), make([]*Edit, 0, 4), []byte("a/b; c")
 	if n := testing.AllocsPerRun(100, func() {
 		_ = s.CORS.Allows(origin) && s.CORS.Replaces(name)
 		_ = s.Access.Judge(addr)
 		_, _ = s.Response.Cookie(buf, cookie)
 		_ = s.Response.Replaces(name)
+		active := s.Fields.OfResponse(edits, 200, contentType)
+		_ = s.Fields.Hides(name) || Removes(active, name) || len(active) == 1 && Stands(active, 0)
 	}); n > 0 {
 		t.Errorf("%v allocations", n)
 	}

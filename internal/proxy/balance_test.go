@@ -345,8 +345,11 @@ func TestVariables(t *testing.T) {
 	t.Parallel()
 	r, _ := up(t, answering(ok), func(_ *ir.Host, r *ir.Route) { r.Path = "/p" })
 	x := &r.server.conns.New().(*conn).x
-	x.c.info.Remote = netip.MustParseAddrPort("192.0.2.1:99")
-	x.c.port = "80"
+	x.c.info.Remote, x.c.info.Local = netip.MustParseAddrPort("192.0.2.1:99"), netip.MustParseAddrPort("192.0.2.2:80")
+	x.c.info.Peer = netip.MustParseAddrPort("10.0.0.9:99")
+	x.c.info.Proxied.Source, x.c.info.Proxied.Destination = x.c.info.Remote, x.c.info.Local
+	x.c.shown.ofConnection(&x.c.info)
+	x.begin()
 	lim := http1.RequestLimits()
 	if _, err := x.req.Parse([]byte("POST /a%20b/../c?q=1&Z=2 HTTP/1.1\r\nHost: A.test:8080\r\nX-Some-Id: seven\r\nCookie: a=b; C=d\r\n"+
 		"X-Request-ID: id1\r\nContent-Type: t/x\r\nContent-Length: 3\r\n"+basicHeader("ann", "x")+"\r\n"), &lim); err != nil {
@@ -362,6 +365,8 @@ func TestVariables(t *testing.T) {
 		"$args": "q=1&Z=2", "$is_args": "?", "$remote_addr": "192.0.2.1", "$remote_port": "99", "$remote_user": "ann",
 		"$server_name": "a.test", "$server_port": "80", "$server_protocol": "HTTP/1.1", "$request_id": "id1",
 		"$namespace/$ingress_name": "d/i", "$service_name:$service_port": "s:80", "$location_path": "/p", "$proxy_upstream_name": "d-s-80",
+		"$realip_remote_addr": "10.0.0.9", "$pass_access_scheme": "http", "$best_http_host": "A.test:8080",
+		"$proxy_protocol_addr:$proxy_protocol_port": "192.0.2.1:99", "$proxy_protocol_server_addr:$proxy_protocol_server_port": "192.0.2.2:80",
 		"$content_type": "t/x", "$content_length": "3", "$http_x_some_id": "seven", "$cookie_c": "d", "$arg_z": "2", "$arg_none$http_none$cookie_none": "",
 	} {
 		v, err := variable.Parse(text)

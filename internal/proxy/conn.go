@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,10 +39,11 @@ type conn struct {
 	info   listen.ConnInfo
 	secure bool
 	peer   peer
-	// fixed are the fields about the client, the same for each request.
-	fixed    []byte
-	remoteIP string
-	port     string // as shown in X-Forwarded-Port and www redirects
+	// shown is where requests of the connection come from, as long as nobody is
+	// believed who says otherwise.
+	shown  origin
+	serial uint64 // of the connection, since the start
+	began  time.Time
 
 	rd              http1.Reader
 	readBy, writeBy time.Time   // the deadlines that are set
@@ -62,27 +62,14 @@ type conn struct {
 }
 
 func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
-	c.nc, c.info, c.secure = nc, info, info.TLS != nil
+	c.nc, c.info, c.secure, c.began = nc, info, info.TLS != nil, time.Now()
 	c.tcp = socketOf(nc)
 	c.peer.bind(c.tcp)
 	c.rd.Reset(nc)
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.state.Store(stateIdle)
 	c.requests.Store(0)
-	c.remoteIP = info.Remote.Addr().Unmap().String()
-	scheme := "http"
-	c.port = strconv.Itoa(int(info.Local.Port()))
-	if c.secure {
-		scheme, c.port = "https", "443" // §5.1: the https port is shown as 443
-	}
-	f := c.fixed[:0]
-	f = http1.AppendField(f, "X-Real-IP", c.remoteIP)
-	f = http1.AppendField(f, "X-Forwarded-For", c.remoteIP)
-	f = http1.AppendField(f, "X-Forwarded-Port", c.port)
-	f = http1.AppendField(f, "X-Forwarded-Proto", scheme)
-	f = http1.AppendField(f, "X-Forwarded-Scheme", scheme)
-	f = http1.AppendField(f, "X-Scheme", scheme)
-	c.fixed = f
+	c.shown.ofConnection(&c.info)
 }
 
 // end drops everything that belongs to the connection before conn is pooled.
@@ -251,7 +238,7 @@ func (x *exchange) readHead() error {
 	if c.stream != nil {
 		return x.readStreamHead()
 	}
-	n, err := x.req.Parse(c.rd.Buffered(), &c.server.request)
+	n, err := x.req.Parse(c.rd.Buffered(), c.server.heads())
 	if err == http1.ErrIncomplete {
 		n, err = x.readRestOfHead()
 	}
@@ -260,7 +247,7 @@ func (x *exchange) readHead() error {
 	}
 	x.received = int64(n)
 	c.rd.Hold(n)
-	x.body.Reset(&c.rd, x.req.Body, x.req.ContentLength, &c.server.request)
+	x.body.Reset(&c.rd, x.req.Body, x.req.ContentLength, c.server.heads())
 	return nil
 }
 
@@ -281,12 +268,12 @@ func (x *exchange) readRestOfHead() (n int, err error) {
 			}
 			// For the log. Fill may have changed the buffer before it failed:
 			// what was parsed before would be another connection's by now.
-			_, _ = x.req.Parse(c.rd.Buffered(), &c.server.request)
+			_, _ = x.req.Parse(c.rd.Buffered(), c.server.heads())
 			return 0, os.ErrDeadlineExceeded
 		default:
 			return 0, errSilent
 		}
-		if n, err = x.req.Parse(c.rd.Buffered(), &c.server.request); err != http1.ErrIncomplete {
+		if n, err = x.req.Parse(c.rd.Buffered(), c.server.heads()); err != http1.ErrIncomplete {
 			return n, err
 		}
 	}

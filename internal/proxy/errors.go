@@ -28,6 +28,9 @@ func (x *exchange) replaces(status int) bool {
 // reports whether it did. A refusal of a guard keeps its status whatever that
 // backend answers: nothing may make it look like an allowed request (§14.22).
 func (x *exchange) replaceError(status int) bool {
+	if x.answerPage(status) {
+		return true
+	}
 	if !x.replaces(status) {
 		return false
 	}
@@ -68,7 +71,7 @@ func (x *exchange) replaceResponse(up *upstream.Conn) bool {
 	if !x.replaces(status) || x.policies.Errors.OwnOnly {
 		return false
 	}
-	if !x.whole {
+	if !x.atHand() {
 		x.keep, x.lingering = false, true
 	}
 	x.dropUpstream(up)
@@ -80,9 +83,9 @@ func (x *exchange) replaceResponse(up *upstream.Conn) bool {
 func (x *exchange) appendErrorRequest(status int) []byte {
 	r := x.match.Route.IR
 	b := http1.AppendRequestLine(nil, x.req.Method, []byte("/"), 1)
-	b = http1.AppendField(b, "Host", x.authority())
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
-	b = append(b, x.c.fixed...)
+	b = http1.AppendField(b, "Host", x.shownHost())
+	b = x.appendRequestID(b)
+	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Code", string(http1.AppendStatusLine(nil, status, []byte{})[9:12]))
 	if accept, ok := x.req.Get(http1.FieldAccept); ok {
 		b = http1.AppendField(b, "X-Format", accept)
@@ -109,6 +112,7 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 // respondWith writes an answer that another backend has made.
 func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	x.status, x.committed = status, true
+	x.settleEdits(status, contentTypeOf(fields))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	dated := false
 	for i := range fields {
@@ -130,6 +134,7 @@ func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) && status != 204 && status != 304 {
 		b = append(b, body...)
 	}
@@ -137,4 +142,13 @@ func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	if x.finishHead() != nil {
 		x.keep, x.lingering = false, false
 	}
+}
+
+func contentTypeOf(fields []ir.Field) []byte {
+	for i := range fields {
+		if http1.LookupField([]byte(fields[i].Name)) == http1.FieldContentType {
+			return []byte(fields[i].Value)
+		}
+	}
+	return nil
 }

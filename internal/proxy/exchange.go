@@ -37,10 +37,14 @@ type exchange struct {
 	// policies are those of the route, nil when it has none or the request is
 	// not in it (yet).
 	policies *policy.Set
-	origin   []byte // the Origin field, with cors
-	cors     bool   // the response gets the CORS fields
+	// from is where the request comes from: of the connection, or what a
+	// trusted peer says.
+	from   origin
+	origin []byte // the Origin field, with cors
+	cors   bool   // the response gets the CORS fields
 	// challenge is the value of WWW-Authenticate of a request that was refused.
 	challenge   []byte
+	edits       []*policy.Edit // of the response that is being made
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
@@ -48,7 +52,16 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	named       bool                  // the response has the backend's Server
+	packing     packing               // of the response
+	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
+	held        heldBody              // of the request body
 	userScratch [256]byte
+	traced      tracing // zero for a request that is in no trace
+
+	frame    *policy.Frame // of scripts; nil until one ran
+	rerouted []byte        // the escaped path that a script has made
+	pageType string        // of the page that a script answers with
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -56,6 +69,7 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
+	limits    http1.Limits  // of a response, when the route has its own
 	up        []byte        // upstream head, with the body when whole
 	prefix    []byte        // what was read of the body before it is streamed
 	waited    time.Duration // for octets of the body
@@ -80,6 +94,9 @@ type exchange struct {
 	status            int
 	entry             accesslog.Entry
 	seen              metrics.Observation
+	captured          captured // of responses, for the log
+	upstreamHead      int      // octets of the last response head of an upstream
+	truncated         bool     // the end of the response is missing
 }
 
 // begin makes x ready for the next request.
@@ -87,18 +104,29 @@ func (x *exchange) begin() {
 	x.leave()
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
+	x.edits = x.edits[:0]
+	if x.frame != nil {
+		x.frame.Reset()
+		x.pageType = ""
+	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
-	x.replacing, x.guarded, x.certificate = false, false, nil
+	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
+	x.from.begin(&x.c.shown)
+	if x.traced.On {
+		x.traced = tracing{}
+	}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
 	x.entry.Attempts = x.entry.Attempts[:0]
+	x.captured.reset()
+	x.upstreamHead, x.truncated = 0, false
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
 
@@ -116,7 +144,7 @@ func (x *exchange) shrink() {
 			*b = nil
 		}
 	}
-	for _, b := range [...]*[]byte{&x.target, &x.location} {
+	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted} {
 		if cap(*b) > largestRare {
 			*b = nil
 		}
@@ -134,6 +162,7 @@ func (x *exchange) forget() {
 	x.resp.Reset()
 	x.match.Path = nil
 	clear(x.tried[:cap(x.tried)])
+	clear(x.edits[:cap(x.edits)])
 	attempts := x.entry.Attempts[:0]
 	x.entry = accesslog.Entry{Attempts: attempts}
 }
@@ -144,6 +173,9 @@ func (x *exchange) serve() bool {
 	c := x.c
 	n := c.requests.Add(1)
 	x.table = c.server.table.Load()
+	if x.table != nil && x.table.Trust != nil {
+		x.believe()
+	}
 	x.keep = x.req.KeepAlive && x.table != nil && n < uint64(x.table.Settings.KeepAliveRequests)
 	if c.stream != nil && c.stream.Refusal() != 0 {
 		x.refuse(c.stream.Refusal())
@@ -168,6 +200,9 @@ func (x *exchange) finish() {
 	s := x.c.server
 	if s.log != nil && !x.quiet {
 		x.log(now)
+	}
+	if x.traced.Sampled {
+		x.recordSpans(now)
 	}
 	if s.tap.Watched() {
 		x.show(now)
@@ -197,35 +232,6 @@ var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
 
 var protocolHTTP2 = []byte("HTTP/2.0")
 
-func (x *exchange) log(now time.Time) {
-	e := &x.entry
-	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
-		return
-	}
-	e.Time, e.Remote = now, x.c.info.Remote.Addr()
-	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, protocols[x.req.Minor]
-	if x.c.stream != nil {
-		e.Proto = protocolHTTP2
-	}
-	e.RemoteUser, e.Status = x.user(), x.status
-	e.BodyBytesSent = max(0, x.written-int64(x.head))
-	e.Referer, _ = x.req.Get(http1.FieldReferer)
-	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
-	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
-	e.UpstreamName, e.AlternativeName = "upstream-default-backend", ""
-	if x.canary {
-		e.UpstreamName, e.AlternativeName = x.match.Route.Backend.LogName(), x.backend.LogName()
-	} else if x.backend != nil {
-		e.UpstreamName = x.backend.LogName()
-	} else if x.match.Route != nil && x.match.Route.Backend != nil {
-		e.UpstreamName = x.match.Route.Backend.LogName()
-	} else if x.match.Route == nil {
-		e.UpstreamName = ""
-	}
-	e.RequestID = x.requestID()
-	x.c.server.log.Log(e)
-}
-
 // hexDigits are the digits of generated request ids.
 const hexDigits = "0123456789abcdef"
 
@@ -238,6 +244,9 @@ func (x *exchange) requestID() []byte {
 	if id, ok := x.req.Get(http1.FieldXRequestID); ok && isToken(id) {
 		return id
 	}
+	if x.table != nil && x.table.Settings.NoRequestID {
+		return nil
+	}
 	if x.id[0] == 0 {
 		for half := range 2 {
 			n := x.c.random.Uint64()
@@ -248,6 +257,14 @@ func (x *exchange) requestID() []byte {
 		}
 	}
 	return x.id[:]
+}
+
+// appendRequestID appends the field with the id, if there is to be one.
+func (x *exchange) appendRequestID(b []byte) []byte {
+	if id := x.requestID(); len(id) > 0 {
+		return http1.AppendField(b, "X-Request-ID", id)
+	}
+	return b
 }
 
 func isToken(id []byte) bool {
@@ -315,15 +332,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
+	x.settleEdits(status, x.mediaType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
-		case status == 200:
-			b = append(b, "Content-Type: text/plain\r\n"...)
 		default:
-			b = append(b, "Content-Type: text/html\r\n"...)
+			b = http1.AppendField(b, "Content-Type", x.mediaType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -334,6 +350,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) {
 		b = append(b, page...)
 	}
@@ -343,11 +360,24 @@ func (x *exchange) respond(status int, location, page []byte) {
 	}
 }
 
+// ownType is the media type of our own pages.
+func ownType(status int) []byte {
+	if status == 200 {
+		return plainText
+	}
+	return htmlText
+}
+
+var plainText, htmlText = []byte("text/plain"), []byte("text/html")
+
 // appendOwnFields appends what every response gets: HSTS on TLS, and the
 // connection's future.
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.hsts() && !x.setsField(hstsName) {
 		b = http1.AppendField(b, hstsName, x.table.HSTS)
+	}
+	if x.table != nil && x.table.Settings.ServerField && !x.named {
+		b = append(b, "Server: daemun\r\n"...)
 	}
 	if x.c.server.parting.Load() { // began while the request was running
 		x.keep = false
@@ -398,7 +428,8 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
-	if up := x.c.upstream.Swap(nil); up != nil {
+	up := x.c.upstream.Swap(nil)
+	if !x.endAhead(up) && up != nil {
 		up.Reset()
 	}
 	if x.trying != nil {

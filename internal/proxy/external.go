@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"strings"
+	"time"
 
 	"daemun/internal/http1"
 	"daemun/internal/ir"
@@ -30,10 +31,12 @@ func (x *exchange) askService() *policy.AuthAnswer {
 	if !ok {
 		return answer
 	}
+	began := time.Now()
 	err := s.run(func(resp *http1.Response) {
 		status = resp.Status
 		answer = answerOf(resp, e.IR.ResponseHeaders)
 	})
+	x.logService(s, began, status)
 	if err == nil && e.Keyed != nil {
 		e.Keep(key, status, answer, x.start)
 	}
@@ -102,17 +105,16 @@ func (x *exchange) ownService(s *subrequest, target []byte) (out []byte, ok bool
 // about the request what the client cannot say itself.
 func (x *exchange) appendServiceFields(b []byte) []byte {
 	e := x.policies.External
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = http1.AppendField(b, "X-Original-URL", x.appendURI(append(append(append([]byte(nil), x.c.scheme()...), "://"...), x.authority()...)))
 	b = http1.AppendField(b, "X-Original-Method", x.req.Method)
 	b = append(b, "X-Sent-From: nginx-ingress-controller\r\n"...)
-	client := x.client().Unmap().String()
-	b = http1.AppendField(b, "X-Real-IP", client)
-	b = http1.AppendField(b, "X-Forwarded-For", client)
+	b = http1.AppendField(b, "X-Real-IP", x.client().Unmap().String())
+	b = append(append(append(b, "X-Forwarded-For: "...), x.from.chain...), "\r\n"...)
 	b, _ = http1.AppendCheckedField(b, "X-Auth-Request-Redirect", e.Redirect.Append(nil, x))
 	if e.IR.Method != "" {
 		b = http1.AppendField(b, "X-Original-URI", x.appendURI(nil))
-		b = http1.AppendField(b, "X-Scheme", x.c.scheme())
+		b = http1.AppendField(b, "X-Scheme", x.from.scheme)
 	}
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
@@ -120,9 +122,10 @@ func (x *exchange) appendServiceFields(b []byte) []byte {
 	for i := range e.Set {
 		b, _ = http1.AppendCheckedField(b, e.Set[i].Name, e.Set[i].Value.Append(nil, x))
 	}
+	b = x.traced.AppendFields(b)
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) || x.certificate != nil && isClientField(f.Name) {
+		if f.Hop || ownRequestFields[f.ID] || e.Hides(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)
@@ -168,7 +171,7 @@ func answerOf(resp *http1.Response, wanted []string) *policy.AuthAnswer {
 func (x *exchange) refuseAccess(status int) {
 	if e := x.external(); status == 401 && e != nil && e.SignIn != nil {
 		x.challenge = x.challenge[:0]
-		x.location = e.AppendSignIn(x.location[:0], x, x.c.scheme(), x.authority(), x.AppendVariable(nil, variable.EscapedRequestURI, ""))
+		x.location = e.AppendSignIn(x.location[:0], x, string(x.from.scheme), x.authority(), x.AppendVariable(nil, variable.EscapedRequestURI, ""))
 		x.redirect(302, x.location)
 		return
 	}

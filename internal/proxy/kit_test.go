@@ -20,6 +20,7 @@ import (
 	"daemun/internal/listen"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
+	"daemun/internal/proxyproto"
 	"daemun/internal/table"
 	"daemun/internal/upstream"
 )
@@ -37,6 +38,7 @@ type rig struct {
 	tls       atomic.Bool                // connections count as TLS
 	wrap      atomic.Pointer[tls.Config] // and really are
 	remote    atomic.Pointer[string]     // where clients seem to come from
+	proxied   atomic.Pointer[proxyproto.Header]
 	config    *ir.Config
 	counts    *metrics.Registry // may be nil
 	policies  *policy.State     // of passwords, set before publish
@@ -82,8 +84,13 @@ func newRigWith(t testing.TB, cfg *ir.Config, c Config, counts *metrics.Registry
 
 func (r *rig) serve(nc net.Conn) {
 	info := listen.ConnInfo{Remote: nc.RemoteAddr().(*net.TCPAddr).AddrPort(), Local: nc.LocalAddr().(*net.TCPAddr).AddrPort()}
+	info.Peer = info.Remote
 	if remote := r.remote.Load(); remote != nil {
 		info.Remote = netip.MustParseAddrPort(*remote)
+		info.Peer = info.Remote
+	}
+	if proxied := r.proxied.Load(); proxied != nil {
+		info.Proxied, info.Remote = *proxied, proxied.Source
 	}
 	if r.tls.Load() {
 		state := tls.ConnectionState{}

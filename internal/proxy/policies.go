@@ -9,7 +9,24 @@ import (
 )
 
 // client is the address that policies go by: the one place to ask for it.
-func (x *exchange) client() netip.Addr { return x.c.info.Remote.Addr() }
+func (x *exchange) client() netip.Addr { return x.from.addr }
+
+// refuseBlocked is what every host refuses: addresses, user agents, referers. It
+// comes before all that an Ingress says (§14.23).
+func (x *exchange) refuseBlocked() bool {
+	b := x.table.Block
+	if b == nil {
+		return false
+	}
+	agent, _ := x.req.Get(http1.FieldUserAgent)
+	referer, _ := x.req.Get(http1.FieldReferer)
+	if !b.Blocks(x.client(), agent, referer) {
+		return false
+	}
+	x.c.server.counters.other[refusedBlocked].Add(1)
+	x.answer(403)
+	return true
+}
 
 // answerPreflight is CORS (§1.5): it decides whether the response gets the
 // fields, and answers OPTIONS from an allowed origin, before all that guards
@@ -47,10 +64,13 @@ func (x *exchange) limit() bool {
 	return true
 }
 
-// leave ends the count of a running request. It may be called more than once.
+// leave ends the count of a running request and gives back what it has. It may
+// be called more than once.
 func (x *exchange) leave() {
 	x.running.Leave()
 	x.running = policy.Running{}
+	x.unpack()
+	x.letGo()
 }
 
 // authorize asks the guards of the route in their order: address lists, basic
@@ -63,7 +83,7 @@ func (x *exchange) authorize() bool {
 	}
 	refused := 0
 	if p.Access != nil {
-		switch p.Access.Judge(x.client()) {
+		switch p.Access.JudgeMethod(x.req.Method, x.client()) {
 		case policy.Refused:
 			refused = 403
 		case policy.Allowed:
@@ -82,7 +102,9 @@ func (x *exchange) authorize() bool {
 		}
 	}
 	if p.External != nil && (p.Any || refused == 0) {
-		x.grant = x.askService()
+		if x.grant = x.askScript(p.External.Script); x.grant == nil {
+			x.grant = x.askService()
+		}
 		switch {
 		case x.grant.Status != 200:
 			refused = x.grant.Status
@@ -131,14 +153,19 @@ func (x *exchange) appendPolicyFields(b []byte) []byte {
 	}
 	if x.cors {
 		name, value := p.CORS.AllowOrigin(x.origin)
-		b = http1.AppendField(b, name, value)
-		b = appendFields(b, p.CORS.Fields())
+		if !policy.Removes(x.edits, name) {
+			b = http1.AppendField(b, name, value)
+		}
+		b = x.appendFields(b, p.CORS.Fields())
 		if x.status == 204 && string(x.req.Method) == "OPTIONS" && x.backend == nil {
 			b = http1.AppendContentLength(b, 0) // as ingress-nginx answers a preflight
 		}
 	}
 	if p.Response != nil {
-		b = appendFields(b, p.Response.Set)
+		b = x.appendFields(b, p.Response.Set)
+	}
+	if len(x.edits) > 0 {
+		b = x.appendEdits(b)
 	}
 	if x.grant != nil && p.External.GivesCookies(x.status) {
 		for _, cookie := range x.grant.Cookies {
@@ -158,9 +185,26 @@ func appendFields(b []byte, fields []ir.Field) []byte {
 	return b
 }
 
+// appendFields appends fields of ours, but for those that an edit of the route
+// takes away.
+func (x *exchange) appendFields(b []byte, fields []ir.Field) []byte {
+	if len(x.edits) == 0 {
+		return appendFields(b, fields)
+	}
+	for i := range fields {
+		if !policy.Removes(x.edits, fields[i].Name) {
+			b = http1.AppendField(b, fields[i].Name, fields[i].Value)
+		}
+	}
+	return b
+}
+
 // setsField reports whether a policy sets a field, so that our own gives way.
 func (x *exchange) setsField(name string) bool {
-	return x.policies != nil && x.policies.Response != nil && x.policies.Response.Replaces([]byte(name))
+	if x.policies == nil {
+		return false
+	}
+	return x.policies.Response != nil && x.policies.Response.Replaces([]byte(name)) || policy.Removes(x.edits, name)
 }
 
 // appendResponseField appends a field of the backend as the policies of the
@@ -171,6 +215,9 @@ func (x *exchange) appendResponseField(b []byte, f *http1.Field) []byte {
 		return http1.AppendField(b, f.Name, f.Value)
 	}
 	if x.cors && p.CORS.Replaces(f.Name) {
+		return b
+	}
+	if fields := x.fields(); fields != nil && (fields.Hides(f.Name) || policy.Removes(x.edits, f.Name)) {
 		return b
 	}
 	r := p.Response

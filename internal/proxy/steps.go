@@ -15,14 +15,18 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
+	case x.refuseBlocked():
+	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():
 	case x.redirectToOtherName():
 	case x.redirectToAppRoot():
+	case x.runHostScript():
 	case x.answerHealth():
 	case x.answerStatus():
 	case x.deny():
 	case x.answerPreflight():
+	case x.runScript():
 	case x.redirectFixed():
 	case x.rewrite():
 	case x.redirectToHTTPS():
@@ -57,6 +61,7 @@ func (x *exchange) refuseBadHostOrPath() bool {
 		x.host = host
 		switch x.table.Resolve(x.host, x.req.Path, &x.match) {
 		case table.Found:
+			x.policies = x.match.Host.Policies
 			return false
 		case table.BadPath:
 			why = refusedBadPath
@@ -77,11 +82,11 @@ func (x *exchange) redirectToOtherName() bool {
 	if to == "" {
 		return false
 	}
-	l := append(x.location[:0], x.c.scheme()...)
+	l := append(x.location[:0], x.from.scheme...)
 	l = append(l, "://"...)
 	l = append(l, to...)
 	l = append(l, ':')
-	l = append(l, x.c.port...)
+	l = append(l, x.from.port...)
 	l = x.appendURI(l)
 	x.location = bytes.TrimSuffix(l, []byte("/"))
 	x.redirect(x.table.Settings.HTTPRedirectCode, x.location)
@@ -132,7 +137,8 @@ func (x *exchange) answerStatus() bool {
 	if !x.fixed(statusPath) {
 		return false
 	}
-	if !x.c.info.Remote.Addr().Unmap().IsLoopback() {
+	// Of this machine must be who connects, whatever it says, and who it says.
+	if !x.c.info.Peer.Addr().Unmap().IsLoopback() || !x.client().Unmap().IsLoopback() {
 		x.answer(403)
 		return true
 	}
@@ -157,7 +163,7 @@ func (x *exchange) deny() bool {
 // name without port (§3.4).
 func (x *exchange) redirectFixed() bool {
 	r := x.match.Route.IR.Redirect
-	if r == nil {
+	if r == nil || x.stopped() {
 		return false
 	}
 	l := x.location[:0]
@@ -178,14 +184,16 @@ func (x *exchange) redirectFixed() bool {
 
 // rewrite makes the upstream target; a target with a scheme is a redirect.
 func (x *exchange) rewrite() bool {
-	if x.match.Route.IR.Rewrite == nil {
+	if x.match.Route.IR.Rewrite == nil || x.stopped() {
 		return false
 	}
+	before := len(x.target)
 	out, redirect := x.match.Rewrite(x.target[:0])
 	if len(out) == 0 { // the expression does not match: as received
+		x.target = out[:before]
 		return false
 	}
-	x.target = x.appendQuery(out)
+	x.target = x.appendArgs(out)
 	if redirect {
 		x.redirect(302, x.target)
 		return true
@@ -201,11 +209,11 @@ func (x *exchange) rewrite() bool {
 // redirectToHTTPS is ssl-redirect (§3.1).
 func (x *exchange) redirectToHTTPS() bool {
 	r := x.match.Route.IR
-	if x.c.secure || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.IR.TLSRedirect) {
+	if string(x.from.scheme) != "http" || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.IR.TLSRedirect) {
 		return false
 	}
 	l := append(x.location[:0], "https://"...)
-	l = append(l, withoutPort(x.authority())...)
+	l = append(l, withoutPort(x.shownHost())...)
 	l = x.appendURI(l)
 	if !r.PreserveTrailingSlash {
 		l = bytes.TrimSuffix(l, []byte("/"))

@@ -44,6 +44,7 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	}()
 	x.out = x.appendTunnelHead(x.out[:0])
 	x.head = len(x.out)
+	x.captureSent(x.out)
 	if x.openTunnel() != nil {
 		return
 	}
@@ -75,6 +76,7 @@ func (x *exchange) openTunnel() error {
 // appendTunnelHead appends the head that begins a tunnel: 101, or for a stream
 // 200 without what belongs to an upgrade (RFC 8441 §5).
 func (x *exchange) appendTunnelHead(b []byte) []byte {
+	x.settleEdits(x.resp.Status, nil)
 	stream := x.c.stream != nil
 	if stream {
 		b = http1.AppendStatusLine(b, 200, nil)

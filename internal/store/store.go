@@ -59,7 +59,7 @@ type Store struct {
 // New returns an empty store at revision 0.
 func New() *Store {
 	s := &Store{touched: map[Name]struct{}{}, dirty: make(chan struct{}, 1), endpoints: make(chan struct{}, 1), network: make(chan struct{}, 1)}
-	s.view.Store(&View{})
+	s.view.Store(&View{journal: journal{origin: s}})
 	return s
 }
 
@@ -111,6 +111,7 @@ func (s *Store) Update(f func(tx *Tx)) uint64 {
 		return old.Revision
 	}
 	next.Revision++
+	next.journal.add(next.Revision, tx.changed)
 	endpoints, network := tx.cloned["EndpointSlice"], tx.touches(networkKinds)
 	if endpoints {
 		next.EndpointsRevision = next.Revision
@@ -160,6 +161,8 @@ type View struct {
 
 	// slicesOf indexes EndpointSlices by the Service their label names.
 	slicesOf map[Name][]*discoveryv1.EndpointSlice
+
+	journal journal
 }
 
 // SlicesOf returns the EndpointSlices that belong to a Service by their
@@ -171,6 +174,7 @@ type Tx struct {
 	view *View
 	// touched are the Services of EndpointSlices that were written.
 	touched []Name
+	changed []Key
 	// cloned and indexed say which maps of the view are already this
 	// transaction's own.
 	cloned  map[string]bool
@@ -242,6 +246,7 @@ func put[T comparable](tx *Tx, kind string, m *map[Name]T, name Name, o T) {
 		return
 	}
 	own(tx, kind, m)
+	tx.changed = append(tx.changed, Key{kind, name.Namespace, name.Name})
 	(*m)[name] = o
 }
 
@@ -250,6 +255,7 @@ func remove[T any](tx *Tx, kind string, m *map[Name]T, name Name) {
 		return
 	}
 	own(tx, kind, m)
+	tx.changed = append(tx.changed, Key{kind, name.Namespace, name.Name})
 	delete(*m, name)
 }
 

@@ -6,9 +6,12 @@ import (
 	"strconv"
 	"time"
 
+	"daemun/internal/compress"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 )
 
 // Compile builds the table of cfg. Hosts that are equal to those of prev (nil
@@ -20,29 +23,27 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 	if h.Policies == nil {
 		h.Policies = policy.NewState(policy.Config{})
 	}
-	hosts := withCatchAll(cfg.Hosts)
 	t := &Table{
 		Revision: revision,
 		Settings: cfg.Settings,
 		HSTS:     hstsValue(cfg.Settings.HSTS),
-		hosts:    make([]*Host, len(hosts)),
+		source:   withCatchAll(cfg.Hosts),
+		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
+		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
+		Block:    policy.NewBlock(cfg.Settings.Block),
+		Heads:    headLimits(cfg.Settings.RequestHeads),
 	}
-	shareNames := prev != nil && len(prev.hosts) == len(hosts)
-	for at, host := range hosts {
-		old := prev.previous(at, host)
-		switch {
-		case old != nil && (old.IR == host || equalHost(old.IR, host)):
-			t.hosts[at] = old
-		default:
-			t.hosts[at] = compileHost(host, h)
-		}
-		shareNames = shareNames && sameNames(prev.hosts[at].IR, host)
+	if prev != nil {
+		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
+		t.follow(prev, h)
+		return t
 	}
-	if shareNames {
-		t.names = prev.names
-	} else {
-		t.names = newNames(hosts)
+	t.Compression = compress.New(nil, cfg.Settings.Compression)
+	t.hosts = make([]*Host, len(t.source))
+	for at, host := range t.source {
+		t.hosts[at] = compileHost(host, h)
 	}
+	t.names, t.slots = newNames(t.source), t.hosts
 	return t
 }
 
@@ -58,35 +59,16 @@ func withCatchAll(hosts []*ir.Host) []*ir.Host {
 	return append([]*ir.Host{{}}, hosts...)
 }
 
-// previous returns the block that t has for a host of the next configuration.
-// Both lists are sorted by name, so it mostly stands at the same place.
-func (t *Table) previous(at int, host *ir.Host) *Host {
-	if t == nil {
-		return nil
-	}
-	if at < len(t.hosts) && t.hosts[at].IR.Name == host.Name {
-		return t.hosts[at]
-	}
-	i, ok := slices.BinarySearchFunc(t.hosts, host.Name, func(h *Host, name string) int {
-		switch {
-		case h.IR.Name < name:
-			return -1
-		case h.IR.Name > name:
-			return 1
-		}
-		return 0
-	})
-	if !ok {
-		return nil
-	}
-	return t.hosts[i]
-}
-
 func compileHost(host *ir.Host, hs Handles) *Host {
 	h := &Host{IR: host, ClientAuth: policy.NewClientAuth(host.ClientAuth, hs.Policies)}
+	if host.Fields != nil {
+		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
+	}
+	h.Script = policy.NewScript(host.Script, hs.Policies.Beyond())
 	if host.RedirectTo != "" {
 		return h
 	}
+	h.locations = newLocations(host, hs)
 	ordered := host.RegexMode || slices.ContainsFunc(host.Routes, func(r *ir.Route) bool { return r.Match == ir.MatchRegex })
 	h.routes = make([]*Route, len(host.Routes))
 	for i, r := range host.Routes {
@@ -96,12 +78,25 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 			h.routes[i].effect = h.routes[i-1].effect
 		}
 	}
+	if host.Passthrough {
+		h.Passthrough = rootOf(h.routes)
+	}
 	h.index = newIndex(h.routes, ordered)
 	if !slices.ContainsFunc(host.Routes, matchesAll) {
 		h.nowhere = compileRoute(host, nowhere(), false, hs)
 		h.nowhere.effect = -1
 	}
 	return h
+}
+
+// rootOf returns the route that was written for "/" and has a backend.
+func rootOf(routes []*Route) *Route {
+	for _, r := range routes {
+		if r.IR.Path == "/" && r.Backend != nil && !r.IR.DefaultBackend {
+			return r
+		}
+	}
+	return nil
 }
 
 // sameEffect recognises the two locations that one Prefix path becomes in
@@ -208,6 +203,21 @@ func (r *Route) compileRewrite() error {
 	}
 	r.rewrite = p
 	return nil
+}
+
+// headLimits returns nil for what is not set.
+func headLimits(h ir.RequestHeads) *http1.Limits {
+	if h == (ir.RequestHeads{}) {
+		return nil
+	}
+	limits := http1.RequestLimits()
+	if h.KeepUnderscores {
+		limits.Underscores = http1.UnderscoresKeep
+	}
+	if h.Line > 0 {
+		limits.RequestLine, limits.FieldLine, limits.Head = h.Line, h.Line, h.Head
+	}
+	return &limits
 }
 
 func hstsValue(s ir.HSTS) string {

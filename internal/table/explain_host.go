@@ -67,7 +67,7 @@ func (t *Table) named(name string) *Host {
 	if !ok || v.rule != ByName && v.rule != ByWildcard {
 		return nil
 	}
-	return t.hosts[v.at]
+	return t.slots[v.at]
 }
 
 // misspelled lists names within two edits of host (one for a short name), the

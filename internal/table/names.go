@@ -24,13 +24,15 @@ const (
 	ByCatchAll      HostRule = "catch-all"
 )
 
-// names finds the position of a host block by name. It is shared by successive
+// names finds the slot of a host block by name. It is shared by successive
 // tables as long as no name changes.
 type names struct {
 	exact    map[string]named
 	wildcard map[string]named // by suffix: ".example.com"
 	regexps  []namedRegexp
 	catchAll int
+	// aliased: some host has an alias, so that names may be in each other's way.
+	aliased bool
 }
 
 type named struct {
@@ -47,16 +49,14 @@ type namedRegexp struct {
 func newNames(hosts []*ir.Host) *names {
 	n := &names{exact: make(map[string]named, len(hosts)), wildcard: map[string]named{}}
 	for at, h := range hosts {
-		switch suffix, wild := strings.CutPrefix(h.Name, "*"); {
-		case h.Name == "":
+		if h.Name == "" {
 			n.catchAll = at
-		case wild:
-			putFirst(n.wildcard, suffix, named{at, ByWildcard})
-		default:
-			putFirst(n.exact, h.Name, named{at, ByName})
+		} else {
+			n.add(h.Name, at)
 		}
 	}
 	for at, h := range hosts {
+		n.aliased = n.aliased || len(h.Aliases) > 0
 		for _, alias := range h.Aliases {
 			n.addAlias(alias, at)
 		}
@@ -109,20 +109,4 @@ func (n *names) find(host []byte) (at int, rule HostRule) {
 		}
 	}
 	return n.catchAll, ByCatchAll
-}
-
-// sameNames reports whether two lists of hosts have the same index.
-func sameNames(a, b *ir.Host) bool {
-	if a == b {
-		return true
-	}
-	if a.Name != b.Name || len(a.Aliases) != len(b.Aliases) {
-		return false
-	}
-	for i := range a.Aliases {
-		if a.Aliases[i] != b.Aliases[i] {
-			return false
-		}
-	}
-	return true
 }

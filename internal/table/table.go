@@ -18,10 +18,13 @@ import (
 	"iter"
 
 	"daemun/internal/canonical"
+	"daemun/internal/compress"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
+	"daemun/internal/trace"
 	"daemun/internal/upstream"
 )
 
@@ -44,9 +47,24 @@ type Table struct {
 	Settings ir.Settings
 	// HSTS is the value of Strict-Transport-Security, empty when off.
 	HSTS string
+	// Trust is nil when nobody is believed about where requests come from.
+	Trust *policy.Trust
+	// Block is nil when nobody is refused everywhere.
+	Block *policy.Block
+	// Heads are the limits of request heads, nil for the usual ones.
+	Heads *http1.Limits
+	// Compression is nil when responses go out as they are.
+	Compression *compress.Settings
+	// Sampler decides which traces are recorded.
+	Sampler trace.Sampler
 
-	hosts []*Host // in the order of ir.Config.Hosts
-	names *names  // positions in hosts
+	source []*ir.Host // what it was compiled from
+	hosts  []*Host    // in the order of source
+	// names finds slots; slotOf is the slot of each of hosts, nil while slots
+	// is hosts.
+	names  *names
+	slots  []*Host
+	slotOf []int32
 }
 
 // Host is a compiled host block.
@@ -56,9 +74,19 @@ type Host struct {
 	IR *ir.Host
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *policy.ClientAuth
+	// Policies are for the responses that come before a route is chosen; nil
+	// for none.
+	Policies *policy.Set
+	// Script runs before a route is chosen; nil for none.
+	Script *policy.Script
 
-	routes []*Route // in the order of IR.Routes
-	index  pathIndex
+	// Passthrough is the route whose backend gets TLS connections unopened, nil
+	// without IR.Passthrough or such a route.
+	Passthrough *Route
+
+	locations *locations // nil: none
+	routes    []*Route   // in the order of IR.Routes
+	index     pathIndex
 	// nowhere answers what no route matches; translation never lets that
 	// happen, so it is nil as long as the host has a route for "/".
 	nowhere *Route
@@ -149,7 +177,7 @@ func (o Outcome) String() string {
 // an expression outside the common shapes.
 func (t *Table) Resolve(host, rawPath []byte, m *Match) Outcome {
 	at, _ := t.names.find(host)
-	h := t.hosts[at]
+	h := t.slots[at]
 	m.Host, m.Route, m.Path = h, nil, nil
 	if canonical.Plain(rawPath) {
 		m.Path = rawPath
@@ -188,12 +216,16 @@ func (h *Host) agrees(r *Route, read func(dst, raw []byte) ([]byte, bool), rawPa
 
 // find returns the route of a normalised path; nil only without any route.
 func (h *Host) find(path []byte, s *scratch) *Route {
+	r := h.nowhere
 	if h.index != nil {
-		if r := h.index.find(path, s); r != nil {
-			return r
+		if found := h.index.find(path, s); found != nil {
+			r = found
 		}
 	}
-	return h.nowhere
+	if h.locations != nil {
+		return h.locations.choose(path, r)
+	}
+	return r
 }
 
 // HostFor returns the host block of a canonical name by the rules of Resolve:
@@ -201,7 +233,7 @@ func (h *Host) find(path []byte, s *scratch) *Route {
 // It is never nil.
 func (t *Table) HostFor(name []byte) (*Host, HostRule) {
 	at, rule := t.names.find(name)
-	return t.hosts[at], rule
+	return t.slots[at], rule
 }
 
 // Hosts yields all host blocks, in the order of ir.Config.Hosts.

@@ -20,6 +20,18 @@ func (f facts) equal(g facts) bool {
 	return f.tlsRedirect == g.tlsRedirect && slices.Equal(f.aliases, g.aliases)
 }
 
+// settleHosts returns the finished hosts by name. Those that did not change
+// are not looked at when none has to do with another one.
+func (t *Translator) settleHosts(regrouped bool, problems *[]ir.Problem) []*ir.Host {
+	alone := t.special == 0 && !t.hadSpecial
+	t.hadSpecial = t.special > 0
+	if regrouped && alone {
+		return t.acrossTouched()
+	}
+	t.list = t.across(problems)
+	return t.list
+}
+
 // across settles what hosts do to each other (www redirects, aliases, the
 // https redirect of wildcard parents) and returns the finished hosts by name.
 func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
@@ -57,7 +69,8 @@ func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 func (h *host) finished() *ir.Host {
 	return &ir.Host{
 		Name: h.name, Aliases: h.facts.aliases, Owner: h.owner, Certificates: certificateIDs(h.certificates),
-		TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
+		Fields: beforeRouting(h.fields(nil)), Script: h.script(), Locations: h.locations(), TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
+		Passthrough: h.passthrough != nil,
 	}
 }
 
@@ -105,7 +118,10 @@ func (t *Translator) wwwRedirects(problems *[]ir.Problem) map[string]*ir.Host {
 					certs = append(certs, c)
 				}
 			}
-			h.redirect = &ir.Host{Name: name, RedirectTo: h.name, Owner: h.www.ref, Certificates: certificateIDs(certs)}
+			h.redirect = &ir.Host{
+				Name: name, RedirectTo: h.name, Owner: h.www.ref, Certificates: certificateIDs(certs),
+				Fields: beforeRouting(h.global.Defaults.Fields),
+			}
 		}
 		if made == nil {
 			made = map[string]*ir.Host{}

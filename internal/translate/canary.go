@@ -102,7 +102,7 @@ type shared struct{ first, mode, cookie *ingress }
 // withBalance puts the settings of backends into the list of them. Backends
 // whose settings did not change keep their pointer.
 func (t *Translator) withBalance(list []*ir.Backend) []*ir.Backend {
-	if !slices.ContainsFunc(t.order, (*ingress).shares) {
+	if t.sharing == 0 {
 		t.balanced = nil
 		return list
 	}

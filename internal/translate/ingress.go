@@ -9,6 +9,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/ir"
+	"daemun/internal/snippet"
 	"daemun/internal/store"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,13 +18,12 @@ import (
 
 // ingress is a compiled Ingress: a function of the object, of our classes, and
 // of the Services, Secrets and ConfigMaps it refers to. It is not written after compile,
-// except for generation, listed, ordered and part.block.
+// except for listed, ordered and part.block.
 type ingress struct {
 	// seen is the object in the view; used is the one that was compiled, nil
 	// if none can be: the last good version where seen is rejected.
 	seen, used *networkingv1.Ingress
 	ours       bool
-	generation uint64
 	// listed and ordered: it is in the translator's lists.
 	listed, ordered bool
 
@@ -46,6 +46,8 @@ type ingress struct {
 	clientAuth *ir.ClientAuth
 	// authTo and mirrorTo are where auth-url and mirror-target lead.
 	authTo, mirrorTo ir.Backend
+	// onRoute and onHost are its snippets; nil when absent.
+	onRoute, onHost *snippet.Block
 	// fallback is the backend of the default-backend annotation.
 	fallback ir.Backend
 	// standard is spec.defaultBackend.
@@ -134,6 +136,25 @@ func (in *ingress) fresh(v *store.View, same unchanged) bool {
 	return true
 }
 
+// uses yields the objects that fresh looks at.
+func (in *ingress) uses(yield func(store.Key) bool) {
+	for _, u := range in.services {
+		if !yield(store.Key{Kind: "Service", Namespace: u.name.Namespace, Name: u.name.Name}) {
+			return
+		}
+	}
+	for _, u := range in.secrets {
+		if !yield(store.Key{Kind: "Secret", Namespace: u.name.Namespace, Name: u.name.Name}) {
+			return
+		}
+	}
+	for _, u := range in.configMaps {
+		if !yield(store.Key{Kind: "ConfigMap", Namespace: u.name.Namespace, Name: u.name.Name}) {
+			return
+		}
+	}
+}
+
 // compilation is the compilation of one Ingress.
 type compilation struct {
 	*ingress
@@ -193,6 +214,9 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		return in
 	}
 	c.compileReferences()
+	c.compilePassthrough()
+	c.compileSnippets()
+	c.checkTracing()
 	c.shareValues()
 	c.compileFallback()
 	c.compileRules()

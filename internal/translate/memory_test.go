@@ -240,6 +240,7 @@ func randomIngress(n func(int) int, id int) *networkingv1.Ingress {
 // say the same as one without.
 func TestMemoryEqualsFresh(t *testing.T) {
 	t.Parallel()
+	certificate := pair(t, "a.test", "")
 	rapid.Check(t, func(rt *rapid.T) {
 		n := func(k int) int { return rapid.IntRange(0, k-1).Draw(rt, "n") }
 		s := store.New()
@@ -249,7 +250,7 @@ func TestMemoryEqualsFresh(t *testing.T) {
 		for range 12 {
 			s.Update(func(tx *store.Tx) {
 				for range 1 + n(4) {
-					switch id := n(8); n(10) {
+					switch id := n(8); n(13) {
 					case 0:
 						tx.Delete(store.Key{Kind: "Ingress", Namespace: "default", Name: fmt.Sprint("w", id)})
 					case 1:
@@ -266,12 +267,19 @@ func TestMemoryEqualsFresh(t *testing.T) {
 						tx.Put(c)
 					case 5:
 						tx.Delete(store.Key{Kind: "ConfigMap", Namespace: "default", Name: "fields"})
+					case 6:
+						c := &corev1.Secret{Data: certificate}
+						c.Namespace, c.Name = "default", "gone"
+						tx.Put(c)
+					case 7:
+						tx.Delete(store.Key{Kind: "Secret", Namespace: "default", Name: "gone"})
 					default:
 						tx.Put(randomIngress(n, id))
 					}
 				}
 			})
 			v := s.View()
+			tr.unfinished = n(3) == 0 // as after a panic: everything is looked at
 			r := tr.Translate(v)
 			if !slices.IsSortedFunc(r.Problems, ir.Problem.Compare) {
 				rt.Fatal("problems are not sorted")

@@ -54,6 +54,19 @@ const (
 	CodeExternalNameOff = "DMN0292"
 	// CodeConfigMap: the ConfigMap of --configmap cannot be used.
 	CodeConfigMap = "DMN0293"
+	// CodeSettingFields: a ConfigMap that add-headers or proxy-set-headers
+	// names cannot be used.
+	CodeSettingFields = "DMN0330"
+	// CodeSnippetsOff: a snippet that allow-snippet-annotations forbids.
+	CodeSnippetsOff = "DMN0331"
+	// CodeSnippet: a snippet cannot be used, so that its routes answer 503.
+	CodeSnippet = "DMN0332"
+	// CodeSnippetIgnored: the same, but --ignore-unsupported-snippets.
+	CodeSnippetIgnored = "DMN0333"
+	// CodeSnippetNoEffect: a directive changes nothing here.
+	CodeSnippetNoEffect = "DMN0334"
+	// CodeCostly: an expression needs the engine with back-tracking.
+	CodeCostly = "DMN0335"
 	// CodePrefix: an annotation has the prefix that --annotations-prefix
 	// replaces.
 	CodePrefix = "DMN0389"
@@ -81,25 +94,32 @@ const (
 
 // mergeProblems adds the problems of the Ingresses, which are sorted already,
 // to all others. Sorting everything would be most of the cost of a translation
-// when there are many.
+// when there are many. When nothing is different it returns the last list.
 func (t *Translator) mergeProblems(others []ir.Problem) []ir.Problem {
 	slices.SortFunc(others, ir.Problem.Compare)
+	if !t.problemsMoved && slices.Equal(others, t.others) {
+		return t.merged
+	}
+	t.others, t.problemsMoved = slices.Clone(others), false
 	total := len(others)
-	for _, in := range t.byName {
+	for _, in := range t.reporting {
 		total += len(in.problems)
 	}
 	if total == 0 {
+		t.merged = nil
 		return nil
 	}
 	merged := make([]ir.Problem, 0, total)
-	for _, in := range t.byName {
-		for _, p := range in.problems {
-			for len(others) > 0 && others[0].Compare(p) < 0 {
+	for _, in := range t.reporting {
+		for i := range in.problems {
+			p := &in.problems[i]
+			for len(others) > 0 && others[0].Compare(*p) < 0 {
 				merged = append(merged, others[0])
 				others = others[1:]
 			}
-			merged = append(merged, p)
+			merged = append(merged, *p)
 		}
 	}
-	return append(merged, others...)
+	t.merged = append(merged, others...)
+	return t.merged
 }

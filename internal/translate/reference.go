@@ -93,6 +93,7 @@ func (c *compilation) customHeaders(name string) (wrong string) {
 		}
 	}
 	c.values.ResponseFields = fields
+	c.values.Fields = withoutFields(c.values.Fields, fields)
 	return ""
 }
 

@@ -20,6 +20,9 @@ type settings struct {
 	object   *corev1.ConfigMap
 	values   configmap.Values
 	problems []ir.Problem
+	// configMaps are those that it names.
+	configMaps []configMapUse
+	snippets   settingSnippets
 }
 
 // settleSettings reads the ConfigMap and reports whether it says something
@@ -30,7 +33,7 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	}
 	namespace, name, ok := strings.Cut(t.options.ConfigMap, "/")
 	object := v.ConfigMaps[store.Name{Namespace: namespace, Name: name}]
-	if t.generation > 1 && object == t.settings.object {
+	if t.generation > 1 && object == t.settings.object && t.settings.fresh(v) {
 		return false
 	}
 	next := settings{object: object, values: configmap.Default()}
@@ -42,6 +45,8 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	default:
 		r := configmap.Parse(ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}, object.Data)
 		next.values, next.problems = r.Values, r.Problems
+		next.settleFields(v)
+		next.settleSnippets(&t.options)
 	}
 	changed = !reflect.DeepEqual(t.settings.values, next.values)
 	t.settings = next

@@ -12,16 +12,18 @@
 // (ingress.go), grouped by host (group), each host is built from its parts
 // (host.go), what hosts do to each other is settled (across.go), and the lists
 // of the configuration are put together (assemble.go). Each stage keeps what
-// it made of unchanged input, and recognises input by its pointer.
+// it made of unchanged input, and recognises input by its pointer. Few changes
+// that the store can name take a shorter way through the first stages, which
+// does not look at the rest (changes.go).
 package translate
 
 import (
-	"cmp"
 	"reflect"
 	"slices"
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -58,6 +60,14 @@ type Options struct {
 	// DisableCatchAll leaves Ingresses with a default backend out;
 	// DisableExternalName gives Services with an external name no endpoint.
 	DisableCatchAll, DisableExternalName bool
+	// SSLPassthrough lets Ingresses leave TLS to their backends.
+	SSLPassthrough bool
+	// IgnoreSnippets serves routes without what cannot be used of their
+	// snippets; they answer 503 otherwise.
+	IgnoreSnippets bool
+	// Beyond checks expressions that the linear engine cannot run; nil refuses
+	// them.
+	Beyond expression.Engine `json:"-"`
 }
 
 // DefaultOptions are ingress-nginx's.
@@ -104,6 +114,14 @@ type Translator struct {
 	settings settings
 
 	ingresses map[store.Name]*ingress
+	// users finds the Ingresses that were compiled from an object.
+	users map[store.Key][]*ingress
+	// replaced are the first changes of this translation. unfinished says that
+	// it stopped half-way; the next one is then whole: it looks at everything.
+	replaced          []replacement
+	unfinished, whole bool
+	// canaries, sharing and otherClass count such Ingresses.
+	canaries, sharing, otherClass int
 	// shared are the values of sets of annotations under the present settings.
 	shared       map[string]*annotation.Values
 	byName       []*ingress // all
@@ -113,7 +131,21 @@ type Translator struct {
 	hosts          map[string]*host
 	sorted         []*host // by name
 	added          []*host // since sorted was made
+	touched        []*host // to be built, or gone
 	defaultBackend ir.Backend
+	// special counts the hosts that have to do with others; hadSpecial says
+	// that there were some the last time. list is what became of all.
+	special    int
+	hadSpecial bool
+	list       []*ir.Host
+
+	// reporting are the Ingresses with problems by name, troubled the hosts
+	// with problems; problemsMoved says that those of the Ingresses are others
+	// than in merged. others are the rest of merged.
+	reporting      []*ingress
+	troubled       map[*host]struct{}
+	problemsMoved  bool
+	merged, others []ir.Problem
 
 	strays     []ir.Problem // of canaries without a host
 	balanced   map[ir.BackendID]*ir.Backend
@@ -121,7 +153,6 @@ type Translator struct {
 	references registry[ir.CertificateID, *ir.Certificate]
 	accepted   []store.Name
 	served     []store.Name
-	otherClass int
 }
 
 // New returns a translator with an empty memory.
@@ -130,9 +161,11 @@ func New(o Options) *Translator {
 		options:      o,
 		settings:     settings{values: configmap.Default()},
 		ingresses:    map[store.Name]*ingress{},
+		users:        map[store.Key][]*ingress{},
 		shared:       map[string]*annotation.Values{},
 		certificates: map[store.Name]*certificate{},
 		hosts:        map[string]*host{},
+		troubled:     map[*host]struct{}{},
 		backends:     newRegistry[ir.BackendID, *ir.Backend](),
 		references:   newRegistry[ir.CertificateID, *ir.Certificate](),
 	}
@@ -141,31 +174,52 @@ func New(o Options) *Translator {
 // Translate returns the configuration of a view.
 func (t *Translator) Translate(v *store.View) Result {
 	t.generation++
+	t.whole, t.unfinished = t.unfinished, true
 	if t.view == nil {
 		t.view = &store.View{}
 	}
 	resettled := t.settleSettings(v)
 	problems := slices.Clone(t.settings.problems)
 	t.compileAll(v, resettled)
-	rebuild := t.settleDefaultBackend(v, &problems) || resettled
+	rebuild := t.settleDefaultBackend(v, &problems) || resettled || t.whole
 	defaultCertificate := t.settleDefaultCertificate(v, &problems)
-	t.group(rebuild)
-	problems = append(problems, t.strays...)
-	for _, h := range t.sorted {
-		if h.changed {
+	regrouped := t.few() && !rebuild && t.canaries == 0
+	t.touched = t.touched[:0]
+	if regrouped {
+		t.regroup()
+	} else {
+		t.group(rebuild)
+	}
+	for _, h := range t.touched {
+		if !h.gone {
 			t.build(h)
 		}
 	}
-	cfg := t.assemble(t.across(&problems), defaultCertificate)
-	for _, h := range t.sorted {
+	problems = append(problems, t.strays...)
+	cfg := t.assemble(t.settleHosts(regrouped, &problems), defaultCertificate)
+	for h := range t.troubled {
 		problems = append(problems, h.problems...)
 	}
-	t.view = v
-	return Result{Config: cfg, Problems: t.mergeProblems(problems), Accepted: t.accepted, Served: t.served, OtherClass: t.otherClass}
+	r := Result{Config: cfg, Problems: t.mergeProblems(problems), Accepted: t.accepted, Served: t.served, OtherClass: t.otherClass}
+	t.view, t.unfinished = v, false
+	return r
 }
 
-// compileAll brings t.ingresses and t.order up to date.
+// compileAll brings the Ingresses and their orders up to date.
 func (t *Translator) compileAll(v *store.View, resettled bool) {
+	t.replaced = t.replaced[:0]
+	if !t.compileChanged(v, resettled) {
+		t.compareAll(v, resettled)
+	}
+	if t.few() {
+		t.rearrange()
+	} else {
+		t.reorder()
+	}
+}
+
+// compareAll compiles what has changed, looking at every Ingress.
+func (t *Translator) compareAll(v *store.View, resettled bool) {
 	if t.generation == 1 || !sameMap(v.IngressClasses, t.view.IngressClasses) {
 		t.classes = classesOf(v, &t.options)
 	}
@@ -178,35 +232,23 @@ func (t *Translator) compileAll(v *store.View, resettled bool) {
 		settings:   !resettled,
 	}
 	if !same.secrets {
-		for name, c := range t.certificates {
-			if now := v.Secrets[name]; now == nil || now.UID != c.secret.UID {
-				delete(t.certificates, name)
-			}
+		for name := range t.certificates {
+			t.forgetCertificate(v, name)
 		}
 	}
-	moved := t.generation == 1
-	t.otherClass = 0
 	for name, object := range v.Ingresses {
 		in := t.ingresses[name]
 		if in == nil || in.seen != object || !in.fresh(v, same) {
-			next := t.compile(v, object, in)
-			moved = moved || in == nil || in.ours != next.ours || in.created != next.created || (in.used == nil) != (next.used == nil)
-			t.ingresses[name], in = next, next
-		}
-		in.generation = t.generation
-		if !in.ours {
-			t.otherClass++
+			t.replace(in, t.compile(v, object, in))
 		}
 	}
 	if len(t.ingresses) > len(v.Ingresses) {
-		moved = true
 		for name, in := range t.ingresses {
-			if in.generation != t.generation {
-				delete(t.ingresses, name)
+			if v.Ingresses[name] == nil {
+				t.replace(in, nil)
 			}
 		}
 	}
-	t.reorder(moved)
 }
 
 // unchanged says which maps of the view are those of the last translation.
@@ -216,19 +258,9 @@ func sameMap[K comparable, V any](a, b map[K]V) bool {
 	return reflect.ValueOf(a).Pointer() == reflect.ValueOf(b).Pointer()
 }
 
-// reorder brings the Ingresses into the order in which "first wins": oldest
-// first, and namespace/name descending among equals (ingress-nginx §2.1).
-func (t *Translator) reorder(moved bool) {
-	if !moved {
-		for i, in := range t.byName {
-			t.byName[i] = t.ingresses[in.name]
-		}
-		for i, in := range t.order {
-			t.order[i] = t.ingresses[in.name]
-		}
-		return
-	}
-	// Most are where they were: sorting then costs little.
+// reorder sorts all Ingresses. Most are where they were: sorting then costs
+// little.
+func (t *Translator) reorder() {
 	byName, order := t.byName[:0], t.order[:0]
 	for _, old := range t.byName {
 		if in := t.ingresses[old.name]; in != nil {
@@ -252,11 +284,9 @@ func (t *Translator) reorder(moved bool) {
 			order = append(order, in)
 		}
 	}
-	t.byName, t.order = byName, order
+	t.byName, t.order, t.reporting = byName, order, t.reporting[:0]
 	t.accepted, t.served = make([]store.Name, 0, len(order)), make([]store.Name, 0, len(order))
-	slices.SortFunc(t.byName, func(a, b *ingress) int {
-		return cmp.Or(cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
-	})
+	slices.SortFunc(t.byName, compareNames)
 	for _, in := range t.byName {
 		if in.ours {
 			t.accepted = append(t.accepted, in.name)
@@ -264,16 +294,17 @@ func (t *Translator) reorder(moved bool) {
 		if in.used != nil {
 			t.served = append(t.served, in.name)
 		}
+		if len(in.problems) > 0 {
+			t.reporting = append(t.reporting, in)
+		}
 	}
-	slices.SortFunc(t.order, func(a, b *ingress) int {
-		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(b.key, a.key))
-	})
+	slices.SortFunc(t.order, compareAge)
 }
 
 // group hands the parts of all Ingresses to their hosts and marks the hosts
 // whose parts are not those of the last time.
 func (t *Translator) group(all bool) {
-	member := false
+	member := all
 	catchAll := t.hostNamed("", &member)
 	catchAll.begin(t.generation, all)
 	for _, in := range t.order {
@@ -293,23 +324,25 @@ func (t *Translator) group(all bool) {
 		}
 	}
 	t.groupCanaries()
-	for name, h := range t.hosts {
+	for _, h := range t.hosts {
 		if h.generation != t.generation {
 			member = true
-			h.gone = true
-			t.release(h)
-			delete(t.hosts, name)
+			t.drop(h)
 			continue
 		}
 		h.end()
 	}
-	if !member {
-		return
+	if member {
+		// The rest is sorted already, which costs little.
+		t.sorted = append(slices.DeleteFunc(t.sorted, func(h *host) bool { return h.gone }), t.added...)
+		t.added = t.added[:0]
+		slices.SortFunc(t.sorted, compareHosts)
 	}
-	// The rest is sorted already, which costs little.
-	t.sorted = append(slices.DeleteFunc(t.sorted, func(h *host) bool { return h.gone }), t.added...)
-	t.added = t.added[:0]
-	slices.SortFunc(t.sorted, func(a, b *host) int { return cmp.Compare(a.name, b.name) })
+	for _, h := range t.sorted {
+		if h.changed {
+			t.touched = append(t.touched, h)
+		}
+	}
 }
 
 func (t *Translator) hostNamed(name string, added *bool) *host {

@@ -47,6 +47,23 @@ const (
 	UpstreamName
 	ContentType
 	ContentLength
+	// PassScheme and BestHost are the scheme and the host as a trusted peer
+	// says, PeerAddr is the address of that peer.
+	PassScheme
+	BestHost
+	PeerAddr
+	// The addresses of the header of the PROXY protocol.
+	ProxyAddr
+	ProxyPort
+	ProxyServerAddr
+	ProxyServerPort
+	// TraceID, SpanID, TraceSampled, Traceparent and TraceB3 are about the trace
+	// that the request is in.
+	TraceID
+	SpanID
+	TraceSampled
+	Traceparent
+	TraceB3
 	// Field is a field of the request, Cookie a cookie, Arg a parameter of the
 	// query; their arguments say which. A Field's is in lower case, with "_"
 	// for every "-".
@@ -56,17 +73,20 @@ const (
 )
 
 var ids = map[string]ID{
-	"host": Host, "best_http_host": HTTPHost, "http_host": HTTPHost, "this_host": Host,
-	"scheme": Scheme, "pass_access_scheme": Scheme, "request_method": Method,
+	"host": Host, "best_http_host": BestHost, "http_host": HTTPHost, "this_host": Host,
+	"scheme": Scheme, "pass_access_scheme": PassScheme, "request_method": Method,
 	"request_uri": RequestURI, "escaped_request_uri": EscapedRequestURI, "uri": URI, "document_uri": URI,
 	"args": Args, "query_string": Args, "is_args": IsArgs,
-	"remote_addr": RemoteAddr, "binary_remote_addr": RemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": RemoteAddr,
+	"remote_addr": RemoteAddr, "binary_remote_addr": RemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr,
+	"proxy_protocol_addr": ProxyAddr, "proxy_protocol_port": ProxyPort, "proxy_protocol_server_addr": ProxyServerAddr, "proxy_protocol_server_port": ProxyServerPort,
 	"remote_port": RemotePort, "remote_user": RemoteUser,
 	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "server_protocol": ServerProtocol,
 	"request_id": RequestID, "req_id": RequestID,
 	"namespace": Namespace, "ingress_name": IngressName, "service_name": ServiceName, "service_port": ServicePort,
 	"location_path": LocationPath, "proxy_upstream_name": UpstreamName,
 	"content_type": ContentType, "content_length": ContentLength,
+	"opentelemetry_trace_id": TraceID, "opentelemetry_span_id": SpanID, "opentelemetry_sampled": TraceSampled,
+	"opentelemetry_context_traceparent": Traceparent, "opentelemetry_context_b3": TraceB3,
 }
 
 // Source gives the values of one request.
@@ -157,7 +177,7 @@ func named(name string) (part, bool) {
 			return part{id: id, text: arg}, true
 		}
 	}
-	return part{}, false
+	return finished(name)
 }
 
 // Append appends the text with the values of a request.

@@ -27,8 +27,13 @@ extraArgs says too is left to extraArgs. */ -}}
 {{- if and $c.reportNodeInternalIp $c.hostNetwork -}}{{- $args = append $args "--report-node-internal-ip-address=true" -}}{{- end -}}
 {{- if $c.admissionWebhooks.enabled -}}
 {{- $args = append $args (printf "--validating-webhook=:%v" $c.admissionWebhooks.port) -}}
+{{- if include "daemun.admission.own" . -}}
+{{- $args = append $args (printf "--validating-webhook-secret=%s" (include "daemun.admission.secret" .)) -}}
+{{- $args = append $args (printf "--validating-webhook-configuration=%s" (include "daemun.admission" .)) -}}
+{{- else -}}
 {{- $args = append $args (printf "--validating-webhook-certificate=%s" $c.admissionWebhooks.certificate) -}}
 {{- $args = append $args (printf "--validating-webhook-key=%s" $c.admissionWebhooks.key) -}}
+{{- end -}}
 {{- end -}}
 {{- with $c.maxmindLicenseKey -}}{{- $args = append $args (printf "--maxmind-license-key=%s" .) -}}{{- end -}}
 {{- if ne (int $c.containerPort.http) 80 -}}{{- $args = append $args (printf "--http-port=%v" $c.containerPort.http) -}}{{- end -}}

@@ -155,10 +155,14 @@ $(POD_NAMESPACE)/{{ include "daemun.controller" . }}-internal
 {{- end -}}
 {{- end -}}
 
-{{- /* The Secret with the webhook's certificate. The one the chart makes has a
-name of its own: the Secret of an ingress-nginx release was made by a Job, and
-Helm does not take over what it did not make. */ -}}
-{{- define "daemun.admission.secret" -}}
+{{- /* "true" where Daemun makes the webhook's certificate itself. */ -}}
+{{- define "daemun.admission.own" -}}
 {{- $w := .Values.controller.admissionWebhooks -}}
-{{- include "daemun.admission" . }}{{ if and $w.patch.enabled (not $w.certManager.enabled) }}-certificate{{ end -}}
+{{- if and $w.enabled $w.patch.enabled (not $w.certManager.enabled) -}}true{{- end -}}
+{{- end -}}
+
+{{- /* The Secret with the webhook's certificate. The one that Daemun makes has a
+name of its own: it leaves alone what a Job of ingress-nginx has made. */ -}}
+{{- define "daemun.admission.secret" -}}
+{{- include "daemun.admission" . }}{{ if include "daemun.admission.own" . }}-tls{{ end -}}
 {{- end -}}

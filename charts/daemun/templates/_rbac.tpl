@@ -49,4 +49,21 @@ the cluster are in daemun.clusterRules. */ -}}
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list]
+{{- if include "daemun.admission.own" . }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ include "daemun.admission.secret" . }}]
+  verbs: [get, update]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+{{- end }}
+{{- end -}}
+
+{{- /* That the API server trusts the certificate that Daemun makes. */ -}}
+{{- define "daemun.webhookRules" -}}
+- apiGroups: [admissionregistration.k8s.io]
+  resources: [validatingwebhookconfigurations]
+  resourceNames: [{{ include "daemun.admission" . }}]
+  verbs: [get, patch]
 {{- end -}}
