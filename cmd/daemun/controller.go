@@ -16,11 +16,10 @@ import (
 
 	"daemun/internal/daemon"
 	"daemun/internal/kube"
-	"daemun/internal/translate"
 )
 
 func controllerCommand(kill <-chan struct{}) *cobra.Command {
-	c := daemon.ControllerConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: translate.DefaultOptions()}}
+	c := daemon.ControllerConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: translateOptions()}}
 	var f controllerFlags
 	cmd := &cobra.Command{
 		Use:   "controller [flags]",
