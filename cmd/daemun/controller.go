@@ -57,6 +57,7 @@ type controllerFlags struct {
 	healthzPort int
 	verbosity   int
 	logs        logFlags
+	series      seriesFlags
 	version     bool
 
 	noElection, noSyncEvents bool
@@ -101,8 +102,8 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	webhookFlags(cmd, &c.Webhook)
 	flags.StringVar(&c.Webhook.Secret, "validating-webhook-secret", "daemun-admission-tls", "NAME or NAMESPACE/NAME of the Secret with the webhook's certificate, which Daemun makes where no files are named")
 	flags.StringVar(&c.Webhook.Configuration, "validating-webhook-configuration", "", "name of the ValidatingWebhookConfiguration that is to trust the certificate in the Secret; none if empty")
-	flags.StringVar(&c.Published.TCP, "tcp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of TCP ports: PORT: NAMESPACE/SERVICE:PORT")
-	flags.StringVar(&c.Published.UDP, "udp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of UDP ports")
+	publishedFlags(cmd, &c.Published)
+	f.series.define(cmd)
 	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
 	flags.Float64SliceVar(&c.LengthBuckets, "length-buckets", nil, "upper bounds of the histograms of lengths, in bytes")
 	flags.Float64SliceVar(&c.SizeBuckets, "size-buckets", nil, "upper bounds of the histogram of bytes sent")
@@ -124,6 +125,28 @@ func webhookFlags(cmd *cobra.Command, c *daemon.WebhookConfig) {
 	flags.StringVar(&c.ClientAuthority, "validating-webhook-client-ca", "", "file with the authority of the API server's own certificate, which must then be shown")
 }
 
+// publishedFlags are those of TCP and UDP ports that lead to Services.
+func publishedFlags(cmd *cobra.Command, c *daemon.PublishedConfig) {
+	flags := cmd.Flags()
+	flags.StringVar(&c.TCP, "tcp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of TCP ports: PORT: NAMESPACE/SERVICE:PORT")
+	flags.StringVar(&c.UDP, "udp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of UDP ports")
+}
+
+// checkName refuses what is neither empty nor NAMESPACE/NAME.
+func checkName(flag, value string) error {
+	namespace, name, ok := strings.Cut(value, "/")
+	if value != "" && (!ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0) {
+		return fmt.Errorf("%s %q: want NAMESPACE/NAME", flag, value)
+	}
+	return nil
+}
+
+// checkNames checks what flags name.
+func checkNames(o translate.Options, p daemon.PublishedConfig) error {
+	return errors.Join(checkName("--tcp-services-configmap", p.TCP), checkName("--udp-services-configmap", p.UDP), checkName("--configmap", o.ConfigMap),
+		checkName("--default-backend-service", o.DefaultBackendService), checkName("--default-ssl-certificate", o.DefaultCertificate))
+}
+
 // finish checks the flags and completes the configuration.
 func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig) error {
 	c.Stdout, c.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -134,6 +157,9 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 		if err := check(c); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(checkNames(c.Translate, c.Published), checkName("--publish-service", c.Status.Service)); err != nil {
+		return err
 	}
 	if !strings.HasPrefix(c.HealthPath, "/") || strings.ContainsAny(c.HealthPath, "{} ") {
 		return fmt.Errorf("--health-check-path %q: want a path such as /healthz", c.HealthPath)
@@ -160,6 +186,9 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 			return fmt.Errorf("%s %v: want rising bounds", b.name, b.bounds)
 		}
 	}
+	if err := f.series.finish(&c.GatewayConfig); err != nil {
+		return err
+	}
 	if err := f.logs.finish(&c.GatewayConfig, f.verbosity); err != nil {
 		return err
 	}
@@ -170,9 +199,7 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 func (f *controllerFlags) checkStatus(c *daemon.ControllerConfig) error {
 	const least = 5 * time.Second // that of ingress-nginx
 	c.Status.Interval = max(c.Status.Interval, least)
-	switch namespace, name, ok := strings.Cut(c.Status.Service, "/"); {
-	case c.Status.Service != "" && (!ok || namespace == "" || name == ""):
-		return fmt.Errorf("--publish-service %q: want NAMESPACE/NAME", c.Status.Service)
+	switch {
 	case c.Status.Service != "" && len(c.Status.Addresses) > 0:
 		return errors.New("--publish-service and --publish-status-address exclude each other")
 	case c.Election.TTL < time.Second:

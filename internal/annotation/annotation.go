@@ -157,6 +157,8 @@ type Values struct {
 	ProtocolWritten bool
 
 	RewriteTarget string
+	// Passthrough leaves TLS to the backend.
+	Passthrough bool
 	// ForwardedPrefix is only sent together with a rewrite.
 	ForwardedPrefix string
 	UseRegex        bool

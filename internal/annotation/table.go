@@ -616,8 +616,9 @@ var rows = []Row{
 		Doc:   "Name of the spans; method and path of the Ingress by default.",
 	},
 	{
-		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Passes TLS connections to the backend unopened.",
+		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Guard: true,
+		parse: boolean(func(v *Values, b bool) { v.Passthrough = b }),
+		Doc:   "Passes TLS connections to the backend of the path / unopened; needs --enable-ssl-passthrough.",
 	},
 	{
 		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject, Support: Later,

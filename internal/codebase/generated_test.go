@@ -11,6 +11,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/metrics"
 	"daemun/internal/snippet"
 )
 
@@ -26,6 +27,7 @@ func TestGenerated(t *testing.T) {
 		"docs/snippets.md":    snippet.Markdown(),
 		// Programs cannot embed what is outside of their package.
 		"internal/dashboard/problems.md": read(t, "docs/problems.md"),
+		"docs/metrics.md":                metrics.Markdown(),
 	} {
 		if *update {
 			if err := os.WriteFile("../../"+name, []byte(text), 0o644); err != nil {

@@ -64,9 +64,11 @@ func importRules() []rule {
 		"ir",
 		"l4",
 		"listen",
+		"passthrough",
 		"policy",
 		"proxy",
 		"proxyproto",
+		"sni",
 		"table",
 		"trace",
 		"tap",
@@ -83,6 +85,7 @@ func importRules() []rule {
 		"l4",
 		"policy",
 		"proxyproto",
+		"sni",
 		"trace",
 		"tap",
 		"variable",
@@ -95,7 +98,7 @@ func importRules() []rule {
 		{bare, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
 		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream", "daemun/internal/dns"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
-		{[]string{"http1", "proxyproto"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"http1", "proxyproto", "sni"}, []string{"daemun/internal/"}, "the codec knows octets only"},
 		{[]string{"compress"}, []string{"daemun/internal/http1", "daemun/internal/table", "daemun/internal/proxy"}, "contents are compressed, whatever carries them"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
@@ -129,13 +132,18 @@ func TestImportDirections(t *testing.T) {
 			}
 			for _, dep := range found {
 				for _, bad := range r.forbidden {
-					if strings.HasPrefix(dep, bad) {
+					if within(dep, bad) {
 						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
 					}
 				}
 			}
 		}
 	}
+}
+
+// within tells whether a package is the one that is named, or below it.
+func within(pkg, name string) bool {
+	return strings.HasPrefix(pkg, name) && (len(pkg) == len(name) || strings.HasSuffix(name, "/") || pkg[len(name)] == '/')
 }
 
 // TestOneUserOfClientGo: what crosses the edge are API types, not clients.

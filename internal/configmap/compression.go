@@ -50,14 +50,22 @@ func (c *compression) settle() *ir.Compression {
 	return made
 }
 
-var mediaType = regexp.MustCompile(`^[-!#$&^_.+a-zA-Z0-9]{1,127}/[-!#$&^_.+a-zA-Z0-9]{1,127}$`)
+// maxMediaType bounds each half of a media type (RFC 6838, 4.2).
+const maxMediaType = 127
+
+var mediaType = regexp.MustCompile(`^[-!#$&^_.+a-zA-Z0-9]+/[-!#$&^_.+a-zA-Z0-9]+$`)
+
+func isMediaType(t string) bool {
+	kind, subtype, _ := strings.Cut(t, "/")
+	return len(kind) <= maxMediaType && len(subtype) <= maxMediaType && mediaType.MatchString(t)
+}
 
 // mediaTypes reads media types with blanks between them.
 func mediaTypes(set func(v *Values, types []string)) func(string, *Values) error {
 	return func(s string, v *Values) error {
 		types := strings.Fields(s)
 		for _, t := range types {
-			if t != "*" && !mediaType.MatchString(t) {
+			if t != "*" && !isMediaType(t) {
 				return fmt.Errorf("holds %.60q, which is no media type: write types such as text/css with blanks between them, or *", t)
 			}
 		}

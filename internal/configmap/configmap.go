@@ -117,6 +117,8 @@ type Values struct {
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
+	// StrictPathType: the webhook refuses paths that do not fit their type.
+	StrictPathType bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
@@ -143,6 +145,7 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
+		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
 		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}

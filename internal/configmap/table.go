@@ -60,9 +60,15 @@ var rows = []Row{
 	},
 	{Name: "client-body-buffer-size", Default: "8k", annotation: "client-body-buffer-size"},
 	{Name: "client-header-buffer-size", Default: "1k", Support: Tuning, Doc: "Size of nginx's first buffer for a head."},
-	{Name: "large-client-header-buffers", Default: "4 8k", Support: Later, Doc: "Number and size of buffers for large heads."},
-	{Name: "enable-underscores-in-headers", Default: "false", Support: Later, Doc: "Accepts field names with underscores."},
-	{Name: "ignore-invalid-headers", Default: "true", Support: Later, Doc: "Drops fields whose names are not valid, instead of refusing the request."},
+	{
+		Name: "large-client-header-buffers", Default: "4 8k", parse: parseHeaderBuffers,
+		Doc: "Number and size of buffers for large heads: no line may be longer than one of them, no head than all of them, and 256k.",
+	},
+	{
+		Name: "enable-underscores-in-headers", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.RequestHeads.KeepUnderscores = b }),
+		Doc: "Passes fields on that have an underscore in their name, unless a backend could take them for one that Daemun sets.",
+	},
+	{Name: "ignore-invalid-headers", Default: "true", Support: Tuning, Doc: "Drops fields whose names are not valid; here such a request is always refused."},
 	{
 		Name: "use-http2", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.HTTP2Off = !b }),
 		Doc: "Speaks HTTP/2 with clients: on TLS, and with prior knowledge on the plain port.",
@@ -86,8 +92,14 @@ var rows = []Row{
 		Name: "worker-shutdown-timeout", Default: "240s", parse: nginxTime(func(v *Values, d time.Duration) { v.ShutdownTimeout = d }),
 		Doc: "Longest time that requests in flight have at the end.",
 	},
-	{Name: "bind-address", Support: Later, Doc: "Addresses to listen on; --listen-address chooses one."},
-	{Name: "disable-ipv6", Default: "false", Support: Later, Doc: "Listens on IPv4 only."},
+	{
+		Name: "bind-address", parse: parseBindAddress,
+		Doc: "Addresses that clients may connect to; connections to others are closed. --listen-address chooses where the ports are open.",
+	},
+	{
+		Name: "disable-ipv6", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Entrance.IPv4Only = b }),
+		Doc: "Closes connections over IPv6.",
+	},
 	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
 
 	// What is passed on.
@@ -116,8 +128,14 @@ var rows = []Row{
 		Name: "proxy-real-ip-cidr", Default: "0.0.0.0/0", Guard: true, parse: parseTrusted,
 		Doc: "Peers that are believed about the client: by their fields, and by the PROXY protocol. Without it all are.",
 	},
-	{Name: "proxy-add-original-uri-header", Default: "false", Support: Later, Doc: "Sends X-Original-Uri."},
-	{Name: "generate-request-id", Default: "true", Support: Later, Doc: "Makes a request id where there is none."},
+	{
+		Name: "proxy-add-original-uri-header", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.OriginalURI = b }),
+		Doc: "Tells backends the target as received, in X-Original-URI.",
+	},
+	{
+		Name: "generate-request-id", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.NoRequestID = !b }),
+		Doc: "Makes a request id where there is none.",
+	},
 	{
 		Name: "proxy-set-headers", parse: reference(func(v *Values, s string) { v.SetHeaders = s }),
 		Doc: "ConfigMap whose entries are fields for all backends, in place of what is sent otherwise; values have variables.",
@@ -134,9 +152,15 @@ var rows = []Row{
 		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
 		Doc: "Fields that custom-headers may set, with commas between them.",
 	},
-	{Name: "allow-backend-server-header", Default: "false", Support: Later, Doc: "Passes Server of backends on."},
-	{Name: "server-tokens", Default: "false", Support: Later, Doc: "Says nginx's version in Server."},
-	{Name: "default-type", Default: "text/html", Support: Later, Doc: "Content-Type of responses without one."},
+	{
+		Name: "allow-backend-server-header", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.BackendServerField = b }),
+		Doc: "Passes Server of backends on; needs server-tokens.",
+	},
+	{
+		Name: "server-tokens", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.ServerField = b }),
+		Doc: "Sends Server with the name of the program, without a version.",
+	},
+	{Name: "default-type", Default: "text/html", Support: Tuning, Doc: "Content-Type of what nginx makes itself; pages here are text/html, and responses of backends stay as they are."},
 
 	// Backends.
 	{Name: "proxy-body-size", Default: "1m", annotation: "proxy-body-size"},
@@ -205,10 +229,22 @@ var rows = []Row{
 		Name: "annotations-risk-level", Default: "High", parse: parseRisk,
 		Doc: "Highest risk of an annotation that is loaded: Low, Medium, High or Critical.",
 	},
-	{Name: "strict-validate-path-type", Default: "true", Support: Later, Doc: "Refuses paths that do not fit their type."},
-	{Name: "block-cidrs", Support: Later, Guard: true, Doc: "Client addresses that get 403."},
-	{Name: "block-user-agents", Support: Later, Guard: true, Doc: "User agents that get 403."},
-	{Name: "block-referers", Support: Later, Guard: true, Doc: "Referers that get 403."},
+	{
+		Name: "strict-validate-path-type", Default: "true", parse: boolean(func(v *Values, b bool) { v.StrictPathType = b }),
+		Doc: "The webhook refuses paths of type Exact or Prefix with other characters than letters, digits, `.`, `_`, `-` and `/`.",
+	},
+	{
+		Name: "block-cidrs", Guard: true, parse: parseBlockedNetworks,
+		Doc: "Client addresses that get 403 everywhere, whatever an Ingress allows.",
+	},
+	{
+		Name: "block-user-agents", Guard: true, parse: patterns(func(b *ir.Block, list []string) { b.UserAgents = list }),
+		Doc: "User agents that get 403 everywhere: texts, or expressions behind ~ or ~*.",
+	},
+	{
+		Name: "block-referers", Guard: true, parse: patterns(func(b *ir.Block, list []string) { b.Referers = list }),
+		Doc: "Referers that get 403 everywhere: texts, or expressions behind ~ or ~*.",
+	},
 	{Name: "whitelist-source-range", Guard: true, annotation: "allowlist-source-range"},
 	{Name: "denylist-source-range", Guard: true, annotation: "denylist-source-range"},
 	{

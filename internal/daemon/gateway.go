@@ -25,6 +25,7 @@ import (
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
 	"daemun/internal/otlp"
+	"daemun/internal/passthrough"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
@@ -58,6 +59,7 @@ type GatewayConfig struct {
 	Reopen       <-chan os.Signal
 	// Upper bounds of the histograms; nil are the usual ones.
 	TimeBuckets, LengthBuckets, SizeBuckets []float64
+	Series                                  SeriesConfig
 }
 
 // edges are what a mode adds to its gateway. The functions may be called as
@@ -116,8 +118,14 @@ type gateway struct {
 	tap       *tap.Tap
 	history   *history.History
 	certs     *listen.Certificates
-	preamble  listen.Preamble
-	problems  *problemBoard
+	way       listen.Entrance
+	// passthrough carries connections whose TLS is their backends'.
+	passthrough *passthrough.Server
+	problems    *problemBoard
+
+	// live is how long changes take; facts are those of certificates.
+	live  metrics.Times
+	facts certificateFacts
 
 	// measured is the configuration whose routes have series; the control
 	// loop's own.
@@ -162,6 +170,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
+	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap = tap.New()
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
@@ -174,6 +183,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Published: func(s control.State) {
 			g.spans.Configure(s.Config.Settings.Tracing)
 			g.retainMetrics(s.Config)
+			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)
 			g.problems.publish(s.Problems)
 			if g.tableLive != nil {
@@ -188,7 +198,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 // table is live.
 func (g *gateway) updateListeners(cfg *ir.Config) {
 	g.certs.Update(cfg)
-	g.preamble.Update(cfg)
+	g.way.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -212,10 +222,11 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Preamble: &g.preamble}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Entrance: &g.way}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
+	secure.Passthrough = g.passthrough
 	plain.Socket, secure.Socket = g.inherited.Take(socketHTTP, plain.Address), g.inherited.Take(socketHTTPS, secure.Address)
 	var l listeners
 	var err error
@@ -330,7 +341,7 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.published.drain} {
+	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.passthrough.Shutdown, g.published.drain} {
 		wg.Go(func() { g.sayCut(shutdown(ctx)) })
 	}
 	wg.Wait()
@@ -363,6 +374,7 @@ func (g *gateway) shutdownProxy(ctx context.Context) error {
 	if err == nil {
 		if err = g.unaccepting(ctx); err != nil {
 			_ = g.proxy.Shutdown(ctx) // cuts who came late
+			_ = g.passthrough.Shutdown(ctx)
 		}
 	}
 	return err

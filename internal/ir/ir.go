@@ -77,6 +77,10 @@ type Host struct {
 	RedirectTo string `json:"redirectTo,omitempty"`
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
+	// Passthrough leaves TLS connections for this host to the backend of its
+	// route for "/" (ssl-passthrough); requests over other connections with
+	// TLS are refused. Without such a backend the connections are closed.
+	Passthrough bool `json:"passthrough,omitempty"`
 	// Fields are for the responses that come before a route is chosen; nil when
 	// absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
@@ -375,6 +379,21 @@ type Settings struct {
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Block is nil when nobody is refused everywhere.
+	Block *Block `json:"block,omitempty"`
+	// Entrance and RequestHeads are zero for the usual way.
+	Entrance     Entrance     `json:"entrance,omitzero"`
+	RequestHeads RequestHeads `json:"requestHeads,omitzero"`
+	// ServerField sends Server with responses; BackendServerField, with it,
+	// that of the backend if it has one.
+	ServerField        bool `json:"serverField,omitempty"`
+	BackendServerField bool `json:"backendServerField,omitempty"`
+	// Passthrough says that hosts may leave TLS to their backends.
+	Passthrough bool `json:"passthrough,omitempty"`
+	// NoRequestID leaves requests without an id that come without one.
+	NoRequestID bool `json:"noRequestID,omitempty"`
+	// OriginalURI tells backends the target as received, in X-Original-URI.
+	OriginalURI bool `json:"originalURI,omitempty"`
 	// Compression is nil when responses go out as they are.
 	Compression *Compression `json:"compression,omitempty"`
 	// Tracing is nil when spans go nowhere.

@@ -84,7 +84,7 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 	r := x.match.Route.IR
 	b := http1.AppendRequestLine(nil, x.req.Method, []byte("/"), 1)
 	b = http1.AppendField(b, "Host", x.shownHost())
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Code", string(http1.AppendStatusLine(nil, status, []byte{})[9:12]))
 	if accept, ok := x.req.Get(http1.FieldAccept); ok {

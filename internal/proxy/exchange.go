@@ -52,6 +52,7 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
 	userScratch [256]byte
 	traced      tracing // zero for a request that is in no trace
@@ -106,7 +107,7 @@ func (x *exchange) begin() {
 		x.pageType = ""
 	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
-	x.replacing, x.guarded, x.certificate = false, false, nil
+	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -240,6 +241,9 @@ func (x *exchange) requestID() []byte {
 	if id, ok := x.req.Get(http1.FieldXRequestID); ok && isToken(id) {
 		return id
 	}
+	if x.table != nil && x.table.Settings.NoRequestID {
+		return nil
+	}
 	if x.id[0] == 0 {
 		for half := range 2 {
 			n := x.c.random.Uint64()
@@ -250,6 +254,14 @@ func (x *exchange) requestID() []byte {
 		}
 	}
 	return x.id[:]
+}
+
+// appendRequestID appends the field with the id, if there is to be one.
+func (x *exchange) appendRequestID(b []byte) []byte {
+	if id := x.requestID(); len(id) > 0 {
+		return http1.AppendField(b, "X-Request-ID", id)
+	}
+	return b
 }
 
 func isToken(id []byte) bool {
@@ -360,6 +372,9 @@ var plainText, htmlText = []byte("text/plain"), []byte("text/html")
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.hsts() && !x.setsField(hstsName) {
 		b = http1.AppendField(b, hstsName, x.table.HSTS)
+	}
+	if x.table != nil && x.table.Settings.ServerField && !x.named {
+		b = append(b, "Server: daemun\r\n"...)
 	}
 	if x.c.server.parting.Load() { // began while the request was running
 		x.keep = false

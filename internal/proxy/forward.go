@@ -67,6 +67,7 @@ func (x *exchange) forward() {
 			x.fail(f.status)
 			return
 		}
+		x.c.server.counters.retries.Add(1)
 	}
 }
 

@@ -11,6 +11,23 @@ import (
 // client is the address that policies go by: the one place to ask for it.
 func (x *exchange) client() netip.Addr { return x.from.addr }
 
+// refuseBlocked is what every host refuses: addresses, user agents, referers. It
+// comes before all that an Ingress says (§14.23).
+func (x *exchange) refuseBlocked() bool {
+	b := x.table.Block
+	if b == nil {
+		return false
+	}
+	agent, _ := x.req.Get(http1.FieldUserAgent)
+	referer, _ := x.req.Get(http1.FieldReferer)
+	if !b.Blocks(x.client(), agent, referer) {
+		return false
+	}
+	x.c.server.counters.other[refusedBlocked].Add(1)
+	x.answer(403)
+	return true
+}
+
 // answerPreflight is CORS (§1.5): it decides whether the response gets the
 // fields, and answers OPTIONS from an allowed origin, before all that guards
 // the route (§14.5).

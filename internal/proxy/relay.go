@@ -107,6 +107,11 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	hsts := x.hsts()
 	for i := range x.resp.Fields {
 		field := &x.resp.Fields[i]
+		if field.ID == http1.FieldServer && x.namesBackend() {
+			x.named = true
+			b = http1.AppendField(b, field.Name, field.Value)
+			continue
+		}
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
@@ -131,6 +136,12 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	b = x.appendPolicyFields(b)
 	b = x.appendOwnFields(b)
 	return http1.AppendHeadEnd(b)
+}
+
+// namesBackend says that Server of the backend reaches the client.
+func (x *exchange) namesBackend() bool {
+	s := &x.table.Settings
+	return s.ServerField && s.BackendServerField && !x.named
 }
 
 // relayBody writes the pending head and the body. The two errors tell which

@@ -15,6 +15,7 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
+	case x.refuseBlocked():
 	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():

@@ -8,6 +8,7 @@ import (
 
 	"daemun/internal/compress"
 	"daemun/internal/expression"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
@@ -30,6 +31,8 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		source:   withCatchAll(cfg.Hosts),
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
 		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
+		Block:    policy.NewBlock(cfg.Settings.Block),
+		Heads:    headLimits(cfg.Settings.RequestHeads),
 	}
 	if prev != nil {
 		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
@@ -76,12 +79,25 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 			h.routes[i].effect = h.routes[i-1].effect
 		}
 	}
+	if host.Passthrough {
+		h.Passthrough = rootOf(h.routes)
+	}
 	h.index = newIndex(h.routes, ordered)
 	if !slices.ContainsFunc(host.Routes, matchesAll) {
 		h.nowhere = compileRoute(host, nowhere(), false, hs)
 		h.nowhere.effect = -1
 	}
 	return h
+}
+
+// rootOf returns the route that was written for "/" and has a backend.
+func rootOf(routes []*Route) *Route {
+	for _, r := range routes {
+		if r.IR.Path == "/" && r.Backend != nil && !r.IR.DefaultBackend {
+			return r
+		}
+	}
+	return nil
 }
 
 // sameEffect recognises the two locations that one Prefix path becomes in
@@ -188,6 +204,21 @@ func (r *Route) compileRewrite(beyond expression.Engine) error {
 	}
 	r.rewrite = p
 	return nil
+}
+
+// headLimits returns nil for what is not set.
+func headLimits(h ir.RequestHeads) *http1.Limits {
+	if h == (ir.RequestHeads{}) {
+		return nil
+	}
+	limits := http1.RequestLimits()
+	if h.KeepUnderscores {
+		limits.Underscores = http1.UnderscoresKeep
+	}
+	if h.Line > 0 {
+		limits.RequestLine, limits.FieldLine, limits.Head = h.Line, h.Line, h.Head
+	}
+	return &limits
 }
 
 func hstsValue(s ir.HSTS) string {

@@ -18,6 +18,7 @@ func equalHost(a, b *ir.Host) bool {
 		a.AppRoot == b.AppRoot &&
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
+		a.Passthrough == b.Passthrough &&
 		equalDeep(a.ClientAuth, b.ClientAuth) &&
 		equalDeep(a.Fields, b.Fields) &&
 		equalDeep(a.Script, b.Script) &&

@@ -19,6 +19,7 @@ import (
 
 	"daemun/internal/canonical"
 	"daemun/internal/compress"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
@@ -48,6 +49,10 @@ type Table struct {
 	HSTS string
 	// Trust is nil when nobody is believed about where requests come from.
 	Trust *policy.Trust
+	// Block is nil when nobody is refused everywhere.
+	Block *policy.Block
+	// Heads are the limits of request heads, nil for the usual ones.
+	Heads *http1.Limits
 	// Compression is nil when responses go out as they are.
 	Compression *compress.Settings
 	// Sampler decides which traces are recorded.
@@ -74,6 +79,10 @@ type Host struct {
 	Policies *policy.Set
 	// Script runs before a route is chosen; nil for none.
 	Script *policy.Script
+
+	// Passthrough is the route whose backend gets TLS connections unopened, nil
+	// without IR.Passthrough or such a route.
+	Passthrough *Route
 
 	locations *locations // nil: none
 	routes    []*Route   // in the order of IR.Routes

@@ -49,6 +49,7 @@ type host struct {
 	regexMode    bool
 	appRoot      string
 	clientAuth   *ir.ClientAuth
+	passthrough  *ingress // asks for it
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -127,6 +128,7 @@ func (t *Translator) build(h *host) {
 	} else {
 		h.plainRoutes(locations)
 	}
+	h.checkPassthrough(t.options.SSLPassthrough)
 	h.chooseCertificates()
 	t.retain(h)
 	t.specialIs(h, h.www != nil || h.alias != nil || h.tls && strings.HasPrefix(h.name, "*."))
@@ -242,6 +244,7 @@ func (h *host) settings(locations []location) {
 			h.alias = in
 		}
 		h.settleClientAuth(in)
+		h.settlePassthrough(in)
 		if !has[in] {
 			continue
 		}

@@ -214,6 +214,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		return in
 	}
 	c.compileReferences()
+	c.compilePassthrough()
 	c.compileSnippets()
 	c.checkTracing()
 	c.shareValues()
