@@ -16,6 +16,7 @@ import (
 
 	"daemun/internal/daemon"
 	"daemun/internal/kube"
+	"daemun/internal/translate"
 )
 
 func controllerCommand(kill <-chan struct{}) *cobra.Command {
