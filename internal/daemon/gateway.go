@@ -187,7 +187,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
-		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules})},
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules, Beyond: c.Translate.Beyond})},
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {

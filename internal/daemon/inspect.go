@@ -12,6 +12,7 @@ import (
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
 	"daemun/internal/network"
+	"daemun/internal/policy"
 	"daemun/internal/standalone"
 	"daemun/internal/store"
 	"daemun/internal/table"
@@ -71,6 +72,8 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 	in.table = table.Compile(nil, view.Revision, res.Config, table.Handles{
 		Backend: in.backends.Backend,
 		Route:   func(*ir.Host, *ir.Route) *metrics.Route { return unobserved },
+
+		Policies: policy.NewState(policy.Config{Beyond: o.Beyond}),
 	})
 	return in, nil
 }
