@@ -212,6 +212,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	}
 	c.compileReferences()
 	c.compilePassthrough()
+	c.tellLeftOut()
 	c.checkTracing()
 	c.shareValues()
 	c.compileFallback()
