@@ -157,6 +157,10 @@ type Values struct {
 	ProtocolWritten bool
 
 	RewriteTarget string
+	// Suites are those of TLS 1.2 towards clients; LeftOut are names of some
+	// that do not exist here.
+	Suites  []uint16
+	LeftOut []string
 	// Passthrough leaves TLS to the backend.
 	Passthrough bool
 	// ForwardedPrefix is only sent together with a rewrite.

@@ -630,8 +630,12 @@ var rows = []Row{
 		Doc:   "Passes TLS connections to the backend of the path / unopened; needs --enable-ssl-passthrough.",
 	},
 	{
-		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject, Support: Later,
-		Doc: "TLS 1.2 cipher suites of the host.",
+		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject,
+		parse: func(s string, v *Values) (err error) {
+			v.Suites, v.LeftOut, err = ParseSuites(s)
+			return err
+		},
+		Doc: "TLS 1.2 cipher suites of the host, by their names in OpenSSL.",
 	},
 	{
 		Name: "ssl-prefer-server-ciphers", Scope: PerHost, Support: Tuning,

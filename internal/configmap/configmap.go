@@ -75,6 +75,8 @@ type Row struct {
 	// Doc is one line for people.
 	Doc string
 
+	// secret values are not shown to anybody.
+	secret bool
 	// parse writes the value of a supported key to its place.
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
@@ -127,6 +129,10 @@ type Values struct {
 	// What follows is settled after all keys.
 	nonIdempotent bool
 	proxyTimeout  time.Duration
+	// noSessions and tickets are what keys say about resumption; leftOut are
+	// names of cipher suites that are not there.
+	noSessions, tickets bool
+	leftOut             []string
 	compression   compression
 	tracing       ir.Tracing
 	logPath       string
@@ -199,7 +205,9 @@ func (p *parsing) settle() {
 	if s := &v.Settings; s.ProxyProtocol != nil {
 		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
 	}
+	v.Settings.TLS.NoResumption = v.noSessions && !v.tickets
 	p.settleTrust()
+	p.tellLeftOut()
 	p.settleLogs()
 }
 
@@ -230,6 +238,9 @@ func (p *parsing) use(r *Row, value string) {
 
 // bad takes the default, except for what guards: that fails closed.
 func (p *parsing) bad(r *Row, value string, err error) {
+	if r.secret {
+		value = "(secret)"
+	}
 	if r.Guard {
 		p.Values.Denied = true
 		p.report(CodeGuard, ir.SeverityError, r.Name, fmt.Sprintf("value %.80q %v; because it guards access, all routes of all Ingresses answer 503", value, err))

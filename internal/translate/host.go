@@ -50,6 +50,7 @@ type host struct {
 	appRoot      string
 	clientAuth   *ir.ClientAuth
 	passthrough  *ingress // asks for it
+	suites       []uint16
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -245,6 +246,9 @@ func (h *host) settings(locations []location) {
 		}
 		h.settleClientAuth(in)
 		h.settlePassthrough(in)
+		if h.suites == nil {
+			h.suites = in.values.Suites
+		}
 		if !has[in] {
 			continue
 		}

@@ -216,6 +216,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	c.compileReferences()
 	c.compilePassthrough()
 	c.compileSnippets()
+	c.tellLeftOut()
 	c.checkTracing()
 	c.compileFirewall()
 	c.shareValues()
