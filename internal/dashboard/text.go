@@ -30,6 +30,7 @@ func (d *Dashboard) functions() template.FuncMap {
 		"good":     func() template.HTML { return mark(ok) },
 		"warning":  func() template.HTML { return mark(warn) },
 		"sentence": sentence,
+		"prose":    prose,
 		"join":     func(list []string) string { return strings.Join(list, ", ") },
 		"took":     duration,
 	}
@@ -39,6 +40,21 @@ func (d *Dashboard) functions() template.FuncMap {
 func sentence(s string) string {
 	r, n := utf8.DecodeRuneInString(s)
 	return string(unicode.ToUpper(r)) + s[n:]
+}
+
+// prose prints a text of the documentation: what stands between backquotes is
+// code.
+func prose(s string) template.HTML {
+	parts := strings.Split(s, "`")
+	var b strings.Builder
+	for i, p := range parts {
+		p = template.HTMLEscapeString(p)
+		if i%2 == 1 && i < len(parts)-1 {
+			p = "<code>" + p + "</code>"
+		}
+		b.WriteString(p)
+	}
+	return template.HTML(b.String()) //nolint:gosec // escaped above
 }
 
 // rate prints something per second.

@@ -37,6 +37,7 @@ func TestFigures(t *testing.T) {
 		{size(2048), "2.0 KiB"},
 		{quote("it's"), `'it'\''s'`},
 		{sentence("élan"), "Élan"},
+		{string(prose("a `<b>` c `d")), "a <code>&lt;b&gt;</code> c d"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
