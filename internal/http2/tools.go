@@ -13,7 +13,7 @@ type tools struct {
 }
 
 const (
-	keptStreams = 8       // streams whose tools a connection keeps
+	keptStreams = 8       // streams whose tools a connection at rest keeps
 	keptHead    = 2 << 10 // the largest buffers among them
 	firstHead   = 512
 )
@@ -40,22 +40,31 @@ func (c *Conn) newStreamLocked() *Stream {
 // held.
 func (c *Conn) keepTools(s *Stream) {
 	t := s.tools
-	if c.err == nil && len(c.free) < keptStreams && max(cap(t.text), cap(t.encoded), cap(t.in)) <= keptHead {
+	if c.err == nil && len(c.free) < max(keptStreams, len(c.streams)) && max(cap(t.text), cap(t.encoded), cap(t.in)) <= keptHead {
 		t.text, t.in, t.heads = t.text[:0], t.in[:0], t.heads[:0]
 		c.free = append(c.free, t)
-		return
+	} else {
+		t.stop()
 	}
-	t.stop()
+	if len(c.streams) == 0 {
+		c.keepToolsOf(keptStreams)
+	}
 }
 
 // dropTools lets go of what a connection that has ended kept.
 func (c *Conn) dropTools() {
 	c.mu.Lock()
-	for _, t := range c.free {
-		t.stop()
-	}
-	c.free = nil
+	c.keepToolsOf(0)
 	c.mu.Unlock()
+}
+
+// keepToolsOf lets go of all but the tools of n streams. The lock is held.
+func (c *Conn) keepToolsOf(n int) {
+	for len(c.free) > n {
+		last := len(c.free) - 1
+		c.free[last].stop()
+		c.free[last], c.free = nil, c.free[:last]
+	}
 }
 
 func (t *tools) stop() {
