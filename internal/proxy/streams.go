@@ -57,6 +57,8 @@ func (c *conn) serveHTTP2() {
 		if t.Settings.HTTP2Streams > 0 {
 			config.Limits.Streams = t.Settings.HTTP2Streams
 		}
+		// Who wants connections to stay for longer means those of HTTP/2, too.
+		config.Limits.Total = max(config.Limits.Total, t.Settings.KeepAliveRequests)
 	}
 	c.rd.First = http2Source
 	c.idleSince.Store(time.Now().UnixNano())
