@@ -197,6 +197,8 @@ type Draft struct {
 	BackendTLS BackendTLS
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
+	// FastCGIParams is the name of a ConfigMap, FastCGIIndex a file name.
+	FastCGIParams, FastCGIIndex string
 	// Tracing is about traces.
 	Tracing Tracing
 

@@ -29,6 +29,8 @@ type Set struct {
 	Errors *ir.Errors
 	// Trace is nil when requests are in no trace.
 	Trace *Trace
+	// FastCGI is nil when absent.
+	FastCGI *FastCGI
 	// Any lets a request pass that one of the guards accepts (satisfy: any).
 	Any bool
 	// Bandwidth is nil when responses are sent as fast as they can be.
@@ -45,7 +47,7 @@ type Set struct {
 func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
 		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
-		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), Errors: p.Errors,
+		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), FastCGI: newFastCGI(p.FastCGI), Errors: p.Errors,
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p), Fields: NewFields(p.Fields),
 		Trace: newTrace(p.Trace),
 	}
