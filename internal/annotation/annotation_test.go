@@ -75,7 +75,7 @@ func TestValues(t *testing.T) {
 		{"backend-protocol", "auto_http", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolAuto, true }, ""},
 		{"backend-protocol", "grpc", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolGRPC, true }, ""},
 		{"backend-protocol", "GRPCS", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolGRPCS, true }, ""},
-		{"backend-protocol", "FCGI", nil, CodeDenied},
+		{"backend-protocol", "fcgi", func(v *Values) { v.Protocol, v.ProtocolWritten = ir.ProtocolFCGI, true }, ""},
 		{"backend-protocol", "SPDY", nil, CodeDefault},
 		{"proxy-body-size", "0", func(v *Values) { v.MaxBody = 0 }, ""},
 		{"proxy-body-size", "8M", func(v *Values) { v.MaxBody = 8 << 20 }, ""},

@@ -133,10 +133,10 @@ type Values struct {
 	// names of cipher suites that are not there.
 	noSessions, tickets bool
 	leftOut             []string
-	compression   compression
-	tracing       ir.Tracing
-	logPath       string
-	syslog        syslog
+	compression         compression
+	tracing             ir.Tracing
+	logPath             string
+	syslog              syslog
 }
 
 // Snippets are the texts in nginx's configuration language, as written.

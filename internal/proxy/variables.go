@@ -38,6 +38,8 @@ func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
 			return append(b, '?')
 		}
 		return b
+	case variable.ScriptName:
+		return x.appendScriptName(b)
 	case variable.Field:
 		return x.appendFieldVariable(b, arg)
 	case variable.Cookie:

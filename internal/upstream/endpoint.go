@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"daemun/internal/fastcgi"
 	"daemun/internal/ir"
 )
 
@@ -30,6 +31,8 @@ type Transport uint8
 const (
 	Plain Transport = iota
 	TLS
+	// FastCGI connections take records and give one response in HTTP/1 form.
+	FastCGI
 	// HTTP2 is cleartext with prior knowledge, HTTP2TLS is HTTP/2 over TLS.
 	// With them requests are streams of shared connections: see Stream.
 	HTTP2
@@ -210,6 +213,9 @@ func (e *Endpoint) Dial(ctx context.Context, t Transport, timeout time.Duration)
 			return nil, fmt.Errorf("TLS handshake with %s: %w", e.address, err)
 		}
 		conn = secure
+	}
+	if t == FastCGI {
+		conn = fastcgi.NewConn(tcp)
 	}
 	return newConn(e, conn, tcp, t)
 }

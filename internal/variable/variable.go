@@ -47,6 +47,8 @@ const (
 	UpstreamName
 	ContentType
 	ContentLength
+	// ScriptName is the path with the index of FastCGI.
+	ScriptName
 	// PassScheme and BestHost are the scheme and the host as a trusted peer
 	// says, PeerAddr is the address of that peer.
 	PassScheme
@@ -85,6 +87,7 @@ var ids = map[string]ID{
 	"namespace": Namespace, "ingress_name": IngressName, "service_name": ServiceName, "service_port": ServicePort,
 	"location_path": LocationPath, "proxy_upstream_name": UpstreamName,
 	"content_type": ContentType, "content_length": ContentLength,
+	"fastcgi_script_name":    ScriptName,
 	"opentelemetry_trace_id": TraceID, "opentelemetry_span_id": SpanID, "opentelemetry_sampled": TraceSampled,
 	"opentelemetry_context_traceparent": Traceparent, "opentelemetry_context_b3": TraceB3,
 }
