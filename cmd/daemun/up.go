@@ -86,6 +86,7 @@ The access log goes to standard output, everything else to standard error.`,
 	prefixVar(cmd, &c.Networks.LoadBalancers, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
 	webhookFlags(cmd, &c.Webhook)
 	translateFlags(cmd, &c.Translate)
+	geoFlags(cmd, &c.Geo)
 	return cmd
 }
 

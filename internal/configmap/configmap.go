@@ -118,10 +118,12 @@ type Values struct {
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent, proxyTimeout and tracing are settled after all keys.
+	// nonIdempotent, proxyTimeout, tracing and geo are settled after all keys.
 	nonIdempotent bool
 	proxyTimeout  time.Duration
 	tracing       ir.Tracing
+	useGeo        bool
+	geo           ir.Geo
 }
 
 // acmePath lets certificates be ordered.
@@ -177,6 +179,9 @@ func (p *parsing) settle() {
 	}
 	p.settleTracing()
 	p.settleFirewall()
+	if v.useGeo {
+		v.Settings.Geo = new(v.geo)
+	}
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}

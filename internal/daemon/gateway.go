@@ -17,6 +17,7 @@ import (
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/geo"
 	"daemun/internal/handover"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
@@ -46,6 +47,7 @@ type GatewayConfig struct {
 	HandOver string
 
 	Translate    translate.Options
+	Geo          geo.Config
 	DrainTimeout time.Duration
 	Version      string
 	// Debug logs details.
@@ -106,6 +108,7 @@ type gateway struct {
 	metrics   *metrics.Registry
 	log       *accesslog.Log
 	spans     *otlp.Exporter
+	places    *geo.Databases
 	proxy     *proxy.Server
 	certs     *listen.Certificates
 	preamble  listen.Preamble
@@ -158,10 +161,11 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
 	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
+	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
-	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems), changed: e.changed}
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, Spans: g.spans, Places: g.places, CleartextHTTP2: true})
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.places.Problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules})},
@@ -169,6 +173,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {
 			g.spans.Configure(s.Config.Settings.Tracing)
+			g.places.Configure(s.Config.Settings.Geo)
 			g.retainMetrics(s.Config)
 			g.problems.publish(s.Problems)
 			if g.tableLive != nil {
@@ -282,6 +287,7 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 func (g *gateway) startAdmin(members *group) {
 	members.start("access log", g.log.Run)
 	members.start("spans", g.spans.Run)
+	members.start("places", g.places.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {

@@ -363,6 +363,8 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Geo is nil when nobody looks addresses up.
+	Geo *Geo `json:"geo,omitempty"`
 	// Tracing is nil when spans go nowhere.
 	Tracing *Tracing `json:"tracing,omitempty"`
 	// Forwarded is what is believed and told of where requests come from.

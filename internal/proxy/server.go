@@ -48,6 +48,8 @@ type Config struct {
 	// Spans takes what is recorded of requests that are in traces; nil records
 	// nothing.
 	Spans trace.Sink
+	// Places knows where clients are; nil knows nothing.
+	Places Places
 	// RequestLimits and ResponseLimits bound heads and chunk lines; zero
 	// values are the defaults of package http1.
 	RequestLimits, ResponseLimits http1.Limits
@@ -65,6 +67,7 @@ type Server struct {
 	log     *accesslog.Log
 	logger  *slog.Logger
 	spans   trace.Sink
+	places  Places
 	request http1.Limits
 	backend http1.Limits
 	http2   http2.Limits
@@ -97,7 +100,7 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits}
+	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, spans: c.Spans, places: c.Places, request: c.RequestLimits, backend: c.ResponseLimits}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
