@@ -25,7 +25,6 @@ func acceptedFlags() []accepted {
 		noNginx   = "there is no nginx behind Daemun that it could concern"
 		noReloads = "there are no reloads; every change is live at once"
 		noGeoIP   = "databases are not downloaded; put the files into the directory of --geoip-directory, for example from a volume that geoipupdate fills"
-		noSeries  = "the series are always those of ingress-nginx's defaults"
 	)
 	return []accepted{
 		{"deep-inspect", true, "hosts, paths and names are always checked, and never become text of a configuration", false},
@@ -36,14 +35,13 @@ func acceptedFlags() []accepted {
 		{"monitor-max-batch-size", 10000, noNginx, false},
 		{"status-port", 10246, noNginx, false},
 		{"stream-port", 10247, noNginx, false},
-		{"ssl-passthrough-proxy-port", 442, noNginx, false},
+		{"ssl-passthrough-proxy-port", 442, "connections are told apart on the https port itself", false},
 		{"health-check-timeout", 10, "the health check asks nobody else", false},
 		{"sync-period", "0", noReloads, false},
 		{"sync-rate-limit", "0.3", noReloads, false},
 		{"enable-annotation-validation", true, "annotations are always validated", false},
 
 		{"enable-ssl-chain-completion", false, "certificates are served as they are in their Secrets; put the intermediate ones there", true},
-		{"enable-ssl-passthrough", false, "TLS is always ended here", true},
 		{"enable-topology-aware-routing", false, "endpoints of all zones are used", true},
 		{"maxmind-license-key", "", noGeoIP, true},
 		{"maxmind-mirror", "", noGeoIP, true},
@@ -51,15 +49,11 @@ func acceptedFlags() []accepted {
 		{"maxmind-retries-timeout", "0s", noGeoIP, true},
 		{"bucket-factor", "0", "native histograms are not offered", true},
 		{"max-buckets", 100, "native histograms are not offered", true},
-		{"exclude-socket-metrics", "", noSeries, true},
-		{"metrics-per-host", true, noSeries, true},
-		{"metrics-per-undefined-host", false, noSeries, true},
-		{"report-status-classes", false, noSeries, true},
 	}
 }
 
-// logFlags are those of klog, in both spellings of their names.
-func logFlags() []accepted {
+// klogFlags are those of klog, in both spellings of their names.
+func klogFlags() []accepted {
 	var list []accepted
 	for _, f := range []accepted{
 		{name: "add_dir_header", value: false},
@@ -91,7 +85,7 @@ func defineAccepted(cmd *cobra.Command) {
 	for _, a := range acceptedFlags() {
 		a.define(flags, "accepted, no effect: "+a.why)
 	}
-	for _, a := range logFlags() {
+	for _, a := range klogFlags() {
 		a.define(flags, "accepted, no effect")
 		flags.Lookup(a.name).Hidden = true
 	}
@@ -110,7 +104,7 @@ func (a accepted) define(flags *pflag.FlagSet, usage string) {
 
 // notices says once what the given flags do not do.
 func notices(cmd *cobra.Command) (plain, missing []string) {
-	for _, a := range append(acceptedFlags(), logFlags()...) {
+	for _, a := range append(acceptedFlags(), klogFlags()...) {
 		f := cmd.Flags().Lookup(a.name)
 		if !f.Changed || f.Value.String() == f.DefValue {
 			continue

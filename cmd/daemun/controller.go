@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
@@ -44,7 +43,8 @@ no command, runs this command.`,
 			if err := f.finish(cmd, &c); err != nil {
 				return usageError{err}
 			}
-			kube.RedirectLogs(slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil)))
+			logger, _ := daemon.NewLogger(cmd.ErrOrStderr(), c.Log)
+			kube.RedirectLogs(logger)
 			return daemon.Controller(cmd.Context(), c, kill)
 		},
 	}
@@ -57,6 +57,8 @@ type controllerFlags struct {
 	healthzHost string
 	healthzPort int
 	verbosity   int
+	logs        logFlags
+	series      seriesFlags
 	version     bool
 
 	noElection, noSyncEvents bool
@@ -99,11 +101,12 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.DurationVar(&c.Election.TTL, "election-ttl", 30*time.Second, "time after which a silent leader is replaced")
 	flags.BoolVar(&f.noElection, "disable-leader-election", false, "write status without an election; for one replica")
 	flags.BoolVar(&f.noSyncEvents, "disable-sync-events", false, "write no Event when an Ingress is taken over")
+	bufferFlags(cmd, &c.GatewayConfig)
 	webhookFlags(cmd, &c.Webhook)
 	flags.StringVar(&c.Webhook.Secret, "validating-webhook-secret", "daemun-admission-tls", "NAME or NAMESPACE/NAME of the Secret with the webhook's certificate, which Daemun makes where no files are named")
 	flags.StringVar(&c.Webhook.Configuration, "validating-webhook-configuration", "", "name of the ValidatingWebhookConfiguration that is to trust the certificate in the Secret; none if empty")
-	flags.StringVar(&c.Published.TCP, "tcp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of TCP ports: PORT: NAMESPACE/SERVICE:PORT")
-	flags.StringVar(&c.Published.UDP, "udp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of UDP ports")
+	publishedFlags(cmd, &c.Published)
+	f.series.define(cmd)
 	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
 	flags.Float64SliceVar(&c.LengthBuckets, "length-buckets", nil, "upper bounds of the histograms of lengths, in bytes")
 	flags.Float64SliceVar(&c.SizeBuckets, "size-buckets", nil, "upper bounds of the histogram of bytes sent")
@@ -111,6 +114,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.StringVar(&f.profilerHost, "profiler-address", "127.0.0.1", "host of the profiler address")
 	flags.IntVar(&f.profilerPort, "profiler-port", 10245, "port of the profiler address")
 	flags.IntVarP(&f.verbosity, "v", "v", 0, "above 0, log details")
+	f.logs.define(cmd, &c.GatewayConfig)
 	defineAccepted(cmd)
 	flags.BoolVar(&f.version, "version", false, "print the version and exit")
 }
@@ -124,6 +128,28 @@ func webhookFlags(cmd *cobra.Command, c *daemon.WebhookConfig) {
 	flags.StringVar(&c.ClientAuthority, "validating-webhook-client-ca", "", "file with the authority of the API server's own certificate, which must then be shown")
 }
 
+// publishedFlags are those of TCP and UDP ports that lead to Services.
+func publishedFlags(cmd *cobra.Command, c *daemon.PublishedConfig) {
+	flags := cmd.Flags()
+	flags.StringVar(&c.TCP, "tcp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of TCP ports: PORT: NAMESPACE/SERVICE:PORT")
+	flags.StringVar(&c.UDP, "udp-services-configmap", "", "NAMESPACE/NAME of the ConfigMap of UDP ports")
+}
+
+// checkName refuses what is neither empty nor NAMESPACE/NAME.
+func checkName(flag, value string) error {
+	namespace, name, ok := strings.Cut(value, "/")
+	if value != "" && (!ok || len(validation.IsDNS1123Label(namespace)) > 0 || len(validation.IsDNS1123Subdomain(name)) > 0) {
+		return fmt.Errorf("%s %q: want NAMESPACE/NAME", flag, value)
+	}
+	return nil
+}
+
+// checkNames checks what flags name.
+func checkNames(o translate.Options, p daemon.PublishedConfig) error {
+	return errors.Join(checkName("--tcp-services-configmap", p.TCP), checkName("--udp-services-configmap", p.UDP), checkName("--configmap", o.ConfigMap),
+		checkName("--default-backend-service", o.DefaultBackendService), checkName("--default-ssl-certificate", o.DefaultCertificate))
+}
+
 // finish checks the flags and completes the configuration.
 func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig) error {
 	c.Stdout, c.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -134,6 +160,9 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 		if err := check(c); err != nil {
 			return err
 		}
+	}
+	if err := errors.Join(checkNames(c.Translate, c.Published), checkName("--publish-service", c.Status.Service)); err != nil {
+		return err
 	}
 	if !strings.HasPrefix(c.HealthPath, "/") || strings.ContainsAny(c.HealthPath, "{} ") {
 		return fmt.Errorf("--health-check-path %q: want a path such as /healthz", c.HealthPath)
@@ -160,7 +189,12 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 			return fmt.Errorf("%s %v: want rising bounds", b.name, b.bounds)
 		}
 	}
-	c.Debug = f.verbosity > 0
+	if err := f.series.finish(&c.GatewayConfig); err != nil {
+		return err
+	}
+	if err := f.logs.finish(&c.GatewayConfig, f.verbosity); err != nil {
+		return err
+	}
 	c.Notices, c.Warnings = notices(cmd)
 	return errors.Join(checkPort("--profiler-port", f.profilerPort), checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
 }
@@ -168,9 +202,7 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 func (f *controllerFlags) checkStatus(c *daemon.ControllerConfig) error {
 	const least = 5 * time.Second // that of ingress-nginx
 	c.Status.Interval = max(c.Status.Interval, least)
-	switch namespace, name, ok := strings.Cut(c.Status.Service, "/"); {
-	case c.Status.Service != "" && (!ok || namespace == "" || name == ""):
-		return fmt.Errorf("--publish-service %q: want NAMESPACE/NAME", c.Status.Service)
+	switch {
 	case c.Status.Service != "" && len(c.Status.Addresses) > 0:
 		return errors.New("--publish-service and --publish-status-address exclude each other")
 	case c.Election.TTL < time.Second:

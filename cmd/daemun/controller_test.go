@@ -75,6 +75,12 @@ func TestControllerRefusesWrongFlags(t *testing.T) {
 	for _, tt := range []struct{ line, says string }{
 		{"--watch-namespace a --watch-namespace-selector b=c", "exclude each other"},
 		{"--publish-service web", `--publish-service "web": want NAMESPACE/NAME`},
+		{"--tcp-services-configmap tcp", `--tcp-services-configmap "tcp": want NAMESPACE/NAME`},
+		{"--configmap a/b/c", `--configmap "a/b/c": want NAMESPACE/NAME`},
+		{"--default-ssl-certificate /b", `--default-ssl-certificate "/b": want NAMESPACE/NAME`},
+		{"--validating-webhook :1 --validating-webhook-key k", "belong together"},
+		{"--validating-webhook :1 --validating-webhook-secret a/", `--validating-webhook-secret "a/": want NAME or NAMESPACE/NAME`},
+		{"--validating-webhook :1 --validating-webhook-certificate c --validating-webhook-key k --validating-webhook-configuration x", "is for the certificate that Daemun makes"},
 		{"--publish-service a/b --publish-status-address 192.0.2.1", "exclude each other"},
 		{"--health-check-path healthz", "want a path such as /healthz"},
 		{"--election-ttl 10ms", "want at least 1s"},

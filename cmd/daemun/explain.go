@@ -17,6 +17,7 @@ import (
 func explainCommand() *cobra.Command {
 	options := upTranslate()
 	request, output, client := explain.Request{}, "", ""
+	var headers []string
 	cmd := &cobra.Command{
 		Use:   "explain [flags] URL [PATH...]",
 		Short: "Say why a URL goes where it goes",
@@ -32,7 +33,8 @@ running Daemun; with PATH it reads manifests and assumes ready Pods.`,
 	address := adminFlag(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&request.Method, "method", "X", "GET", "method of the request")
-	f.StringVar(&client, "client-ip", "127.0.0.1", "address that a connection to a Service comes from")
+	f.StringArrayVarP(&headers, "header", "H", nil, "\"Name: value\" of the request; may be given more than once")
+	f.StringVar(&client, "client-ip", "127.0.0.1", "address that the request or connection comes from; a request without it is anybody's")
 	f.StringVarP(&output, "output", "o", "", "json")
 	translateFlags(cmd, &options)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -50,6 +52,15 @@ running Daemun; with PATH it reads manifests and assumes ready Pods.`,
 			return printAnswer(cmd, output, c, console.WriteConnection)
 		}
 		request.URL = args[0]
+		if cmd.Flags().Changed("client-ip") {
+			request.Client = client
+		}
+		if len(headers) > 0 {
+			var err error
+			if request.Headers, err = explain.ParseHeaders(headers); err != nil {
+				return usageError{err}
+			}
+		}
 		answer, err := explained(cmd, *address, request, args[1:], inspect)
 		if err != nil {
 			return err
@@ -97,9 +108,23 @@ func explained(cmd *cobra.Command, address string, r explain.Request, paths []st
 		return in.Explain(r)
 	}
 	answer := &explain.Answer{}
-	q := url.Values{"url": {r.URL}, "method": {r.Method}}
+	q := asked(r)
 	if err := (admin.Client{Address: address}).Get(cmd.Context(), "/api/v1/explain", q, answer); err != nil {
 		return nil, err
 	}
 	return answer, nil
+}
+
+// asked is the question as the admin address reads it.
+func asked(r explain.Request) url.Values {
+	q := url.Values{"url": {r.URL}, "method": {r.Method}}
+	if r.Client != "" {
+		q.Set("client", r.Client)
+	}
+	for name, values := range r.Headers {
+		for _, value := range values {
+			q.Add("header", name+": "+value)
+		}
+	}
+	return q
 }

@@ -23,7 +23,8 @@ const defaultAdmin = "127.0.0.1:10254"
 func upCommand(kill <-chan struct{}) *cobra.Command {
 	c := daemon.UpConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: upTranslate()}}
 	var images, nodePorts []string
-	var healthzPort int
+	var healthzPort, verbosity int
+	var logs logFlags
 	cmd := &cobra.Command{
 		Use:   "up [flags] [PATH...]",
 		Short: "Run manifests on this machine and serve their Ingresses and Services",
@@ -42,7 +43,7 @@ The access log goes to standard output, everything else to standard error.`,
 			}
 			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--dns-port", c.Network.DNSPort), checkPort("--healthz-port", healthzPort))
-			if err != nil {
+			if err = errors.Join(err, logs.finish(&c.GatewayConfig, verbosity)); err != nil {
 				return usageError{err}
 			}
 			if c.Network.ClusterDomain, err = parseDomain("--cluster-domain", c.Network.ClusterDomain); err != nil {
@@ -61,6 +62,9 @@ The access log goes to standard output, everything else to standard error.`,
 					return usageError{fmt.Errorf("--admin-address: %w", err)}
 				}
 				c.AdminAddress = net.JoinHostPort(host, strconv.Itoa(healthzPort))
+			}
+			if err := checkNames(c.Translate, c.Published); err != nil {
+				return usageError{err}
 			}
 			return daemon.Up(cmd.Context(), c, kill)
 		},
@@ -84,7 +88,11 @@ The access log goes to standard output, everything else to standard error.`,
 	prefixVar(cmd, &c.Networks.Services, "service-network", "127.96.0.0/16", "addresses for Services")
 	prefixVar(cmd, &c.Networks.Nodes, "node-network", "127.18.0.0/16", "addresses for nodes")
 	prefixVar(cmd, &c.Networks.LoadBalancers, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
+	f.IntVarP(&verbosity, "v", "v", 0, "above 0, log details")
+	logs.define(cmd, &c.GatewayConfig)
+	bufferFlags(cmd, &c.GatewayConfig)
 	webhookFlags(cmd, &c.Webhook)
+	publishedFlags(cmd, &c.Published)
 	translateFlags(cmd, &c.Translate)
 	geoFlags(cmd, &c.Geo)
 	return cmd
@@ -108,7 +116,9 @@ func translateFlags(cmd *cobra.Command, o *translate.Options) {
 	f.StringVar(&o.AnnotationsPrefix, "annotations-prefix", o.AnnotationsPrefix, "prefix of the annotations")
 	f.StringVar(&o.ConfigMap, "configmap", o.ConfigMap, "NAMESPACE/NAME of the ConfigMap with settings for all hosts")
 	f.BoolVar(&o.DisableCatchAll, "disable-catch-all", o.DisableCatchAll, "leave out Ingresses with a default backend")
+	f.BoolVar(&o.SSLPassthrough, "enable-ssl-passthrough", o.SSLPassthrough, "let Ingresses leave TLS to their backends (annotation ssl-passthrough)")
 	f.BoolVar(&o.DisableExternalName, "disable-svc-external-name", o.DisableExternalName, "serve no Services with an external name")
+	f.BoolVar(&o.IgnoreSnippets, "ignore-unsupported-snippets", o.IgnoreSnippets, "serve routes although a directive of a snippet cannot be used or is not allowed, without it")
 	f.StringVar(&o.DefaultBackendService, "default-backend-service", o.DefaultBackendService, "NAMESPACE/NAME of the Service for requests that match nothing")
 	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")
 }

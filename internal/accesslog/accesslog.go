@@ -1,5 +1,5 @@
-// Package accesslog turns finished requests into lines of text in
-// ingress-nginx's default format (spec §10.1).
+// Package accesslog turns finished requests, and sessions of TCP and UDP
+// services, into lines of text in a format with nginx's variables (spec §10.1).
 //
 // Lines are formatted by the goroutine of the request into a pooled buffer and
 // written by one writer goroutine through a bounded queue: a slow or full
@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"daemun/internal/variable"
 )
 
 // Attempt is one try at an upstream.
@@ -21,6 +23,12 @@ type Attempt struct {
 	ResponseLength int64
 	ResponseTime   time.Duration // negative: none
 	Status         int           // 0: none
+	// Connected says that ConnectTime has a value; 0 is a pooled connection.
+	Connected   bool
+	ConnectTime time.Duration
+	HeaderTime  time.Duration // until the response head was read; 0: it was not
+	// Octets of heads and bodies.
+	BytesSent, BytesReceived int64
 }
 
 // Entry is one request. Byte slices are only read during Log.
@@ -39,6 +47,8 @@ type Entry struct {
 	AlternativeName       string
 	Attempts              []Attempt
 	RequestID             []byte
+	// Source has the variables that are not among these; nil has none.
+	Source variable.Source
 }
 
 const (
@@ -61,11 +71,12 @@ type Config struct {
 
 // Log is safe for concurrent use. A nil *Log drops everything.
 type Log struct {
-	template template
+	settings atomic.Pointer[settings]
 	clock    clock
 	queue    *queue
-	lines    sync.Pool // *[]byte
+	lines    sync.Pool // *buffers
 	written  atomic.Uint64
+	err      atomic.Pointer[error] // of the last Write
 	dropped  atomic.Uint64
 }
 
@@ -77,12 +88,13 @@ func New(c Config) *Log {
 	if c.Location == nil {
 		c.Location = time.Local
 	}
-	t, err := compile(DefaultFormat)
-	if err != nil {
-		panic(err) // a constant
-	}
-	return &Log{template: t, clock: clock{location: c.Location}, queue: newQueue(c.Writer, c.QueueBytes)}
+	l := &Log{clock: clock{location: c.Location}, queue: newQueue(c.Writer, c.QueueBytes)}
+	l.Use(Settings{})
+	return l
 }
+
+// buffers are what one line is made in.
+type buffers struct{ line, scratch []byte }
 
 // Log formats and queues one entry. It never blocks on the destination: when
 // the queue is full the line is dropped and counted.
@@ -90,18 +102,20 @@ func (l *Log) Log(e *Entry) {
 	if l == nil {
 		return
 	}
-	buf, _ := l.lines.Get().(*[]byte)
-	if buf == nil {
-		b := make([]byte, 0, 512)
-		buf = &b
+	l.log(&l.settings.Load().lines, e)
+}
+
+func (l *Log) log(t *template, e *Entry) {
+	b, _ := l.lines.Get().(*buffers)
+	if b == nil {
+		b = &buffers{line: make([]byte, 0, 512)}
 	}
-	line := l.template.appendLine((*buf)[:0], e, &l.clock)
-	if !l.queue.put(line) {
+	b.line, b.scratch = t.appendLine(b.line[:0], b.scratch, e, &l.clock)
+	if !l.queue.put(b.line) {
 		l.dropped.Add(1)
 	}
-	if cap(line) <= maxPooled {
-		*buf = line
-		l.lines.Put(buf)
+	if cap(b.line) <= maxPooled && cap(b.scratch) <= maxPooled {
+		l.lines.Put(b)
 	}
 }
 
@@ -112,6 +126,14 @@ func (l *Log) Dropped() uint64 {
 		return 0
 	}
 	return l.dropped.Load()
+}
+
+// Err is why the last lines could not be written, nil if they were.
+func (l *Log) Err() error {
+	if err := l.err.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // Written returns how many lines have reached the Writer.

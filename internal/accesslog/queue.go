@@ -180,8 +180,12 @@ func (q *queue) wait(ctx context.Context, gather *time.Timer) (ended bool) {
 func (l *Log) write(c chunk) {
 	if _, err := l.queue.writer.Write(c.bytes); err != nil {
 		l.dropped.Add(c.lines)
+		l.err.Store(&err)
 	} else {
 		l.written.Add(c.lines)
+		if l.err.Load() != nil {
+			l.err.Store(nil)
+		}
 	}
 	l.queue.done(c)
 }

@@ -1,17 +1,11 @@
 package accesslog
 
 import (
-	"fmt"
 	"strconv"
-	"strings"
-	"sync/atomic"
 	"time"
-)
 
-// DefaultFormat is ingress-nginx's log-format-upstream (spec §10.1).
-const DefaultFormat = `$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" ` +
-	`"$http_user_agent" $request_length $request_time [$proxy_upstream_name] [$proxy_alternative_upstream_name] ` +
-	`$upstream_addr $upstream_response_length $upstream_response_time $upstream_status $req_id`
+	"daemun/internal/variable"
+)
 
 // maxField bounds what one variable adds to a line (H8.6).
 const maxField = 1 << 10
@@ -19,14 +13,21 @@ const maxField = 1 << 10
 // cut ends a field that was longer.
 const cut = "..."
 
-// field is a variable of a format.
+// field is a variable whose value is in the Entry or the Session.
 type field uint8
 
 const (
 	literal field = iota
+	sourced       // a variable of the Source
+	named         // the same, but one that is set to nothing is nothing
+	absent
+	secret // present, but nobody's to read
+	query  // of the Source, with secrets in it
 	remoteAddr
 	remoteUser
 	timeLocal
+	timeISO8601
+	msec
 	request
 	status
 	bodyBytesSent
@@ -39,167 +40,175 @@ const (
 	upstreamAddr
 	upstreamResponseLength
 	upstreamResponseTime
+	upstreamConnectTime
+	upstreamHeaderTime
+	upstreamBytesSent
+	upstreamBytesReceived
 	upstreamStatus
 	reqID
 )
 
-// fieldOf knows the variable names.
-func fieldOf(name string) (field, bool) {
-	switch name {
-	case "remote_addr":
-		return remoteAddr, true
-	case "remote_user":
-		return remoteUser, true
-	case "time_local":
-		return timeLocal, true
-	case "request":
-		return request, true
-	case "status":
-		return status, true
-	case "body_bytes_sent":
-		return bodyBytesSent, true
-	case "http_referer":
-		return httpReferer, true
-	case "http_user_agent":
-		return httpUserAgent, true
-	case "request_length":
-		return requestLength, true
-	case "request_time":
-		return requestTime, true
-	case "proxy_upstream_name":
-		return proxyUpstreamName, true
-	case "proxy_alternative_upstream_name":
-		return proxyAlternativeUpstreamName, true
-	case "upstream_addr":
-		return upstreamAddr, true
-	case "upstream_response_length":
-		return upstreamResponseLength, true
-	case "upstream_response_time":
-		return upstreamResponseTime, true
-	case "upstream_status":
-		return upstreamStatus, true
-	case "req_id":
-		return reqID, true
+// fieldOf is where a variable's value is found.
+func fieldOf(id variable.ID, arg string) field {
+	switch id {
+	case variable.Field:
+		switch arg {
+		case "authorization", "proxy_authorization", "cookie":
+			return secret
+		case "referer":
+			return httpReferer
+		case "user_agent":
+			return httpUserAgent
+		}
+		return sourced
+	case variable.SentField, variable.UpstreamField:
+		if arg == "set_cookie" {
+			return secret
+		}
+	case variable.Arg:
+		if isSecret([]byte(arg)) {
+			return secret
+		}
+	case variable.Args, variable.RequestURI:
+		return query
+	case variable.Absent:
+		return absent
+	case variable.Namespace, variable.IngressName, variable.ServiceName, variable.ServicePort, variable.LocationPath, variable.IsArgs:
+		return named
 	}
-	return literal, false
-}
-
-// op is one step of a template: a text, or a variable.
-type op struct {
-	field field
-	text  string
-}
-
-// template is a compiled format. It is never written after compile.
-type template []op
-
-// compile turns a format into steps. Text between variables is taken as it is.
-func compile(format string) (template, error) {
-	var t template
-	for format != "" {
-		at := strings.IndexByte(format, '$')
-		if at < 0 {
-			at = len(format)
-		}
-		if at > 0 {
-			t = append(t, op{text: format[:at]})
-			format = format[at:]
-			continue
-		}
-		name := format[1:]
-		if end := strings.IndexFunc(name, notInName); end >= 0 {
-			name = name[:end]
-		}
-		f, ok := fieldOf(name)
-		if !ok {
-			return nil, fmt.Errorf("access log format: unknown variable $%s", name)
-		}
-		t = append(t, op{field: f})
-		format = format[1+len(name):]
+	if f, ok := entryFields[id]; ok {
+		return f
 	}
-	return t, nil
+	return sourced
 }
 
-func notInName(r rune) bool {
-	return r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') && (r < 'A' || r > 'Z')
+var entryFields = map[variable.ID]field{
+	variable.RemoteAddr: remoteAddr, variable.RemoteUser: remoteUser,
+	variable.TimeLocal: timeLocal, variable.TimeISO8601: timeISO8601, variable.Msec: msec,
+	variable.RequestLine: request, variable.Status: status, variable.BodyBytesSent: bodyBytesSent,
+	variable.RequestLength: requestLength, variable.RequestTime: requestTime, variable.SessionTime: requestTime,
+	variable.UpstreamName: proxyUpstreamName, variable.AlternativeName: proxyAlternativeUpstreamName,
+	variable.UpstreamAddr: upstreamAddr, variable.UpstreamResponseLength: upstreamResponseLength,
+	variable.UpstreamResponseTime: upstreamResponseTime, variable.UpstreamConnectTime: upstreamConnectTime,
+	variable.UpstreamHeaderTime: upstreamHeaderTime, variable.UpstreamBytesSent: upstreamBytesSent,
+	variable.UpstreamBytesReceived: upstreamBytesReceived, variable.UpstreamStatus: upstreamStatus,
+	variable.RequestID: reqID,
 }
 
-// appendLine appends the line of e with its line break.
-func (t template) appendLine(b []byte, e *Entry, c *clock) []byte {
-	for i := range t {
-		if t[i].field == literal {
-			b = append(b, t[i].text...)
-			continue
+// appendLine appends the line of e with its line break. scratch is where the
+// values of the source are made; it is returned with what it has grown to.
+func (t *template) appendLine(b, scratch []byte, e *Entry, c *clock) (line, grown []byte) {
+	for i := range t.ops {
+		switch o := &t.ops[i]; o.field {
+		case literal:
+			b = append(b, o.text...)
+		case absent:
+			b = t.none(b)
+		case sourced, named, secret, query:
+			scratch = scratch[:0]
+			if e.Source != nil {
+				scratch = e.Source.AppendVariable(scratch, o.id, o.text)
+			}
+			b = t.appendSourced(b, o, scratch)
+		default:
+			b = t.appendField(b, o.field, e, c)
 		}
-		b = appendField(b, t[i].field, e, c)
 	}
-	return append(b, '\n')
+	return append(b, '\n'), scratch
 }
 
-func appendField(b []byte, f field, e *Entry, c *clock) []byte {
+func (t *template) appendSourced(b []byte, o *op, value []byte) []byte {
+	switch {
+	case len(value) == 0 && o.field != named:
+		return t.none(b)
+	case o.field == secret:
+		return append(b, hidden...)
+	case o.field == query:
+		return t.appendTarget(b, value, o.id == variable.Args, maxField)
+	}
+	return appendEscaped(b, value, maxField, t.escape)
+}
+
+// none appends what stands for no value: nothing within JSON, as in nginx.
+func (t *template) none(b []byte) []byte {
+	if t.escape != EscapeDefault {
+		return b
+	}
+	return append(b, '-')
+}
+
+func (t *template) appendField(b []byte, f field, e *Entry, c *clock) []byte {
 	switch f {
 	case remoteAddr:
 		if !e.Remote.IsValid() {
-			return append(b, '-')
+			return t.none(b)
 		}
 		return e.Remote.Unmap().WithZone("").AppendTo(b)
 	case remoteUser:
-		return appendText(b, e.RemoteUser)
+		return t.appendOctets(b, e.RemoteUser)
 	case timeLocal:
-		return c.append(b, e.Time)
+		return append(b, c.at(e.Time).local...)
+	case timeISO8601:
+		return append(b, c.at(e.Time).iso...)
+	case msec:
+		return appendSeconds(b, time.Duration(e.Time.UnixNano()))
 	case request:
-		return appendRequest(b, e)
+		return t.appendRequest(b, e)
 	case status:
 		return appendStatus(b, e.Status)
 	case bodyBytesSent:
 		return strconv.AppendInt(b, max(e.BodyBytesSent, 0), 10)
 	case httpReferer:
-		return appendText(b, e.Referer)
+		if len(e.Referer) == 0 {
+			return t.none(b)
+		}
+		return t.appendTarget(b, e.Referer, false, maxField)
 	case httpUserAgent:
-		return appendText(b, e.UserAgent)
+		return t.appendOctets(b, e.UserAgent)
 	case requestLength:
 		return strconv.AppendInt(b, max(e.RequestLength, 0), 10)
 	case requestTime:
 		return appendSeconds(b, max(e.RequestTime, 0))
 	case proxyUpstreamName:
-		return appendText(b, e.UpstreamName)
+		return t.appendText(b, e.UpstreamName)
 	case proxyAlternativeUpstreamName:
 		// nginx logs a variable that is set to nothing as nothing.
-		return appendEscaped(b, e.AlternativeName, maxField)
+		return appendEscaped(b, e.AlternativeName, maxField, t.escape)
 	case reqID:
-		return appendText(b, e.RequestID)
+		return t.appendOctets(b, e.RequestID)
 	}
-	return appendAttempts(b, f, e.Attempts)
+	return t.appendAttempts(b, f, e.Attempts)
 }
 
 // appendRequest appends the request line. Parts that were never received are
 // left out with their blank.
-func appendRequest(b []byte, e *Entry) []byte {
+func (t *template) appendRequest(b []byte, e *Entry) []byte {
 	start := len(b)
-	// The method and the version keep some room of the field for themselves.
-	b = appendEscaped(b, e.Method, maxField/8)
-	for _, part := range [...][]byte{e.Target, e.Proto} {
-		if len(part) == 0 {
-			continue
-		}
-		if len(b) > start {
-			b = append(b, ' ')
-		}
-		b = appendEscaped(b, part, maxField*3/4)
+	// Together the parts stay within the bound of a field.
+	b = appendEscaped(b, e.Method, maxField/8, t.escape)
+	if len(e.Target) > 0 {
+		b = t.appendTarget(blankAfter(b, start), e.Target, false, maxField*3/4)
+	}
+	if len(e.Proto) > 0 {
+		b = appendEscaped(blankAfter(b, start), e.Proto, maxField/8-len("  "), t.escape)
 	}
 	if len(b) == start {
-		return append(b, '-')
+		return t.none(b)
 	}
-	if len(b) > start+maxField {
-		b = append(trimEscape(b[:start+maxField-len(cut)], start), cut...)
+	return b
+}
+
+func blankAfter(b []byte, start int) []byte {
+	if len(b) > start {
+		b = append(b, ' ')
 	}
 	return b
 }
 
 // appendAttempts appends one value per attempt, separated by commas.
-func appendAttempts(b []byte, f field, attempts []Attempt) []byte {
+func (t *template) appendAttempts(b []byte, f field, attempts []Attempt) []byte {
 	if len(attempts) == 0 {
-		return append(b, '-')
+		return t.none(b)
 	}
 	start := len(b)
 	for i := range attempts {
@@ -207,7 +216,7 @@ func appendAttempts(b []byte, f field, attempts []Attempt) []byte {
 			b = append(b, ", "...)
 		}
 		before := len(b)
-		b = appendAttempt(b, f, &attempts[i])
+		b = t.appendAttempt(b, f, &attempts[i])
 		if len(b)-start > maxField-len(cut)-len(", ") {
 			return append(b[:before], cut...)
 		}
@@ -215,16 +224,24 @@ func appendAttempts(b []byte, f field, attempts []Attempt) []byte {
 	return b
 }
 
-func appendAttempt(b []byte, f field, a *Attempt) []byte {
+func (t *template) appendAttempt(b []byte, f field, a *Attempt) []byte {
 	switch {
 	case f == upstreamAddr:
-		return appendText(b, a.Addr)
+		return t.appendText(b, a.Addr)
 	case f == upstreamStatus && a.Status > 0:
 		return appendStatus(b, a.Status)
 	case f == upstreamResponseLength && a.ResponseLength >= 0:
 		return strconv.AppendInt(b, a.ResponseLength, 10)
 	case f == upstreamResponseTime && a.ResponseTime >= 0:
 		return appendSeconds(b, a.ResponseTime)
+	case f == upstreamConnectTime && a.Connected:
+		return appendSeconds(b, a.ConnectTime)
+	case f == upstreamHeaderTime && a.HeaderTime > 0:
+		return appendSeconds(b, a.HeaderTime)
+	case f == upstreamBytesSent:
+		return strconv.AppendInt(b, a.BytesSent, 10)
+	case f == upstreamBytesReceived:
+		return strconv.AppendInt(b, a.BytesReceived, 10)
 	}
 	return append(b, '-')
 }
@@ -246,74 +263,17 @@ func appendSeconds(b []byte, d time.Duration) []byte {
 	return append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
 }
 
-// appendText appends a value, or "-" for none.
-func appendText[T string | []byte](b []byte, s T) []byte {
+// appendText and appendOctets append a value, or what stands for none.
+func (t *template) appendText(b []byte, s string) []byte {
 	if len(s) == 0 {
-		return append(b, '-')
+		return t.none(b)
 	}
-	return appendEscaped(b, s, maxField)
+	return appendEscaped(b, s, maxField, t.escape)
 }
 
-// appendEscaped appends s with everything that could end a field or a line, or
-// is no ASCII, as \xHH, as nginx does. It adds at most limit octets and never
-// half an escape; what is cut off ends in "...".
-func appendEscaped[T string | []byte](b []byte, s T, limit int) []byte {
-	start := len(b)
-	for i := range len(s) {
-		if !plain(s[i]) || i >= limit {
-			b = append(b, s[:i]...)
-			return appendRest(b, s[i:], start, limit)
-		}
+func (t *template) appendOctets(b, s []byte) []byte {
+	if len(s) == 0 {
+		return t.none(b)
 	}
-	return append(b, s...)
-}
-
-func appendRest[T string | []byte](b []byte, s T, start, limit int) []byte {
-	const hex = "0123456789ABCDEF"
-	for i := range len(s) {
-		if c := s[i]; plain(c) {
-			b = append(b, c)
-		} else {
-			b = append(b, '\\', 'x', hex[c>>4], hex[c&15])
-		}
-		if len(b)-start > limit {
-			return append(trimEscape(b[:start+limit-len(cut)], start), cut...)
-		}
-	}
-	return b
-}
-
-// plain reports whether c stands for itself.
-func plain(c byte) bool { return c >= ' ' && c < 0x7f && c != '"' && c != '\\' }
-
-// trimEscape removes the first part of an escape that was cut at the end of b.
-// A backslash is always the first octet of one.
-func trimEscape(b []byte, start int) []byte {
-	for i := len(b) - 1; i >= max(start, len(b)-3); i-- {
-		if b[i] == '\\' {
-			return b[:i]
-		}
-	}
-	return b
-}
-
-// clock formats times; the text of a second is made once.
-type clock struct {
-	location *time.Location
-	last     atomic.Pointer[second]
-}
-
-type second struct {
-	unix int64
-	text []byte
-}
-
-func (c *clock) append(b []byte, t time.Time) []byte {
-	unix := t.Unix()
-	s := c.last.Load()
-	if s == nil || s.unix != unix {
-		s = &second{unix, t.In(c.location).AppendFormat(nil, "02/Jan/2006:15:04:05 -0700")}
-		c.last.Store(s)
-	}
-	return append(b, s.text...)
+	return appendEscaped(b, s, maxField, t.escape)
 }

@@ -21,6 +21,7 @@ import (
 	"daemun/internal/listen"
 	"daemun/internal/store"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/upstream"
 )
 
@@ -53,6 +54,14 @@ type Config struct {
 	Explain func(explain.Request) (*explain.Answer, error)
 	// ExplainConnection is nil where there is no Service network.
 	ExplainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
+	// Tap shows requests as they pass; nil is nothing.
+	Tap *tap.Tap
+	// Dashboard answers every path that is not one of this package; nil is a
+	// list of those.
+	Dashboard http.Handler
+	// Listening is the address as the operator wrote it: its name is one that
+	// requests may come by.
+	Listening string
 	// Logger hears of what went wrong in here; nil is nobody.
 	Logger *slog.Logger
 }
@@ -64,7 +73,11 @@ func Handler(c Config) http.Handler {
 	}
 	s := server{c}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", s.index)
+	if c.Dashboard != nil {
+		mux.Handle("/", c.Dashboard)
+	} else {
+		mux.HandleFunc("GET /{$}", s.index)
+	}
 	open := map[string]http.HandlerFunc{
 		"/healthz": s.healthz, "/livez": s.livez, "/readyz": s.readyz, "/metrics": c.Metrics.ServeHTTP,
 	}
@@ -79,10 +92,12 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/explain/connection", s.explainConnection)
 	mux.HandleFunc("GET /api/v1/logs/{namespace}/{pod}", s.logs)
 	mux.HandleFunc("GET /api/v1/{kind}", s.list)
-	if !c.Restricted {
-		return s.recovered(mux)
+	mux.HandleFunc("GET /api/tap", s.tapRequests)
+	handler := guarded(mux, open, ownNames(c.Listening))
+	if c.Restricted {
+		handler = restricted(handler, open)
 	}
-	return s.recovered(restricted(mux, open))
+	return s.recovered(handler)
 }
 
 // restricted keeps clients on other machines to the open paths.
@@ -171,7 +186,15 @@ func (s server) explainConnection(w http.ResponseWriter, r *http.Request) {
 
 func (s server) explain(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	answer, err := s.Explain(explain.Request{URL: q.Get("url"), Method: q.Get("method")})
+	headers, err := explain.ParseHeaders(q["header"])
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if len(headers) == 0 {
+		headers = nil
+	}
+	answer, err := s.Explain(explain.Request{URL: q.Get("url"), Method: q.Get("method"), Headers: headers, Client: q.Get("client")})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return

@@ -187,3 +187,31 @@ func seekTail(f *os.File, n int) error {
 	_, err = f.Seek(0, io.SeekStart)
 	return err
 }
+
+// maxTail bounds what Tail returns.
+const maxTail = 256 << 10
+
+// Tail returns the last lines of the log of a container, without their times;
+// nothing if it has not started.
+func Tail(path string, lines int) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if err := seekTail(f, lines); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := copyLog(&b, f, false); err != nil {
+		return nil, err
+	}
+	text := b.Bytes()
+	if len(text) > maxTail {
+		text = text[len(text)-maxTail:]
+		_, text, _ = bytes.Cut(text, []byte{'\n'}) // not half a line
+	}
+	return text, nil
+}

@@ -56,17 +56,23 @@ func importRules() []rule {
 	dataSide := []string{
 		"accesslog",
 		"canonical",
+		"compress",
 		"dns",
+		"expression",
 		"http1",
 		"http2",
 		"ir",
 		"l4",
 		"listen",
+		"passthrough",
 		"policy",
 		"proxy",
 		"proxyproto",
+		"sni",
+		"spool",
 		"table",
 		"trace",
+		"tap",
 		"upstream",
 		"variable",
 	}
@@ -74,12 +80,16 @@ func importRules() []rule {
 		"accesslog",
 		"canonical",
 		"dns",
+		"expression",
 		"http1",
 		"ir",
 		"l4",
 		"policy",
 		"proxyproto",
+		"sni",
 		"trace",
+		"tap",
+		"spool",
 		"variable",
 	}
 	return []rule{
@@ -90,11 +100,13 @@ func importRules() []rule {
 		{bare, []string{"net/http", "github.com/prometheus/"}, "the hot path has its own codec and counters"},
 		{[]string{"l4"}, []string{"daemun/internal/table", "daemun/internal/http1", "daemun/internal/listen", "daemun/internal/upstream", "daemun/internal/dns"}, "layer 4 knows nothing above TCP and UDP"},
 		{dataSide, []string{"github.com/tg123/", "golang.org/x/crypto"}, "password hashes are an edge: policy has an interface for them"},
-		{[]string{"http1", "proxyproto"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"http1", "proxyproto", "sni"}, []string{"daemun/internal/"}, "the codec knows octets only"},
+		{[]string{"compress"}, []string{"daemun/internal/http1", "daemun/internal/table", "daemun/internal/proxy"}, "contents are compressed, whatever carries them"},
 		{[]string{"http2"}, []string{"daemun/internal/ir", "daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/canonical"}, "the stream layer knows nothing of routes"},
 		{[]string{"policy"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/listen"}, "a policy decides about names and values, whatever carries them"},
-		{[]string{"translate", "annotation", "network"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
+		{[]string{"translate", "annotation", "network", "snippet"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
+		{[]string{"spool"}, []string{"daemun/"}, "who keeps octets does not know whose they are"},
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
 		{dataSide, []string{"github.com/corazawaf/", "github.com/oschwald/"}, "the engine of the firewall and databases of addresses are edges: policy and variable have interfaces for them"},
@@ -102,10 +114,12 @@ func importRules() []rule {
 		{[]string{"waf"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/"}, "rules judge what they are told of a request, whatever carries it"},
 		{[]string{"otlp"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/", "google.golang.org/", "go.opentelemetry.io/"}, "an exporter reads spans and knows nothing of requests; its format is small enough to be written by hand"},
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
+		{[]string{"dashboard"}, []string{"daemun/internal/proxy", "daemun/internal/standalone", "daemun/internal/process"}, "pages read what is given to them"},
+		{[]string{"history"}, []string{"daemun/internal/table", "daemun/internal/ir", "daemun/internal/store"}, "the history of counters knows no routes"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},
-		{[]string{"store", "translate", "control", "admin", "console", "explain"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
+		{[]string{"store", "translate", "control", "admin", "console", "explain", "dashboard"}, []string{"k8s.io/client-go"}, "only internal/kube speaks to an API server"},
 	}
 }
 
@@ -124,13 +138,18 @@ func TestImportDirections(t *testing.T) {
 			}
 			for _, dep := range found {
 				for _, bad := range r.forbidden {
-					if strings.HasPrefix(dep, bad) {
+					if within(dep, bad) {
 						t.Errorf("%s%s imports %s: %s", internal, name, dep, r.why)
 					}
 				}
 			}
 		}
 	}
+}
+
+// within tells whether a package is the one that is named, or below it.
+func within(pkg, name string) bool {
+	return strings.HasPrefix(pkg, name) && (len(pkg) == len(name) || strings.HasSuffix(name, "/") || pkg[len(name)] == '/')
 }
 
 // TestOneUserOfClientGo: what crosses the edge are API types, not clients.

@@ -79,6 +79,8 @@ type Row struct {
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
 	annotation string
+	// remark says what of an accepted value has no effect; empty is nothing.
+	remark func(value string) string
 }
 
 // Values are the typed keys of one ConfigMap.
@@ -89,8 +91,6 @@ type Values struct {
 	// GlobalAuth asks a service about the requests of all Ingresses that have
 	// none of their own; without a URL it does not.
 	GlobalAuth annotation.ExternalAuth
-	// AllowSnippets lets Ingresses bring rules of the firewall.
-	AllowSnippets bool
 	// Firewall is that of all hosts.
 	Firewall annotation.Firewall
 	// Denied: every route of every Ingress answers 503.
@@ -112,18 +112,32 @@ type Values struct {
 	// that backends send in vain.
 	SetHeaders, AddHeaders string
 	HideHeaders            []string
+	// AllowSnippets lets annotations hold snippets; Snippets are those of the
+	// ConfigMap.
+	AllowSnippets bool
+	Snippets      Snippets
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
+	// StrictPathType: the webhook refuses paths that do not fit their type.
+	StrictPathType bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
-	// nonIdempotent, proxyTimeout, tracing and geo are settled after all keys.
+	// What follows is settled after all keys.
 	nonIdempotent bool
 	proxyTimeout  time.Duration
+	compression   compression
 	tracing       ir.Tracing
 	useGeo        bool
 	geo           ir.Geo
+	logPath       string
+	syslog        syslog
+}
+
+// Snippets are the texts in nginx's configuration language, as written.
+type Snippets struct {
+	Main, HTTP, Server, Location, Stream, Auth string
 }
 
 // acmePath lets certificates be ordered.
@@ -135,8 +149,9 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
+		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		tracing: defaultTracing(),
+		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -177,6 +192,7 @@ func (p *parsing) settle() {
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
+	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()
 	p.settleFirewall()
 	if v.useGeo {
@@ -189,6 +205,7 @@ func (p *parsing) settle() {
 		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
 	}
 	p.settleTrust()
+	p.settleLogs()
 }
 
 func (p *parsing) use(r *Row, value string) {
@@ -200,6 +217,10 @@ func (p *parsing) use(r *Row, value string) {
 	case Supported:
 		if err := r.set(value, &p.Values); err != nil {
 			p.bad(r, value, err)
+		} else if r.remark != nil {
+			if text := r.remark(value); text != "" {
+				p.report(CodeLogVariable, ir.SeverityWarning, r.Name, text)
+			}
 		}
 	case Tuning:
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")
@@ -220,7 +241,10 @@ func (p *parsing) bad(r *Row, value string, err error) {
 		return
 	}
 	use := "it is ignored"
-	if r.Default != "" {
+	switch {
+	case len(r.Default) > 40: // a list
+		use = "the default applies"
+	case r.Default != "":
 		use = "the default " + r.Default + " applies"
 	}
 	p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))
@@ -259,8 +283,11 @@ func (r *Row) support() Support {
 	if r.annotation == "" {
 		return r.Support
 	}
-	if a, ok := annotation.Lookup(r.annotation); ok && a.Support == annotation.Supported {
+	switch a, _ := annotation.Lookup(r.annotation); a.Support {
+	case annotation.Supported:
 		return Supported
+	case annotation.Tuning:
+		return Tuning
 	}
 	return Later
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -135,6 +136,20 @@ func reference(set func(v *Values, s string)) func(string, *Values) error {
 	}
 }
 
+// maxSnippet bounds one text.
+const maxSnippet = 64 << 10
+
+// snippet takes a text as it is: what it means is for package snippet to say.
+func snippet(set func(v *Values, s string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		if len(s) > maxSnippet {
+			return fmt.Errorf("is longer than %d bytes", maxSnippet)
+		}
+		set(v, s)
+		return nil
+	}
+}
+
 // fieldNames reads a list of field names.
 func fieldNames(set func(v *Values, names []string)) func(string, *Values) error {
 	return func(s string, v *Values) error {
@@ -144,5 +159,24 @@ func fieldNames(set func(v *Values, names []string)) func(string, *Values) error
 			}
 		}
 		return list(set)(s, v)
+	}
+}
+
+// A length is compared and not part of the expression: each process would spend
+// a part of a millisecond on it at its start.
+const maxHostName = 253
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_.])?$`)
+
+// hostOf reads the name or the address of another machine; an IPv6 address may
+// stand in brackets.
+func hostOf(set func(v *Values, host string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		bare := strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
+		if _, err := netip.ParseAddr(bare); err != nil && (len(s) > maxHostName || !hostName.MatchString(s)) {
+			return errors.New("is not a host name or an address: write one without scheme and port, such as collector.observability.svc")
+		}
+		set(v, bare)
+		return nil
 	}
 }

@@ -61,9 +61,15 @@ var rows = []Row{
 	},
 	{Name: "client-body-buffer-size", Default: "8k", annotation: "client-body-buffer-size"},
 	{Name: "client-header-buffer-size", Default: "1k", Support: Tuning, Doc: "Size of nginx's first buffer for a head."},
-	{Name: "large-client-header-buffers", Default: "4 8k", Support: Later, Doc: "Number and size of buffers for large heads."},
-	{Name: "enable-underscores-in-headers", Default: "false", Support: Later, Doc: "Accepts field names with underscores."},
-	{Name: "ignore-invalid-headers", Default: "true", Support: Later, Doc: "Drops fields whose names are not valid, instead of refusing the request."},
+	{
+		Name: "large-client-header-buffers", Default: "4 8k", parse: parseHeaderBuffers,
+		Doc: "Number and size of buffers for large heads: no line may be longer than one of them, no head than all of them, and 256k.",
+	},
+	{
+		Name: "enable-underscores-in-headers", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.RequestHeads.KeepUnderscores = b }),
+		Doc: "Passes fields on that have an underscore in their name, unless a backend could take them for one that Daemun sets.",
+	},
+	{Name: "ignore-invalid-headers", Default: "true", Support: Tuning, Doc: "Drops fields whose names are not valid; here such a request is always refused."},
 	{
 		Name: "use-http2", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.HTTP2Off = !b }),
 		Doc: "Speaks HTTP/2 with clients: on TLS, and with prior knowledge on the plain port.",
@@ -87,8 +93,14 @@ var rows = []Row{
 		Name: "worker-shutdown-timeout", Default: "240s", parse: nginxTime(func(v *Values, d time.Duration) { v.ShutdownTimeout = d }),
 		Doc: "Longest time that requests in flight have at the end.",
 	},
-	{Name: "bind-address", Support: Later, Doc: "Addresses to listen on; --listen-address chooses one."},
-	{Name: "disable-ipv6", Default: "false", Support: Later, Doc: "Listens on IPv4 only."},
+	{
+		Name: "bind-address", parse: parseBindAddress,
+		Doc: "Addresses that clients may connect to; connections to others are closed. --listen-address chooses where the ports are open.",
+	},
+	{
+		Name: "disable-ipv6", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Entrance.IPv4Only = b }),
+		Doc: "Closes connections over IPv6.",
+	},
 	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
 
 	// What is passed on.
@@ -117,8 +129,14 @@ var rows = []Row{
 		Name: "proxy-real-ip-cidr", Default: "0.0.0.0/0", Guard: true, parse: parseTrusted,
 		Doc: "Peers that are believed about the client: by their fields, and by the PROXY protocol. Without it all are.",
 	},
-	{Name: "proxy-add-original-uri-header", Default: "false", Support: Later, Doc: "Sends X-Original-Uri."},
-	{Name: "generate-request-id", Default: "true", Support: Later, Doc: "Makes a request id where there is none."},
+	{
+		Name: "proxy-add-original-uri-header", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.OriginalURI = b }),
+		Doc: "Tells backends the target as received, in X-Original-URI.",
+	},
+	{
+		Name: "generate-request-id", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.NoRequestID = !b }),
+		Doc: "Makes a request id where there is none.",
+	},
 	{
 		Name: "proxy-set-headers", parse: reference(func(v *Values, s string) { v.SetHeaders = s }),
 		Doc: "ConfigMap whose entries are fields for all backends, in place of what is sent otherwise; values have variables.",
@@ -135,9 +153,15 @@ var rows = []Row{
 		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
 		Doc: "Fields that custom-headers may set, with commas between them.",
 	},
-	{Name: "allow-backend-server-header", Default: "false", Support: Later, Doc: "Passes Server of backends on."},
-	{Name: "server-tokens", Default: "false", Support: Later, Doc: "Says nginx's version in Server."},
-	{Name: "default-type", Default: "text/html", Support: Later, Doc: "Content-Type of responses without one."},
+	{
+		Name: "allow-backend-server-header", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.BackendServerField = b }),
+		Doc: "Passes Server of backends on; needs server-tokens.",
+	},
+	{
+		Name: "server-tokens", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.ServerField = b }),
+		Doc: "Sends Server with the name of the program, without a version.",
+	},
+	{Name: "default-type", Default: "text/html", Support: Tuning, Doc: "Content-Type of what nginx makes itself; pages here are text/html, and responses of backends stay as they are."},
 
 	// Backends.
 	{Name: "proxy-body-size", Default: "1m", annotation: "proxy-body-size"},
@@ -196,7 +220,7 @@ var rows = []Row{
 	},
 	{
 		Name: "allow-snippet-annotations", Default: "false", parse: boolean(func(v *Values, b bool) { v.AllowSnippets = b }),
-		Doc: "Lets modsecurity-snippet of annotations be used; annotations-risk-level has to be Critical, too.",
+		Doc: "Lets annotations hold directives of nginx, and rules of the firewall; annotations-risk-level has to be Critical as well.",
 	},
 	{
 		Name: "annotation-value-word-blocklist", parse: list(func(v *Values, words []string) { v.Blocklist = words }),
@@ -206,10 +230,22 @@ var rows = []Row{
 		Name: "annotations-risk-level", Default: "High", parse: parseRisk,
 		Doc: "Highest risk of an annotation that is loaded: Low, Medium, High or Critical.",
 	},
-	{Name: "strict-validate-path-type", Default: "true", Support: Later, Doc: "Refuses paths that do not fit their type."},
-	{Name: "block-cidrs", Support: Later, Guard: true, Doc: "Client addresses that get 403."},
-	{Name: "block-user-agents", Support: Later, Guard: true, Doc: "User agents that get 403."},
-	{Name: "block-referers", Support: Later, Guard: true, Doc: "Referers that get 403."},
+	{
+		Name: "strict-validate-path-type", Default: "true", parse: boolean(func(v *Values, b bool) { v.StrictPathType = b }),
+		Doc: "The webhook refuses paths of type Exact or Prefix with other characters than letters, digits, `.`, `_`, `-` and `/`.",
+	},
+	{
+		Name: "block-cidrs", Guard: true, parse: parseBlockedNetworks,
+		Doc: "Client addresses that get 403 everywhere, whatever an Ingress allows.",
+	},
+	{
+		Name: "block-user-agents", Guard: true, parse: patterns(func(b *ir.Block, list []string) { b.UserAgents = list }),
+		Doc: "User agents that get 403 everywhere: texts, or expressions behind ~ or ~*.",
+	},
+	{
+		Name: "block-referers", Guard: true, parse: patterns(func(b *ir.Block, list []string) { b.Referers = list }),
+		Doc: "Referers that get 403 everywhere: texts, or expressions behind ~ or ~*.",
+	},
 	{Name: "whitelist-source-range", Guard: true, annotation: "allowlist-source-range"},
 	{Name: "denylist-source-range", Guard: true, annotation: "denylist-source-range"},
 	{
@@ -236,7 +272,10 @@ var rows = []Row{
 		Name: "global-auth-request-redirect", parse: globalAuth("auth-request-redirect"),
 		Doc: "Value of X-Auth-Request-Redirect.",
 	},
-	{Name: "global-auth-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "global-auth-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Auth = s }),
+		Doc: "Directives for the request to the service of global-auth-url; docs/snippets.md lists them.",
+	},
 	{
 		Name: "global-auth-cache-key", parse: globalAuth("auth-cache-key"),
 		Doc: "Keeps its answers by this text with variables.",
@@ -273,45 +312,116 @@ var rows = []Row{
 
 	// Logs.
 	{
-		Name: "disable-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.NoAccessLog = v.NoAccessLog || b }),
+		Name: "disable-access-log", Default: "false", parse: boolean(func(v *Values, b bool) {
+			v.NoAccessLog, v.Settings.Logs.StreamOff = v.NoAccessLog || b, v.Settings.Logs.StreamOff || b
+		}),
 		Doc: "Writes no access log.",
 	},
 	{
 		Name: "disable-http-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.NoAccessLog = v.NoAccessLog || b }),
 		Doc: "Writes no access log of requests.",
 	},
-	{Name: "disable-stream-access-log", Default: "false", Support: Later, Doc: "Writes no access log of TCP and UDP services."},
+	{
+		Name: "disable-stream-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Logs.StreamOff = v.Settings.Logs.StreamOff || b }),
+		Doc: "Writes no access log of TCP and UDP services.",
+	},
 	{
 		Name: "enable-access-log-for-default-backend", Default: "false", parse: boolean(func(v *Values, b bool) { v.DefaultBackendLog = b }),
 		Doc: "Logs requests that match nothing.",
 	},
-	{Name: "enable-auth-access-log", Default: "false", Support: Later, Doc: "Logs requests to authentication services."},
-	{Name: "skip-access-log-urls", Support: Later, Doc: "Requests that are not logged."},
-	{Name: "log-format-upstream", Support: Later, Doc: "Format of the access log."},
-	{Name: "log-format-stream", Support: Later, Doc: "Format of the access log of TCP and UDP services."},
-	{Name: "log-format-escape-json", Default: "false", Support: Later, Doc: "Escapes values for JSON."},
-	{Name: "log-format-escape-none", Default: "false", Support: Later, Doc: "Escapes nothing."},
-	{Name: "access-log-path", Default: "/var/log/nginx/access.log", Support: Later, Doc: "File of the access log; it goes to standard output."},
-	{Name: "http-access-log-path", Support: Later, Doc: "File of the access log of requests."},
-	{Name: "stream-access-log-path", Support: Later, Doc: "File of the access log of TCP and UDP services."},
+	{
+		Name: "enable-auth-access-log", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Logs.AuthRequests = b }),
+		Doc: "Logs requests to authentication services.",
+	},
+	{
+		Name: "skip-access-log-urls", parse: skipURIs,
+		Doc: "Request URIs that are not logged, with commas between them: whole ones, whatever their case, or expressions after ~ (~* without regard to case).",
+	},
+	{
+		Name: "log-format-upstream", parse: logFormat(func(v *Values, s string) { v.Settings.Logs.Format = s }), remark: formatRemark,
+		Doc: "Format of the access log: text with nginx's variables ([logs.md](logs.md)).",
+	},
+	{
+		Name: "log-format-stream", parse: logFormat(func(v *Values, s string) { v.Settings.Logs.StreamFormat = s }), remark: formatRemark,
+		Doc: "Format of the access log of TCP and UDP services.",
+	},
+	{
+		Name: "log-format-escape-json", Default: "false", parse: boolean(func(v *Values, b bool) { v.escape(b, "json") }),
+		Doc: "Escapes values for JSON.",
+	},
+	{
+		Name: "log-format-escape-none", Default: "false", parse: boolean(func(v *Values, b bool) { v.escape(b, "none") }),
+		Doc: "Escapes nothing but controls; wins over the one for JSON.",
+	},
+	{
+		Name: "access-log-path", Default: "/var/log/nginx/access.log", parse: logPath(func(v *Values, s string) { v.logPath = s }),
+		Doc: "File of the access logs below the folder of --access-log-dir; the default is standard output.",
+	},
+	{
+		Name: "http-access-log-path", parse: logPath(func(v *Values, s string) { v.Settings.Logs.Path = s }),
+		Doc: "File of the access log of requests; wins over access-log-path.",
+	},
+	{
+		Name: "stream-access-log-path", parse: logPath(func(v *Values, s string) { v.Settings.Logs.StreamPath = s }),
+		Doc: "File of the access log of TCP and UDP services; wins over access-log-path.",
+	},
 	{Name: "access-log-params", Support: Tuning, Doc: "Buffering of the access log."},
 	{Name: "error-log-path", Default: "/var/log/nginx/error.log", Support: Tuning, Doc: "File of the error log."},
-	{Name: "error-log-level", Default: "notice", Support: Later, Doc: "Least severity that is logged."},
-	{Name: "enable-syslog", Default: "false", Support: Later, Doc: "Logs to a syslog server."},
-	{Name: "syslog-host", Support: Later, Doc: "That server."},
-	{Name: "syslog-port", Default: "514", Support: Later, Doc: "Its port."},
+	{
+		Name: "error-log-level", Default: "notice", parse: logLevel,
+		Doc: "Least severity of what Daemun says about itself: debug, info, notice, warn, error, crit, alert or emerg.",
+	},
+	{
+		Name: "enable-syslog", Default: "false", parse: boolean(func(v *Values, b bool) { v.syslog.enabled = b }),
+		Doc: "Sends the access log of requests to a syslog server (UDP, RFC 3164).",
+	},
+	{
+		Name: "syslog-host", parse: hostOf(func(v *Values, host string) { v.syslog.host = host }),
+		Doc: "That server: a name or an address.",
+	},
+	{
+		Name: "syslog-port", Default: "514", parse: integer(1, 65535, func(v *Values, n int) { v.syslog.port = n }),
+		Doc: "Its port.",
+	},
 	{Name: "debug-connections", Support: Tuning, Doc: "Clients whose connections are logged in detail."},
 
 	// Compression.
-	{Name: "use-gzip", Default: "false", Support: Later, Doc: "Compresses responses."},
-	{Name: "gzip-level", Default: "1", Support: Later, Doc: "Level of gzip."},
-	{Name: "gzip-min-length", Default: "256", Support: Later, Doc: "Least size that is compressed."},
-	{Name: "gzip-types", Support: Later, Doc: "Types that are compressed."},
-	{Name: "gzip-disable", Support: Later, Doc: "User agents without compression."},
-	{Name: "enable-brotli", Default: "false", Support: Later, Doc: "Compresses with brotli."},
-	{Name: "brotli-level", Default: "4", Support: Later, Doc: "Level of brotli."},
-	{Name: "brotli-min-length", Default: "20", Support: Later, Doc: "Least size that is compressed."},
-	{Name: "brotli-types", Support: Later, Doc: "Types that are compressed."},
+	{
+		Name: "use-gzip", Default: "false", parse: boolean(func(v *Values, b bool) { v.compression.useGzip = b }),
+		Doc: "Compresses responses with gzip.",
+	},
+	{
+		Name: "gzip-level", Default: "1", parse: integer(1, 9, func(v *Values, n int) { v.compression.gzip.Level = n }),
+		Doc: "Level of gzip, 1 to 9.",
+	},
+	{
+		Name: "gzip-min-length", Default: "256", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.compression.gzip.MinLength = int64(n) }),
+		Doc: "Least size of a response of known length that is compressed.",
+	},
+	{
+		Name: "gzip-types", Default: compressedTypes, parse: mediaTypes(func(v *Values, types []string) { v.compression.gzip.Types = types }),
+		Doc: "Media types that are compressed, beside text/html; * is all.",
+	},
+	{
+		Name: "gzip-disable", parse: parseGzipDisable,
+		Doc: "Expressions for user agents that get no gzip, with blanks between them.",
+	},
+	{
+		Name: "enable-brotli", Default: "false", parse: boolean(func(v *Values, b bool) { v.compression.useBrotli = b }),
+		Doc: "Compresses responses with brotli for clients that like it at least as well as gzip.",
+	},
+	{
+		Name: "brotli-level", Default: "4", parse: integer(0, 11, func(v *Values, n int) { v.compression.brotli.Level = n }),
+		Doc: "Level of brotli, 0 to 11.",
+	},
+	{
+		Name: "brotli-min-length", Default: "20", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.compression.brotli.MinLength = int64(n) }),
+		Doc: "Least size of a response of known length that is compressed.",
+	},
+	{
+		Name: "brotli-types", Default: brotliTypes, parse: mediaTypes(func(v *Values, types []string) { v.compression.brotli.Types = types }),
+		Doc: "Media types that are compressed, beside text/html; * is all.",
+	},
 
 	// Tracing, GeoIP, firewall.
 	{Name: "enable-opentelemetry", Default: "false", annotation: "enable-opentelemetry"},
@@ -322,7 +432,7 @@ var rows = []Row{
 	},
 	{Name: "opentelemetry-trust-incoming-span", Default: "true", annotation: "opentelemetry-trust-incoming-span"},
 	{
-		Name: "otlp-collector-host", parse: parseCollectorHost,
+		Name: "otlp-collector-host", parse: hostOf(func(v *Values, host string) { v.tracing.Host = host }),
 		Doc: "Host that spans are sent to.",
 	},
 	{
@@ -379,11 +489,26 @@ var rows = []Row{
 	},
 
 	// Configuration text.
-	{Name: "main-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "http-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "server-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "location-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "stream-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "main-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Main = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
+	},
+	{
+		Name: "http-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.HTTP = s }),
+		Doc: "Directives of nginx for all hosts; docs/snippets.md lists those that are understood.",
+	},
+	{
+		Name: "server-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Server = s }),
+		Doc: "The same, as server-snippet of each host.",
+	},
+	{
+		Name: "location-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Location = s }),
+		Doc: "The same, as configuration-snippet of each route.",
+	},
+	{
+		Name: "stream-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Stream = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
+	},
 
 	// Tuning of nginx.
 	{Name: "enable-aio-write", Default: "true", Support: Tuning, Doc: "Tuning of nginx."},

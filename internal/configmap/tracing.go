@@ -4,11 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"daemun/internal/ir"
@@ -39,21 +36,6 @@ func (p *parsing) settleTracing() {
 		p.report(CodeNoCollector, ir.SeverityWarning, "enable-opentelemetry",
 			"otlp-collector-host is not set: trace contexts are passed on, and nothing is recorded; name the host of a collector")
 	}
-}
-
-var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})$`)
-
-func parseCollectorHost(s string, v *Values) error {
-	bare := strings.TrimSuffix(strings.TrimPrefix(s, "["), "]")
-	if _, err := netip.ParseAddr(bare); err == nil {
-		v.tracing.Host = bare
-		return nil
-	}
-	if !hostName.MatchString(s) {
-		return errors.New("is not a host name or an address: write one without scheme and port, such as otel-collector.observability.svc")
-	}
-	v.tracing.Host = s
-	return nil
 }
 
 func parseServiceName(s string, v *Values) error {

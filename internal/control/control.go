@@ -58,6 +58,8 @@ type State struct {
 	// Built is when the table went live, Took how long it took to make.
 	Built time.Time
 	Took  time.Duration
+	// Live is the time from the news of the change to Built.
+	Live time.Duration
 	// Tables counts the tables published so far, Failures the builds that
 	// panicked since the last one that did not.
 	Tables, Failures uint64
@@ -68,6 +70,7 @@ type State struct {
 type Loop struct {
 	Config
 	state     atomic.Pointer[State]
+	heard     time.Time // when the signal came that Build follows; zero for none
 	endpoints endpointCache
 }
 
@@ -96,7 +99,7 @@ func (l *Loop) Build() (err error) {
 		}
 	}()
 	start := time.Now()
-	view := l.Store.View()
+	view := l.refreshTouched()
 	res := l.Translator.Translate(view)
 	l.endpoints.refresh(view, res.Config.Backends, l.Upstreams)
 	next := table.Compile(l.Table.Load(), view.Revision, res.Config, l.Handles)
@@ -106,6 +109,10 @@ func (l *Loop) Build() (err error) {
 	s := &State{
 		Revision: view.Revision, Config: res.Config, Problems: res.Problems, Accepted: res.Accepted, Served: res.Served,
 		Built: time.Now(), Took: time.Since(start), Tables: old.Tables + 1,
+	}
+	s.Live = s.Took
+	if !l.heard.IsZero() {
+		s.Live, l.heard = s.Built.Sub(l.heard), time.Time{}
 	}
 	l.state.Store(s)
 	l.endpoints.retain(l.Upstreams)
@@ -125,6 +132,7 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.refreshTouched()
 			continue
 		case <-l.Store.Dirty():
+			l.heard = time.Now()
 		}
 		if err := l.Build(); err != nil {
 			l.Logger.Error("table not built; the last one stays live", "error", err)
@@ -136,10 +144,12 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// refreshTouched follows the EndpointSlices that have changed.
-func (l *Loop) refreshTouched() {
+// refreshTouched follows the EndpointSlices that have changed and returns the
+// view that it has followed them to.
+func (l *Loop) refreshTouched() *store.View {
 	view, services := l.Store.EndpointsTouched()
 	l.endpoints.touched(view, services, l.Upstreams)
+	return view
 }
 
 // pause lets the minimum interval pass without holding up endpoint changes.

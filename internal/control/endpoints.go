@@ -1,7 +1,6 @@
 package control
 
 import (
-	"reflect"
 	"slices"
 	"sync/atomic"
 
@@ -20,47 +19,63 @@ import (
 type endpointCache struct {
 	made      map[ir.BackendID]*sources
 	byService map[store.Name][]*sources
-	round     uint64
-	// services and looked are the Services and the revision of the
-	// EndpointSlices that everything in made is up to date with.
-	services map[store.Name]*corev1.Service
-	looked   uint64
-	revision atomic.Uint64 // of the EndpointSlices that are in force
+	// view and backends are what everything in made is up to date with.
+	view     *store.View
+	backends []*ir.Backend
+	// forgotten says that the registry may hold backends that made has not.
+	forgotten bool
+	revision  atomic.Uint64 // of the EndpointSlices that are in force
 }
 
 type sources struct {
 	backend *ir.Backend
 	service *corev1.Service
 	slices  []*discoveryv1.EndpointSlice
-	round   uint64
 }
 
-// refresh brings the endpoints of the given backends up to date and remembers
-// exactly these backends.
+// refresh brings the endpoints of the given backends, which are sorted by id,
+// up to date and remembers exactly these backends. What became of EndpointSlices
+// touched has been told before.
 func (c *endpointCache) refresh(v *store.View, backends []*ir.Backend, up *upstream.Registry) {
 	if c.made == nil {
 		c.made, c.byService = make(map[ir.BackendID]*sources, len(backends)), make(map[store.Name][]*sources, len(backends))
 	}
-	c.round++
-	same := c.looked == v.EndpointsRevision && reflect.ValueOf(c.services).Pointer() == reflect.ValueOf(v.Services).Pointer()
-	c.services, c.looked = v.Services, v.EndpointsRevision
-	for _, b := range backends {
-		s := c.made[b.ID]
-		if s == nil {
-			s = &sources{}
-			c.made[b.ID] = s
-			name := serviceOf(b)
-			c.byService[name] = append(c.byService[name], s)
+	ir.Diff(c.backends, backends, func(b *ir.Backend) ir.BackendID { return b.ID }, func(old, now *ir.Backend) {
+		switch {
+		case now == nil:
+			c.forget(old)
+		case old == nil:
+			c.add(now).refresh(v, now, up)
+		default:
+			c.made[now.ID].refresh(v, now, up)
 		}
-		s.round = c.round
-		if !same || s.backend != b {
-			s.refresh(v, b, up)
+	})
+	changes, known := v.Since(c.view)
+	if !known {
+		for _, s := range c.made {
+			s.refresh(v, s.backend, up)
 		}
 	}
-	if len(c.made) > len(backends) {
-		c.forget()
+	for _, change := range changes {
+		if change.Kind == "Service" {
+			c.refreshService(v, store.Name{Namespace: change.Namespace, Name: change.Name}, up)
+		}
 	}
+	c.view, c.backends = v, backends
 	c.revision.Store(v.EndpointsRevision)
+}
+
+func (c *endpointCache) refreshService(v *store.View, name store.Name, up *upstream.Registry) {
+	for _, s := range c.byService[name] {
+		s.refresh(v, s.backend, up)
+	}
+}
+
+func (c *endpointCache) add(b *ir.Backend) *sources {
+	s, name := &sources{}, serviceOf(b)
+	c.made[b.ID] = s
+	c.byService[name] = append(c.byService[name], s)
+	return s
 }
 
 func serviceOf(b *ir.Backend) store.Name { return store.Name{Namespace: b.Namespace, Name: b.Service} }
@@ -82,32 +97,29 @@ func (s *sources) refresh(v *store.View, b *ir.Backend, up *upstream.Registry) {
 // touched brings the backends of some Services up to date.
 func (c *endpointCache) touched(v *store.View, services map[store.Name]struct{}, up *upstream.Registry) {
 	for name := range services {
-		for _, s := range c.byService[name] {
-			s.refresh(v, s.backend, up)
-		}
+		c.refreshService(v, name, up)
 	}
-	c.looked = v.EndpointsRevision
 	c.revision.Store(v.EndpointsRevision)
 }
 
-// forget drops the backends that the last round did not have.
-func (c *endpointCache) forget() {
-	for id, s := range c.made {
-		if s.round == c.round {
-			continue
-		}
-		delete(c.made, id)
-		name := serviceOf(s.backend)
-		left := slices.DeleteFunc(c.byService[name], func(other *sources) bool { return other == s })
-		if len(left) == 0 {
-			delete(c.byService, name)
-		} else {
-			c.byService[name] = left
-		}
+// forget drops a backend.
+func (c *endpointCache) forget(b *ir.Backend) {
+	s, name := c.made[b.ID], serviceOf(b)
+	delete(c.made, b.ID)
+	c.forgotten = true
+	left := slices.DeleteFunc(c.byService[name], func(other *sources) bool { return other == s })
+	if len(left) == 0 {
+		delete(c.byService, name)
+	} else {
+		c.byService[name] = left
 	}
 }
 
 // retain drops the backends that no table refers to.
 func (c *endpointCache) retain(up *upstream.Registry) {
+	if !c.forgotten {
+		return
+	}
+	c.forgotten = false
 	up.Retain(func(id ir.BackendID) bool { return c.made[id] != nil })
 }

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -12,7 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"daemun/internal/control"
+	"daemun/internal/dns"
 	"daemun/internal/ir"
+	"daemun/internal/l4"
 	"daemun/internal/manifest"
 	"daemun/internal/store"
 	"daemun/internal/translate"
@@ -28,7 +32,7 @@ func benchGateway(b *testing.B, n int) *gateway {
 	g = newGateway(GatewayConfig{Stdout: io.Discard, Stderr: io.Discard, Translate: options}, edges{
 		locate:    func(store.Key, string) (manifest.Position, bool) { return manifest.Position{}, false },
 		changed:   func(added, gone []ir.Problem) {},
-		tableLive: func(s control.State) { synced.update(s.Served, g.store.View().Ingresses, func(store.Name) {}) },
+		tableLive: func(s control.State) { synced.update(s.Served, g.store.View(), func(store.Name) {}) },
 	})
 	b.Cleanup(g.upstreams.Close)
 	g.store.Update(func(tx *store.Tx) {
@@ -110,5 +114,47 @@ func BenchmarkChange(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkNetworkChange measures what one changed Service costs the Service
+// network, from the store to the zone.
+func BenchmarkNetworkChange(b *testing.B) {
+	const n = 5000
+	serviceOf := func(i, version int) *corev1.Service {
+		s := benchService(i)
+		s.Spec.ClusterIP = fmt.Sprintf("127.10.%d.%d", i/200, 1+i%200)
+		s.Spec.ClusterIPs = []string{s.Spec.ClusterIP}
+		s.Spec.Ports[0].Port = int32(80 + version%100)
+		return s
+	}
+	st := store.New()
+	layer4, err := l4.New(l4.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = layer4.Shutdown(context.Background()) })
+	names := dns.New(dns.Config{Zone: "cluster.local", Logger: slog.New(slog.DiscardHandler)})
+	loop := control.NewNetworkLoop(control.NetworkConfig{Store: st, Logger: slog.New(slog.DiscardHandler), Apply: func(n *ir.Network) {
+		layer4.Update(n)
+		names.Update(n)
+	}})
+	st.Update(func(tx *store.Tx) {
+		for i := range n {
+			tx.Put(serviceOf(i, 0))
+		}
+	})
+	build := func() {
+		if err := loop.Build(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	build()
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		st.Update(func(tx *store.Tx) { tx.Put(serviceOf(n/2, i)) })
+		build()
 	}
 }

@@ -79,11 +79,6 @@ type ElectionConfig struct {
 // Controller serves the Ingresses of a cluster until ctx ends, then drains;
 // kill cuts that short. The error is one clear line when it cannot start.
 func Controller(ctx context.Context, c ControllerConfig, kill <-chan struct{}) error {
-	if os.Getenv("GOGC") == "" {
-		// Objects live long and requests make no garbage: half the usual
-		// headroom costs little and a third of the memory less.
-		debug.SetGCPercent(50)
-	}
 	d, err := newController(ctx, c)
 	if err != nil {
 		return err
@@ -104,6 +99,7 @@ type controller struct {
 	issuer   *issuer // nil where the webhook's certificate is in files
 	synced   syncedIngresses
 	profiler net.Listener
+	memory   *collector
 	// first is closed when the first table is live.
 	first chan struct{}
 }
@@ -112,7 +108,7 @@ type controller struct {
 // for clients open only with the first complete table: until then this replica
 // must not take a request from one that could answer it (H11.3).
 func newController(ctx context.Context, c ControllerConfig) (*controller, error) {
-	d := &controller{ControllerConfig: c, first: make(chan struct{})}
+	d := &controller{ControllerConfig: c, memory: newCollector(), first: make(chan struct{})}
 	var err error
 	if d.cluster, err = kube.Connect(c.Access); err != nil {
 		return nil, err
@@ -184,6 +180,7 @@ func (d *controller) edges() edges {
 		starting:  "not everything has been read from the API server yet",
 		namespace: d.Self.Namespace, class: d.Translate.Controllers[0], pod: d.Self.Name,
 		refuse:     refuseLoopback,
+		layer4:     d.publishedStats(),
 		tableLive:  func(s control.State) { d.tableIsLive(s) },
 		leader:     func() (string, bool) { return d.Election.ID, d.leading() },
 		health:     func() error { return d.readiness() },
@@ -270,14 +267,15 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 	if err := d.openTraffic(ctx); err != nil {
 		return err
 	}
+	if err := d.published.build(); err != nil {
+		return err
+	}
 	if err := d.takeOver(); err != nil {
 		return err
 	}
 	close(d.first)
 	d.startTraffic(members)
-	if err := d.published.start(members); err != nil {
-		return err
-	}
+	d.published.start(members)
 	d.ready.Store(true)
 	d.startDoor(members)
 	a, s := d.addresses(), d.loop.State()
@@ -360,9 +358,7 @@ func (d *controller) logProblems(added, gone []ir.Problem) {
 		}
 		d.logger.Log(context.Background(), level, p.String())
 	}
-	if len(gone) > 0 {
-		d.logger.Info("problems solved", "problems", len(gone))
-	}
+	d.logSolved(gone)
 }
 
 // PodFromEnv is the Pod that the environment names.

@@ -9,26 +9,29 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"daemun/internal/accesslog"
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
 	"daemun/internal/geo"
 	"daemun/internal/handover"
+	"daemun/internal/history"
 	"daemun/internal/htpasswd"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
 	"daemun/internal/otlp"
+	"daemun/internal/passthrough"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/translate"
 	"daemun/internal/upstream"
 )
@@ -49,11 +52,21 @@ type GatewayConfig struct {
 	Translate    translate.Options
 	Geo          geo.Config
 	DrainTimeout time.Duration
-	Version      string
-	// Debug logs details.
-	Debug bool
+	// TempDir is where bodies are kept that are longer than memory should
+	// hold; empty is $TMPDIR or /tmp. TempLimit bounds the octets of all, 0
+	// leaves that to the disk.
+	TempDir   string
+	TempLimit int64
+	Version   string
+	// Log is how Daemun tells of itself.
+	Log LogConfig
+	// AccessLogDir is the folder below which the ConfigMap may name files for
+	// access logs; empty is none. Reopen asks for them to be opened anew.
+	AccessLogDir string
+	Reopen       <-chan os.Signal
 	// Upper bounds of the histograms; nil are the usual ones.
 	TimeBuckets, LengthBuckets, SizeBuckets []float64
+	Series                                  SeriesConfig
 }
 
 // edges are what a mode adds to its gateway. The functions may be called as
@@ -106,13 +119,21 @@ type gateway struct {
 	table     atomic.Pointer[table.Table]
 	upstreams *upstream.Registry
 	metrics   *metrics.Registry
-	log       *accesslog.Log
+	logs      *logs
 	spans     *otlp.Exporter
 	places    *geo.Databases
 	proxy     *proxy.Server
+	tap       *tap.Tap
+	history   *history.History
 	certs     *listen.Certificates
-	preamble  listen.Preamble
-	problems  *problemBoard
+	way       listen.Entrance
+	// passthrough carries connections whose TLS is their backends'.
+	passthrough *passthrough.Server
+	problems    *problemBoard
+
+	// live is how long changes take; facts are those of certificates.
+	live  metrics.Times
+	facts certificateFacts
 
 	// measured is the configuration whose routes have series; the control
 	// loop's own.
@@ -152,20 +173,19 @@ type listeners struct{ http, https *listen.Listener }
 // newGateway builds all parts; nothing runs and no socket is open yet.
 func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
-	level := slog.LevelInfo
-	if c.Debug {
-		level = slog.LevelDebug
-	}
-	g.logger = slog.New(slog.NewTextHandler(c.Stderr, &slog.HandlerOptions{Level: level}))
+	logger, level := NewLogger(c.Stderr, c.Log)
+	g.logger, g.logs = logger, newLogs(c, level)
 	fw := newFirewall(g.logger)
 	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
-	g.log = accesslog.New(accesslog.Config{Writer: c.Stdout})
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.log, Logger: g.logger, Spans: g.spans, Places: g.places, CleartextHTTP2: true})
-	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.places.Problems), changed: e.changed}
+	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
+	g.tap = tap.New()
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.newSpool(), CleartextHTTP2: true})
+	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.places.Problems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules})},
@@ -175,6 +195,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 			g.spans.Configure(s.Config.Settings.Tracing)
 			g.places.Configure(s.Config.Settings.Geo)
 			g.retainMetrics(s.Config)
+			g.live.Observe(s.Live)
+			g.logs.use(s.Config.Settings.Logs)
 			g.problems.publish(s.Problems)
 			if g.tableLive != nil {
 				g.tableLive(s)
@@ -188,7 +210,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 // table is live.
 func (g *gateway) updateListeners(cfg *ir.Config) {
 	g.certs.Update(cfg)
-	g.preamble.Update(cfg)
+	g.way.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -212,10 +234,11 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Preamble: &g.preamble}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Entrance: &g.way}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
+	secure.Passthrough = g.passthrough
 	plain.Socket, secure.Socket = g.inherited.Take(socketHTTP, plain.Address), g.inherited.Take(socketHTTPS, secure.Address)
 	var l listeners
 	var err error
@@ -285,9 +308,10 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 // startAdmin starts what works before there is a table: the operator's address
 // and the watch over problems.
 func (g *gateway) startAdmin(members *group) {
-	members.start("access log", g.log.Run)
 	members.start("spans", g.spans.Run)
 	members.start("places", g.places.Run)
+	g.logs.start(members)
+	members.start("history", g.history.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
@@ -330,7 +354,7 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.published.drain} {
+	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.passthrough.Shutdown, g.published.drain} {
 		wg.Go(func() { g.sayCut(shutdown(ctx)) })
 	}
 	wg.Wait()
@@ -363,6 +387,7 @@ func (g *gateway) shutdownProxy(ctx context.Context) error {
 	if err == nil {
 		if err = g.unaccepting(ctx); err != nil {
 			_ = g.proxy.Shutdown(ctx) // cuts who came late
+			_ = g.passthrough.Shutdown(ctx)
 		}
 	}
 	return err
@@ -394,13 +419,19 @@ func (g *gateway) adminConfig() admin.Config {
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
+		Tap: g.tap, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}
 }
 
 func (g *gateway) explain(r explain.Request) (*explain.Answer, error) {
-	return explain.Explain(r, explain.Source{
+	return explain.Explain(r, g.source())
+}
+
+// source is what routes are explained with.
+func (g *gateway) source() explain.Source {
+	return explain.Source{
 		Table: g.table.Load(), View: g.store.View(), Problems: g.problems.list(), Prefix: g.config.Translate.AnnotationsPrefix, Place: placeOf(g.locate),
-	})
+	}
 }
 
 func (g *gateway) readiness() error {

@@ -76,7 +76,7 @@ func (g *gateway) takeOver() error {
 	if g.config.HandOver == "" {
 		return nil
 	}
-	door, err := handover.NewDoor(handover.DoorConfig{Path: g.config.HandOver, Sockets: g.sockets(), Logger: g.logger})
+	door, err := handover.NewDoor(handover.DoorConfig{Path: g.config.HandOver, Sockets: g.sockets(), Ports: g.published.handOver, Logger: g.logger})
 	if err != nil {
 		return fmt.Errorf("--hand-over: %w", err)
 	}
@@ -138,8 +138,8 @@ func (g *gateway) makeWay(limit time.Duration, kill <-chan struct{}) {
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
 	var published sync.WaitGroup
-	// These ports are not handed over: the sooner they are free, the better.
 	published.Go(func() { g.sayCut(g.published.drain(ctx)) })
+	published.Go(func() { g.sayCut(g.passthrough.Shutdown(ctx)) })
 	within(ctx, pagesFarewell, g.pages.leave)
 	g.draining.Store(true)
 	within(ctx, min(idleFarewell, limit/2), g.unaccepting)
@@ -178,13 +178,13 @@ func (p *pageServer) count(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// leave accepts no more and lets requests end until ctx does. Shutdown of
-// net/http would do the same, but drops a request that it has not read by then.
+// leave accepts no more and lets requests end until ctx does. Shutdown and
+// SetKeepAlivesEnabled of net/http would close idle connections, and with them
+// lose requests on their way: clients are told with their next response.
 func (p *pageServer) leave(ctx context.Context) {
 	p.leaving.Store(true)
 	p.listener.Close()
 	<-p.done
-	p.SetKeepAlivesEnabled(false)
 	empty := make(chan struct{})
 	go func() { // ends with the last connection, which serve closes at the latest
 		p.conns.Wait()
@@ -194,6 +194,16 @@ func (p *pageServer) leave(ctx context.Context) {
 	case <-empty:
 	case <-ctx.Done():
 	}
+}
+
+// farewell tells clients to go, once another Daemun has the socket.
+func (p *pageServer) farewell(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.leaving.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // leave lets their requests end.
@@ -220,6 +230,7 @@ func (g *gateway) serve(ctx context.Context, name string, s *http.Server, l net.
 	}
 	page := &pageServer{Server: s, listener: l, done: make(chan struct{})}
 	s.ConnState = page.count
+	s.Handler = page.farewell(s.Handler)
 	g.pages.mu.Lock()
 	g.pages.list = append(g.pages.list, page)
 	g.pages.mu.Unlock()

@@ -2,14 +2,17 @@ package daemon
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,7 +132,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 type load struct {
 	name, url string
 	transport *http.Transport
-	answered  atomic.Int64
+	// want is a status without an echo; 0 is 200 with one.
+	want     int
+	answered atomic.Int64
 }
 
 func (l *load) run(ctx context.Context, t *testing.T) {
@@ -154,7 +159,7 @@ func (l *load) run(ctx context.Context, t *testing.T) {
 		}
 		b, err := io.ReadAll(res.Body)
 		res.Body.Close()
-		if err != nil || res.StatusCode != http.StatusOK || r.Method == http.MethodPost && string(b) != text {
+		if err != nil || res.StatusCode != cmp.Or(l.want, http.StatusOK) || r.Method == http.MethodPost && l.want == 0 && string(b) != text {
 			t.Errorf("%s: %s, %q, %v", text, res.Status, b, err)
 			return
 		}
@@ -177,11 +182,11 @@ func loads(i *instance) []*load {
 
 // underLoad returns a function that waits for some more answers of each kind,
 // and one that ends the load.
-func underLoad(t *testing.T, i *instance) (more func(), end func()) {
+func underLoad(t *testing.T, i *instance, others ...*load) (more func(), end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	all := loads(i)
+	all := append(loads(i), others...)
 	for _, l := range all {
 		running.Go(func() { l.run(ctx, t) })
 	}
@@ -245,6 +250,32 @@ func webSocket(t *testing.T, i *instance) (echo func(string), end func()) {
 	}, func() { c.Close() }
 }
 
+// everything is what a controller serves beside HTTP: a TCP port and the
+// webhook, on an address of its own.
+type everything struct {
+	config func(*ControllerConfig)
+	loads  []*load
+}
+
+func everythingOn(t *testing.T, api *kubetest.Server) everything {
+	t.Helper()
+	address := netip.AddrFrom4([4]byte{127, byte(100 + rand.IntN(100)), byte(rand.IntN(256)), byte(1 + rand.IntN(250))}).String()
+	api.Put(t, &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "infra", Name: "tcp"}, Data: map[string]string{"9000": "shop/web:80"}})
+	certificate, key := certificateFiles(t)
+	secure := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // its certificate is of its own making
+	return everything{
+		config: func(c *ControllerConfig) {
+			c.ListenAddress, c.Published.TCP = address, "infra/tcp"
+			c.Webhook = WebhookConfig{Address: address + ":9443", Certificate: certificate, Key: key}
+		},
+		loads: []*load{
+			{name: "TCP port", url: "http://" + address + ":9000/", transport: &http.Transport{DisableKeepAlives: true}},
+			{name: "webhook", url: "https://" + address + ":9443/", transport: &http.Transport{TLSClientConfig: secure, DisableKeepAlives: true}, want: http.StatusNotFound},
+			{name: "kept webhook", url: "https://" + address + ":9443/", transport: &http.Transport{TLSClientConfig: secure}, want: http.StatusNotFound},
+		},
+	}
+}
+
 // TestH11_6_HandOver: three Daemuns follow each other under load. No request
 // fails, no connection is refused, /readyz never says no, and what takes long
 // ends on the one where it began.
@@ -253,8 +284,9 @@ func TestH11_6_HandOver(t *testing.T) {
 	api := kubetest.New(t)
 	s := newSite(t, api)
 	path := filepath.Join(t.TempDir(), "door")
-	first := takeOver(t, api, path)
-	more, end := underLoad(t, first)
+	everything := everythingOn(t, api)
+	first := takeOver(t, api, path, everything.config)
+	more, end := underLoad(t, first, everything.loads...)
 	more()
 	response := long(t, first)
 	echo, hangUp := webSocket(t, first)
@@ -263,7 +295,7 @@ func TestH11_6_HandOver(t *testing.T) {
 
 	now := first
 	for range 3 {
-		next := takeOver(t, api, path)
+		next := takeOver(t, api, path, everything.config)
 		if next.addresses != now.addresses {
 			t.Errorf("addresses %v, before %v", next.addresses, now.addresses)
 		}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -102,9 +103,10 @@ func (d *controller) clearStatus(ctx context.Context) {
 
 // tableIsLive follows a new table.
 func (d *controller) tableIsLive(s control.State) {
+	d.memory.follow()
 	d.status.Changed()
 	if d.SyncEvents {
-		d.synced.update(s.Served, d.store.View().Ingresses, d.events.Accepted)
+		d.synced.update(s.Served, d.store.View(), d.events.Accepted)
 	}
 }
 
@@ -112,21 +114,41 @@ func (d *controller) tableIsLive(s control.State) {
 // taken over. It is used by the control loop only.
 type syncedIngresses struct {
 	known map[store.Name]*networkingv1.Ingress
+	// view is the one of the last update, served what was in service then.
+	view   *store.View
+	served []store.Name
 }
 
 // update tells of new versions; those of the first call are known to all.
-func (s *syncedIngresses) update(served []store.Name, all map[store.Name]*networkingv1.Ingress, tell func(store.Name)) {
-	first := s.known == nil
-	if first {
-		s.known = make(map[store.Name]*networkingv1.Ingress, len(served))
-	}
-	for _, name := range served {
-		if now := all[name]; now != nil && s.known[name] != now {
-			s.known[name] = now
-			if !first {
-				tell(name)
+func (s *syncedIngresses) update(served []store.Name, v *store.View, tell func(store.Name)) {
+	changes, known := v.Since(s.view)
+	if known && slices.Equal(served, s.served) {
+		for _, c := range changes {
+			name := store.Name{Namespace: c.Namespace, Name: c.Name}
+			if _, ok := s.known[name]; ok && c.Kind == "Ingress" {
+				s.take(name, v, tell)
 			}
 		}
+	} else {
+		s.compare(served, v, tell)
+	}
+	s.view, s.served = v, served
+}
+
+func (s *syncedIngresses) take(name store.Name, v *store.View, tell func(store.Name)) {
+	if now := v.Ingresses[name]; now != nil && s.known[name] != now {
+		s.known[name] = now
+		tell(name)
+	}
+}
+
+func (s *syncedIngresses) compare(served []store.Name, v *store.View, tell func(store.Name)) {
+	if s.known == nil {
+		s.known = make(map[store.Name]*networkingv1.Ingress, len(served))
+		tell = func(store.Name) {}
+	}
+	for _, name := range served {
+		s.take(name, v, tell)
 	}
 	if len(s.known) > len(served) {
 		still := make(map[store.Name]bool, len(served))

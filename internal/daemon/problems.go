@@ -64,6 +64,9 @@ func (b *problemBoard) refresh() {
 // update is refresh under the lock.
 func (b *problemBoard) update() {
 	now := b.collect()
+	if slices.Equal(now, b.last) {
+		return // as after most changes, and finding that out costs least
+	}
 	added, gone := newIn(now, b.last), newIn(b.last, now)
 	b.last = now
 	if len(added)+len(gone) > 0 {

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"daemun/internal/control"
+	"daemun/internal/handover"
 	"daemun/internal/ir"
 	"daemun/internal/l4"
 	"daemun/internal/network"
@@ -51,18 +53,41 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	}
 	p := &publishedPorts{}
 	var err error
-	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Logger: g.logger}); err != nil {
+	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
 		return nil, err
 	}
-	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: []uint16{uint16(g.config.HTTPPort), uint16(g.config.HTTPSPort)}}
-	if admin, ok := g.admin.Addr().(*net.TCPAddr); ok {
-		config.Reserved = append(config.Reserved, uint16(admin.Port))
-	}
+	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: g.ownPorts()}
 	p.loop = control.NewNetworkLoop(control.NetworkConfig{
 		Store: g.store, Logger: g.logger, Apply: p.l4.Update,
 		Translator: func() control.NetworkTranslator { return network.NewPublished(config) },
 	})
 	return p, nil
+}
+
+// ownPorts are the TCP ports that Daemun itself has, or will have.
+func (g *gateway) ownPorts() []uint16 {
+	ports := []uint16{uint16(g.config.HTTPPort), uint16(g.config.HTTPSPort)}
+	var open []net.Addr
+	if l := g.listeners.Load(); l != nil {
+		open = append(open, l.http.Addr(), l.https.Addr())
+	}
+	for _, s := range g.own {
+		open = append(open, s.Address)
+	}
+	for _, a := range open {
+		if a, ok := a.(*net.TCPAddr); ok {
+			ports = append(ports, uint16(a.Port))
+		}
+	}
+	return ports
+}
+
+// revision is that of the services that the published ports lead to.
+func (p *publishedPorts) revision(latest uint64) uint64 {
+	if p == nil {
+		return latest
+	}
+	return p.loop.Revision()
 }
 
 func (p *publishedPorts) problems() []ir.Problem {
@@ -72,17 +97,46 @@ func (p *publishedPorts) problems() []ir.Problem {
 	return append(p.l4.Problems(), p.loop.Problems()...)
 }
 
-// start opens the ports; everything has been read by then.
-func (p *publishedPorts) start(members *group) error {
+// build opens the ports; everything has been read by then. Nobody is served
+// there yet.
+func (p *publishedPorts) build() error {
 	if p == nil {
 		return nil
 	}
-	if err := p.loop.Build(); err != nil {
-		return err
+	return p.loop.Build()
+}
+
+// start serves what build has opened.
+func (p *publishedPorts) start(members *group) {
+	if p == nil {
+		return
 	}
 	members.start("tcp and udp services", p.l4.Run)
 	members.start("published ports", p.loop.Run)
-	return nil
+}
+
+// The names of ports between two versions are TRANSPORT/ADDRESS:PORT.
+
+// handOver returns the open ports for the next Daemun.
+func (p *publishedPorts) handOver(most int) (list []handover.Port) {
+	if p == nil {
+		return nil
+	}
+	for _, s := range p.l4.Sockets(most) {
+		list = append(list, handover.Port{Name: string(s.Transport) + "/" + s.At.String(), FD: s.FD})
+	}
+	return list
+}
+
+// inheritedPorts are those of the Daemun before; layer 4 closes what it cannot
+// use, and so what has no such name.
+func inheritedPorts(ports []handover.Port) (list []l4.Socket) {
+	for _, p := range ports {
+		transport, at, _ := strings.Cut(p.Name, "/")
+		address, _ := netip.ParseAddrPort(at) // zero is no socket's
+		list = append(list, l4.Socket{Transport: ir.Transport(transport), At: address, FD: p.FD})
+	}
+	return list
 }
 
 // close gives up ports that serve nobody yet.

@@ -59,6 +59,8 @@ type UpConfig struct {
 	Networks standalone.Networks
 	Network  NetworkConfig
 	Webhook  WebhookConfig
+	// Published are TCP and UDP ports that lead to Services.
+	Published PublishedConfig
 }
 
 // Up runs manifests on this machine until ctx ends, then drains and stops
@@ -100,6 +102,7 @@ func newUp(ctx context.Context, c UpConfig) (*up, error) {
 	}
 	if err := d.newCluster(); err != nil {
 		d.services.close()
+		d.published.close()
 		d.networks.Close()
 		d.closeSockets()
 		return nil, err
@@ -113,7 +116,7 @@ func (d *up) edges() edges {
 		say:    d.console.Say,
 		locate: d.loader.Locate,
 		sources: []problemSource{
-			d.loader.Problems, func() []ir.Problem { return d.cluster.Problems() }, func() []ir.Problem { return d.services.problems() },
+			d.loader.Problems, func() []ir.Problem { return d.cluster.Problems() }, func() []ir.Problem { return append(d.services.problems(), d.published.problems()...) },
 		},
 		changed:   d.console.Problems,
 		starting:  "Pods are not ready yet",
@@ -145,9 +148,13 @@ func (d *up) openSockets(ctx context.Context) error {
 		err = d.openWebhook(d.Webhook, d.webhookFiles, nil)
 	}
 	if err == nil {
+		d.published, err = d.openPublished(d.Published)
+	}
+	if err == nil {
 		err = d.openServices(ctx)
 	}
 	if err != nil {
+		d.published.close()
 		d.closeSockets()
 	}
 	return err
@@ -216,7 +223,7 @@ func (d *up) inForce(ctx context.Context) {
 	v := d.store.View()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for d.loop.EndpointsRevision() < v.EndpointsRevision || d.services.loop.Revision() < v.NetworkRevision {
+	for d.loop.EndpointsRevision() < v.EndpointsRevision || d.services.loop.Revision() < v.NetworkRevision || d.published.revision(v.NetworkRevision) < v.NetworkRevision {
 		select {
 		case <-ctx.Done():
 			return
@@ -241,14 +248,16 @@ func (d *up) run(ctx context.Context, kill <-chan struct{}) error {
 	workloads := newGroup(context.WithoutCancel(ctx))
 	traffic := newGroup(context.WithoutCancel(ctx))
 	workloads.start("pods", func(ctx context.Context) error { return d.cluster.Run(ctx, kill) })
-	if err := errors.Join(d.loop.Build(), d.services.loop.Build()); err != nil {
+	if err := errors.Join(d.loop.Build(), d.services.loop.Build(), d.published.build()); err != nil {
 		d.services.close()
+		d.published.close()
 		d.closeSockets()
 		return errors.Join(err, workloads.stop())
 	}
 	d.startAdmin(traffic)
 	d.startTraffic(traffic)
 	d.services.start(traffic)
+	d.published.start(traffic)
 	traffic.start("manifests", func(ctx context.Context) error { return d.loader.Watch(ctx, d.apply) })
 	err := d.follow(ctx, workloads, traffic)
 

@@ -11,6 +11,7 @@ package explain
 import (
 	"cmp"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -26,6 +27,10 @@ type Request struct {
 	URL string
 	// Method defaults to GET.
 	Method string
+	// Headers are fields of the request, and Client is the address that it
+	// comes from; nil and "" leave open what depends on them.
+	Headers http.Header
+	Client  string
 }
 
 // Answer is the trail of one request.
@@ -65,7 +70,7 @@ type Answer struct {
 type Policy struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
-	// Source is "annotation" or "default".
+	// Source is "annotation", "default" or, for all hosts, "ConfigMap".
 	Source string `json:"source"`
 	// Place is where the annotation is written: the Ingress, and file, line and
 	// column where they are known.
@@ -91,11 +96,15 @@ func Explain(r Request, s Source) (*Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	who, err := askerOf(r)
+	if err != nil {
+		return nil, err
+	}
 	path := u.EscapedPath()
 	if path == "" {
 		path = "/"
 	}
-	e := &explanation{Source: s, u: u, path: path}
+	e := &explanation{Source: s, u: u, path: path, asker: who}
 	e.Answer = &Answer{
 		URL: u.String(), Method: cmp.Or(strings.ToUpper(r.Method), "GET"), Listener: u.Scheme,
 		Trail: s.Table.Explain(u.Host, path),
@@ -109,8 +118,9 @@ func Explain(r Request, s Source) (*Answer, error) {
 type explanation struct {
 	*Answer
 	Source
-	u    *url.URL
-	path string
+	u     *url.URL
+	path  string
+	asker asker
 
 	// match is what the table resolved; host and route are nil as there.
 	match table.Match

@@ -61,6 +61,9 @@ func inspect(t *testing.T, path string) *daemon.Inspection {
 	t.Helper()
 	o := translate.DefaultOptions()
 	o.WithoutClass = true
+	if manifests, _ := os.ReadFile(path); bytes.Contains(manifests, []byte("{namespace: ingress, name: settings}")) {
+		o.ConfigMap = "ingress/settings"
+	}
 	in, err := daemon.Inspect([]string{path}, nil, o)
 	if err != nil {
 		t.Fatal(err)

@@ -17,8 +17,12 @@ const maxNamed = 5
 func (e *explanation) hint() string {
 	r := e.route.IR
 	switch {
-	case strings.HasPrefix(e.Result, "200"):
+	case strings.HasPrefix(e.Result, "200"), strings.HasPrefix(e.Result, "204"):
 		return ""
+	case strings.HasPrefix(e.Result, "403: the address lists"):
+		return "ask from another address, or change the lists: see the policies"
+	case strings.HasPrefix(e.Result, "401:"):
+		return "send an Authorization header with a name and password of the Secret"
 	case r.Denied != 0:
 		return fmt.Sprintf("correct what the problems of %s name", r.Ingress)
 	case e.toHTTPS:

@@ -19,6 +19,7 @@ type policyRow struct {
 // names are those of the annotations.
 func policyRows() []policyRow {
 	return []policyRow{
+		{"ssl-passthrough", func(h *ir.Host, _ *ir.Route) string { return on(h.Passthrough) }},
 		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
@@ -55,6 +56,12 @@ func policyRows() []policyRow {
 			return ""
 		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
+		{"proxy-request-buffering", func(_ *ir.Host, r *ir.Route) string {
+			if r.RequestBuffering {
+				return ""
+			}
+			return "off"
+		}},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"proxy-set-headers", func(_ *ir.Host, r *ir.Route) string {
 			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Request })
@@ -73,6 +80,7 @@ func policyRows() []policyRow {
 			}
 			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
 		}},
+		{"proxy-buffering", func(_ *ir.Host, r *ir.Route) string { return responseBuffering(r.ResponseBuffering) }},
 		{"mirror-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Mirror == nil {
 				return ""
@@ -137,7 +145,8 @@ func (e *explanation) policies() []Policy {
 		}
 		list = append(list, p)
 	}
-	return append(list, e.balancePolicies()...)
+	list = append(list, e.balancePolicies()...)
+	return append(list, e.globalPolicies()...)
 }
 
 // setters are the Ingresses that may have set a policy: that of the route, and
@@ -229,12 +238,16 @@ func (e *explanation) result() {
 	h, r := e.host.IR, e.route.IR
 	target, away := e.target()
 	switch {
+	case h.Passthrough && e.u.Scheme == "https":
+		e.passedThrough()
 	case h.AppRoot != "" && e.Trail.Readings.Matched == "/":
 		e.Result = "302 to " + h.AppRoot
 	case h.Name == "" && strings.HasPrefix(e.Trail.Readings.Matched, healthPath) && len(r.Path) < len(healthPath):
 		e.Result = "200 from Daemun itself: " + healthPath + " is its health check for hosts without rules"
 	case r.Denied != 0:
 		e.Result = fmt.Sprintf("%d: a setting of %s cannot be used, so that nothing of it is served unguarded", r.Denied, r.Ingress)
+	case e.preflight():
+		e.Result = "204 from Daemun itself: the answer to the question of a browser (enable-cors)"
 	case r.Redirect != nil:
 		e.Result = redirect(r)
 	case away:
@@ -248,18 +261,38 @@ func (e *explanation) result() {
 		e.toHTTPS = true
 	default:
 		e.forwarded(target)
+		if !strings.HasPrefix(e.Result, "503") {
+			e.guarded()
+		}
+	}
+}
+
+// passedThrough is the result for a connection whose TLS is the backend's.
+func (e *explanation) passedThrough() {
+	r := e.host.Passthrough
+	e.Certificate = "that of the backend: TLS passes through unopened"
+	switch {
+	case r == nil:
+		e.Result = "the connection is closed: ssl-passthrough, and no path / of the host has a Service"
+	case r.IR.Denied != 0:
+		e.Result = fmt.Sprintf("the connection is closed: a setting of %s cannot be used", r.IR.Ingress)
+	case r.Backend.Len() == 0:
+		e.Result = fmt.Sprintf("the connection is closed: %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
+	default:
+		e.Result = fmt.Sprintf("TLS passes through to %s unopened; paths, and annotations about HTTP, have no say", r.IR.Backend)
 	}
 }
 
 // forwarded is the result for a request that is meant for a backend.
 func (e *explanation) forwarded(target string) {
 	r := e.route
-	name := r.IR.Backend
+	name, because := r.IR.Backend, ""
 	switch {
 	case r.Backend == nil:
 		e.Result = "404 from the built-in default backend"
 		return
 	case r.Backend.Len() > 0:
+		name, because = e.side()
 	case r.Fallback != nil && r.Fallback.Len() > 0:
 		name = r.IR.FallbackBackend
 	case r.IR.DefaultBackend:
@@ -270,7 +303,9 @@ func (e *explanation) forwarded(target string) {
 		return
 	}
 	e.Result = fmt.Sprintf("forwarded to %s as %s", name, target)
-	if name != r.IR.Backend {
+	if because != "" {
+		e.Result += ": " + because
+	} else if name != r.IR.Backend {
 		e.Result += fmt.Sprintf(": the default-backend annotation, as %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
 	}
 	scheme, version := "http", "HTTP/1.1"

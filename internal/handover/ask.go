@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,6 +23,7 @@ type Inheritance struct {
 	// PID is the process that hands over.
 	PID     int
 	sockets []inherited
+	ports   []Port
 }
 
 type inherited struct {
@@ -87,6 +89,10 @@ func (in *Inheritance) receive() (err error) {
 		return err
 	}
 	for i, l := range m.Listeners {
+		if name, ok := strings.CutPrefix(l.Name, portPrefix); ok {
+			in.ports = append(in.ports, Port{name, fds[i]})
+			continue
+		}
 		// Whatever is wrong with one, the port can still be opened anew.
 		if socket := listenerOf(fds[i]); socket != nil {
 			in.sockets = append(in.sockets, inherited{l, socket})
@@ -129,6 +135,17 @@ func (in *Inheritance) Take(name, address string) *net.TCPListener {
 		}
 	}
 	return nil
+}
+
+// Ports returns the sockets that are handed over as they are. They are the
+// caller's then.
+func (in *Inheritance) Ports() []Port {
+	if in == nil {
+		return nil
+	}
+	ports := in.ports
+	in.ports = nil
+	return ports
 }
 
 // bound reports whether listening on address would lead to such a socket: port
@@ -189,5 +206,8 @@ func (in *Inheritance) Close() {
 			s.socket.Close()
 			s.socket = nil
 		}
+	}
+	for _, p := range in.Ports() {
+		closeAll([]int{p.FD})
 	}
 }

@@ -23,12 +23,23 @@ type Socket struct {
 	Conn    syscall.Conn
 }
 
+// Port is a socket that is handed over as it is, of whatever kind. The
+// descriptor belongs to whoever holds the value.
+type Port struct {
+	// Name says what it is, in the words of both versions.
+	Name string
+	FD   int
+}
+
 // DoorConfig is what a Door works with.
 type DoorConfig struct {
 	// Path is where the next Daemun will ask.
 	Path string
 	// Sockets are those that are open.
 	Sockets []Socket
+	// Ports returns duplicates of the sockets that come and go, at most so
+	// many, when somebody asks; the Door closes them. nil is none.
+	Ports func(most int) []Port
 	// Logger tells what happens; nil says nothing.
 	Logger *slog.Logger
 }
@@ -254,6 +265,12 @@ func (d *Door) sendSockets(c *net.UnixConn) error {
 		}
 		fds = append(fds, fd)
 		m.Listeners = append(m.Listeners, listener{s.Name, s.Address.String()})
+	}
+	if d.Ports != nil {
+		for _, p := range d.Ports(maxListeners - len(fds)) {
+			fds = append(fds, p.FD)
+			m.Listeners = append(m.Listeners, listener{Name: portPrefix + p.Name})
+		}
 	}
 	return send(c, m, fds...)
 }

@@ -43,11 +43,14 @@ const version = 1
 const (
 	// maxMessage bounds a message, maxListeners the descriptors of one.
 	maxMessage   = 16 << 10
-	maxListeners = 64
+	maxListeners = 200
 	// patience is how long the other end may take to say what it can say at
 	// once. Only "ready" may take longer.
 	patience = 5 * time.Second
 )
+
+// portPrefix begins the names of ports.
+const portPrefix = "port/"
 
 // The kinds of messages, in the order in which they are sent.
 const (

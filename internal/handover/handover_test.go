@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,13 +53,17 @@ type house struct {
 }
 
 // open serves a Door at path until the test ends.
-func open(t *testing.T, path string) *house {
+func open(t *testing.T, path string, change ...func(*DoorConfig)) *house {
 	t.Helper()
 	h := &house{tcp: listenTCP(t, "127.0.0.1:0"), log: &log{}}
 	var err error
-	h.Door, err = NewDoor(DoorConfig{
+	c := DoorConfig{
 		Path: path, Sockets: []Socket{{Name: "http", Address: h.tcp.Addr(), Conn: h.tcp}}, Logger: slog.New(slog.NewTextHandler(h.log, nil)),
-	})
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	h.Door, err = NewDoor(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,6 +183,59 @@ func TestHandOver(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("the name is for the next one to replace: %v", err)
 	}
+}
+
+// TestPortsAreHandedOverAsTheyAre, whatever they are, as many as there is room
+// for; what is not taken is closed.
+func TestPortsAreHandedOverAsTheyAre(t *testing.T) {
+	t.Parallel()
+	datagrams, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer datagrams.Close()
+	stream := listenTCP(t, "127.0.0.1:0")
+	path, room := socketPath(t), 0
+	ports := func(most int) (list []Port) {
+		room = most
+		for name, c := range map[string]syscall.Conn{"UDP": datagrams, "TCP": stream} {
+			fd, err := duplicate(c)
+			if err != nil {
+				t.Error(err)
+			}
+			list = append(list, Port{name, fd})
+		}
+		return list
+	}
+	open(t, path, func(c *DoorConfig) { c.Ports = ports })
+	in := ask(t, path)
+	if room != maxListeners-1 {
+		t.Errorf("room for %d", room)
+	}
+	got := map[string]int{}
+	for _, p := range in.Ports() {
+		kind, err := unix.GetsockoptInt(p.FD, unix.SOL_SOCKET, unix.SO_TYPE)
+		if err != nil {
+			t.Error(err)
+		}
+		got[p.Name] = kind
+		unix.Close(p.FD)
+	}
+	if len(got) != 2 || got["UDP"] != unix.SOCK_DGRAM || got["TCP"] != unix.SOCK_STREAM || len(in.Ports()) > 0 {
+		t.Errorf("%v", got)
+	}
+	in.Close()
+	var again *Inheritance
+	eventually(t, "another one may ask", func() bool { again, err = Ask(t.Context(), path); return err == nil })
+	again.Close()
+	stream.Close()
+	eventually(t, "the end of the port", func() bool {
+		c, err := net.Dial("tcp", stream.Addr().String())
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
 }
 
 // TestNobodyAnswers: no file, and one that a dead process left.

@@ -77,9 +77,17 @@ type Host struct {
 	RedirectTo string `json:"redirectTo,omitempty"`
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
+	// Passthrough leaves TLS connections for this host to the backend of its
+	// route for "/" (ssl-passthrough); requests over other connections with
+	// TLS are refused. Without such a backend the connections are closed.
+	Passthrough bool `json:"passthrough,omitempty"`
 	// Fields are for the responses that come before a route is chosen; nil when
 	// absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
+	// Script runs before a route is chosen, Locations come beside Routes, by
+	// the rules of nginx (server-snippet); nil when absent.
+	Script    *Script     `json:"script,omitempty"`
+	Locations []*Location `json:"locations,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -165,6 +173,16 @@ type Policies struct {
 	Protocol Protocol `json:"protocol"`
 	// MaxBody is the largest request body in bytes, 0 is unlimited.
 	MaxBody int64 `json:"maxBody,omitempty"`
+	// RequestBuffering reads a request body whole before the backend is
+	// contacted; BodyMemory is how much of it is kept in memory, at least as
+	// much as Daemun thinks fit. HTTP/2 backends get theirs as it comes.
+	RequestBuffering bool  `json:"requestBuffering,omitempty"`
+	BodyMemory       int64 `json:"bodyMemory,omitempty"`
+	// ResponseBuffering is nil when a response goes to the client as it comes.
+	ResponseBuffering *ResponseBuffering `json:"responseBuffering,omitempty"`
+	// ResponseHead is the largest head of a response in bytes, 0 is
+	// UsualResponseHead.
+	ResponseHead int64 `json:"responseHead,omitempty"`
 	// ConnectTimeout, SendTimeout and ReadTimeout are always positive. Read
 	// and send are idle times between two octets.
 	ConnectTimeout Duration `json:"connectTimeout"`
@@ -199,6 +217,12 @@ type Policies struct {
 	ResponseFields []Field `json:"responseFields,omitempty"`
 	// Fields is nil when absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
+	// Script runs before the redirects and the rewrite of the route; nil when
+	// absent.
+	Script *Script `json:"script,omitempty"`
+	// MethodAccess and ErrorPages come from snippets.
+	MethodAccess *MethodAccess `json:"methodAccess,omitempty"`
+	ErrorPages   []ErrorPage   `json:"errorPages,omitempty"`
 	// ConnectionField is the Connection field that the backend gets, "close"
 	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
 	// needs.
@@ -365,12 +389,31 @@ type Settings struct {
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
 	// Geo is nil when nobody looks addresses up.
 	Geo *Geo `json:"geo,omitempty"`
-	// Tracing is nil when spans go nowhere.
-	Tracing *Tracing `json:"tracing,omitempty"`
 	// Forwarded is what is believed and told of where requests come from.
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Block is nil when nobody is refused everywhere.
+	Block *Block `json:"block,omitempty"`
+	// Entrance and RequestHeads are zero for the usual way.
+	Entrance     Entrance     `json:"entrance,omitzero"`
+	RequestHeads RequestHeads `json:"requestHeads,omitzero"`
+	// ServerField sends Server with responses; BackendServerField, with it,
+	// that of the backend if it has one.
+	ServerField        bool `json:"serverField,omitempty"`
+	BackendServerField bool `json:"backendServerField,omitempty"`
+	// Passthrough says that hosts may leave TLS to their backends.
+	Passthrough bool `json:"passthrough,omitempty"`
+	// NoRequestID leaves requests without an id that come without one.
+	NoRequestID bool `json:"noRequestID,omitempty"`
+	// OriginalURI tells backends the target as received, in X-Original-URI.
+	OriginalURI bool `json:"originalURI,omitempty"`
+	// Compression is nil when responses go out as they are.
+	Compression *Compression `json:"compression,omitempty"`
+	// Tracing is nil when spans go nowhere.
+	Tracing *Tracing `json:"tracing,omitempty"`
+	// Logs is zero for the usual logs.
+	Logs Logs `json:"logs,omitzero"`
 }
 
 // DefaultSettings are ingress-nginx's defaults (spec §8).

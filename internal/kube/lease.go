@@ -11,6 +11,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"daemun/internal/store"
 )
@@ -72,7 +73,7 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context)) error {
 			renewed = time.Now()
 		case err == nil || time.Since(renewed) > e.TTL/2:
 			if stop != nil {
-				e.Logger.Warn("no longer the leader", "lease", e.Lease.Name, "err", err)
+				e.lost(err)
 			}
 			resign()
 		}
@@ -94,6 +95,15 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context)) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// lost says that this one leads no more.
+func (e *Election) lost(err error) {
+	if err == nil {
+		e.Logger.Warn("no longer the leader: another one has taken the Lease", "lease", e.Lease.Name)
+		return
+	}
+	e.Logger.Warn("no longer the leader: the Lease could not be renewed", "lease", e.Lease.Name, "err", err)
 }
 
 // attempt takes or renews the Lease if that is possible now.
@@ -177,18 +187,30 @@ func (e *Election) claim(lease *coordinationv1.Lease) {
 
 // release gives the Lease up if it is still ours.
 func (e *Election) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	lease := &coordinationv1.Lease{}
-	err := e.Cluster.coordination.Get().Namespace(e.Lease.Namespace).Resource("leases").Name(e.Lease.Name).Do(ctx).Into(lease)
-	if err == nil && deref(lease.Spec.HolderIdentity) == e.Identity {
-		lease.Spec.HolderIdentity = new("")
-		lease.Spec.LeaseDurationSeconds = new(int32(1))
-		err = e.Cluster.coordination.Put().Namespace(e.Lease.Namespace).Resource("leases").Name(e.Lease.Name).Body(lease).Do(ctx).Error()
+	err := e.giveBack(ctx)
+	// A renewal that was cut off may still reach the server in between.
+	for apierrors.IsConflict(err) {
+		err = e.giveBack(ctx)
 	}
 	if err != nil {
 		e.Logger.Warn("lease not given back; the next leader waits for its end", "lease", e.Lease.Name, "err", err)
 	}
+}
+
+func (e *Election) giveBack(ctx context.Context) error {
+	lease := &coordinationv1.Lease{}
+	leases := func(r *rest.Request) *rest.Request {
+		return r.Namespace(e.Lease.Namespace).Resource("leases").Name(e.Lease.Name)
+	}
+	err := leases(e.Cluster.coordination.Get()).Do(ctx).Into(lease)
+	if err != nil || deref(lease.Spec.HolderIdentity) != e.Identity {
+		return err
+	}
+	lease.Spec.HolderIdentity = new("")
+	lease.Spec.LeaseDurationSeconds = new(int32(1))
+	return leases(e.Cluster.coordination.Put()).Body(lease).Do(ctx).Error()
 }
 
 func deref[T any](p *T) (v T) {

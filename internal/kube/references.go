@@ -95,13 +95,17 @@ func (r *references) of(k store.Key, o store.Object) (to []store.Key) {
 
 var (
 	referring  = regexp.MustCompile(`(secret|configmap|headers)$`)
-	objectName = regexp.MustCompile(`^([a-z0-9][-a-z0-9]{0,62}/)?[a-z0-9][-.a-z0-9]{0,252}$`)
+	objectName = regexp.MustCompile(`^([a-z0-9][-a-z0-9]*/)?[a-z0-9][-.a-z0-9]*$`)
 )
+
+// maxObjectName is the length of the longest namespace, a slash and the longest
+// name.
+const maxObjectName = 63 + 1 + 253
 
 // named returns the objects that "name" or "namespace/name" may stand for.
 func named(namespace, value string) []store.Key {
 	value = strings.TrimSpace(value)
-	if !objectName.MatchString(value) {
+	if len(value) > maxObjectName || !objectName.MatchString(value) {
 		return nil
 	}
 	name := value

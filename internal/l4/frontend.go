@@ -88,6 +88,9 @@ func (f *frontend) apply(p *plan) (open bool, err error) {
 // open makes the socket. The program is attached before the first client can
 // come.
 func (f *frontend) open(l *loop, filter *sourceFilter) error {
+	if fd := l.server.inherited.take(f); fd >= 0 {
+		return f.goOn(l, fd, filter)
+	}
 	kind := unix.SOCK_STREAM
 	if f.key.transport == ir.UDP {
 		kind = unix.SOCK_DGRAM
@@ -102,6 +105,20 @@ func (f *frontend) open(l *loop, filter *sourceFilter) error {
 		f.reg.fd = -1
 		closeSocket(fd)
 		return err
+	}
+	return nil
+}
+
+// goOn opens with the socket of another process, whatever program that has
+// attached.
+func (f *frontend) goOn(l *loop, fd int, filter *sourceFilter) error {
+	f.filtered = true
+	f.setFilter(fd, filter)
+	f.reg = registration{owner: f, fd: fd}
+	if e := l.poll(&f.reg, listenEvents); e != 0 {
+		f.reg.fd = -1
+		closeSocket(fd)
+		return os.NewSyscallError("epoll_ctl", e)
 	}
 	return nil
 }

@@ -46,6 +46,9 @@ type Config struct {
 	HostAddresses []netip.Addr
 	// DialFilter may refuse an endpoint at every connection; nil allows all.
 	DialFilter func(netip.AddrPort) error
+	// Ended hears of each connection and flow that has ended, and of clients
+	// that got none. It is called by the loops and must not wait; nil is nobody.
+	Ended func(*Session)
 	// Logger takes rare events; nil discards them.
 	Logger *slog.Logger
 	// MaxFrontends bounds listening sockets, so that connections have
@@ -66,6 +69,10 @@ type Config struct {
 	// FlowTimeout ends a UDP flow without datagrams, UnrepliedTimeout one that
 	// never had an answer; 0 are 120 s and 30 s, as in Linux.
 	FlowTimeout, UnrepliedTimeout time.Duration
+
+	// Inherited are sockets of another process: the first Update takes those of
+	// its frontends in place of new ones, and closes the rest.
+	Inherited []Socket
 
 	now    func() time.Time
 	attach func(fd int, program []unix.SockFilter) error
@@ -129,6 +136,9 @@ type Server struct {
 	// ended gets a token when the last connection of a stopping server ends.
 	ended    chan struct{}
 	draining atomic.Bool
+	// shared: the sockets are another process's, too, and closing one here must
+	// not end it there. given: they may be.
+	shared, given atomic.Bool
 
 	// mu guards what Update writes.
 	mu        sync.Mutex
@@ -146,6 +156,7 @@ type Server struct {
 	scratch   map[key]bool
 	problems  []ir.Problem
 	closed    bool
+	inherited inheritance
 
 	once    sync.Once
 	stop    chan struct{} // closed when the loops have been told to end
@@ -162,9 +173,12 @@ func New(c Config) (*Server, error) {
 		places: placesOf(nil), services: map[name]*service{}, frontends: map[key]*frontend{}, checks: map[netip.AddrPort]*healthCheck{},
 		unopened: map[*frontend]struct{}{}, contended: map[*service]struct{}{}, scratch: map[key]bool{},
 	}
+	s.inherited.inherit(c.Inherited)
+	s.shared.Store(len(c.Inherited) > 0)
 	for i := range c.loops {
 		l, err := newLoop(s)
 		if err != nil {
+			s.inherited.discard()
 			s.end()
 			return nil, err
 		}
@@ -174,9 +188,11 @@ func New(c Config) (*Server, error) {
 	return s, nil
 }
 
-// Run moves traffic until Shutdown has ended, or cuts it all when ctx ends
+// Run moves traffic, and with inherited sockets is the only one to do so, until Shutdown has ended, or cuts it all when ctx ends
 // first. It must be called at most once.
 func (s *Server) Run(ctx context.Context) error {
+	s.shared.Store(false)
+	s.verify()
 	for _, l := range s.loops {
 		s.running.Go(l.run)
 	}
@@ -192,6 +208,7 @@ func (s *Server) Run(ctx context.Context) error {
 		case <-s.stop:
 			running = false
 		case <-retry.C:
+			s.verify()
 			s.retry()
 		}
 	}
@@ -207,6 +224,9 @@ const retryEvery = 5 * time.Second
 // connections have ended by themselves, and cuts those that are left when ctx
 // ends; then it returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
+	if s.given.Load() {
+		s.shared.Store(true)
+	}
 	s.closeFrontends()
 	s.draining.Store(true)
 	var err error
@@ -253,6 +273,7 @@ func (s *Server) closeFrontends() {
 	clear(s.services)
 	clear(s.unopened)
 	clear(s.contended)
+	s.inherited.discard()
 	s.listening = 0
 }
 

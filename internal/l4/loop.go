@@ -276,7 +276,9 @@ func (l *loop) forget(r *registration) {
 func (l *loop) closeListening(r *registration) {
 	l.forget(r)
 	_ = unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, r.fd, nil)
-	_ = unix.Shutdown(r.fd, unix.SHUT_RDWR) // ends listening; means nothing to UDP
+	if !l.server.shared.Load() {
+		_ = unix.Shutdown(r.fd, unix.SHUT_RDWR) // ends listening; means nothing to UDP
+	}
 	closeSocket(r.fd)
 	r.fd, r.paused = -1, false
 }

@@ -66,6 +66,7 @@ func (s *Server) Update(n *ir.Network) {
 	}
 	s.claim(changed)
 	s.updateChecks(changed, gone)
+	s.inherited.discard()
 	s.report()
 }
 

@@ -40,7 +40,8 @@ type Certificates struct {
 	index    atomic.Pointer[index]
 	broken   atomic.Uint64
 
-	mu sync.Mutex // serialises Update
+	mu   sync.Mutex // serialises Update, guards the following
+	last *ir.Config // of index, nil before the first Update
 }
 
 // NewCertificates returns a store that knows the self-made default certificate
@@ -74,8 +75,11 @@ type index struct {
 	fallback *pair
 	byID     map[ir.CertificateID]*pair
 	byPrint  map[string]*pair
-	info     []CertificateInfo
-	clients  clients
+	// aliased: an alias may hold a name that a host would have to get back.
+	aliased bool
+	// info is made for the first who asks.
+	info    func() []CertificateInfo
+	clients clients
 	// withoutHTTP2 has a configuration for each other one while HTTP/2 is off,
 	// else it is nil.
 	withoutHTTP2 map[*tls.Config]*tls.Config
@@ -111,8 +115,18 @@ func (c *Certificates) Update(cfg *ir.Config) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	old := c.index.Load()
+	x, ok := old.follow(c.last, cfg)
+	if !ok {
+		x = c.build(cfg, old)
+	}
+	x.info = sync.OnceValue(func() []CertificateInfo { return infos(cfg, x) })
+	c.index.Store(x)
+	c.last = cfg
+}
+
+// build makes an index of nothing but the pairs of the old one.
+func (c *Certificates) build(cfg *ir.Config, old *index) *index {
 	x := &index{
-		exact: make(map[string][]*pair, len(cfg.Hosts)), wildcard: map[string][]*pair{},
 		byID:    make(map[ir.CertificateID]*pair, len(cfg.Certificates)),
 		byPrint: make(map[string]*pair, len(cfg.Certificates)),
 	}
@@ -120,19 +134,25 @@ func (c *Certificates) Update(cfg *ir.Config) {
 		x.byID[source.ID] = c.pairOf(source, old, x)
 	}
 	x.fallback = x.byID[cfg.DefaultCertificate]
-	served := map[ir.CertificateID][]string{}
-	for _, h := range cfg.Hosts {
-		x.addHost(h, served)
-	}
-	for _, h := range cfg.Hosts {
-		x.addAliases(h, served)
-	}
-	x.info = infos(cfg, x, served)
+	x.addHosts(cfg, map[ir.CertificateID][]string{})
 	x.clients = c.clientsOf(cfg, &old.clients)
 	if cfg.Settings.HTTP2Off {
 		x.withoutHTTP2 = c.withoutHTTP2(&x.clients)
 	}
-	c.index.Store(x)
+	return x
+}
+
+// addHosts makes exact and wildcard, and notes in served who has which
+// certificate.
+func (x *index) addHosts(cfg *ir.Config, served map[ir.CertificateID][]string) {
+	x.exact, x.wildcard = make(map[string][]*pair, len(cfg.Hosts)), map[string][]*pair{}
+	for _, h := range cfg.Hosts {
+		x.addHost(h, served)
+	}
+	for _, h := range cfg.Hosts {
+		x.aliased = x.aliased || len(h.Aliases) > 0
+		x.addAliases(h, served)
+	}
 }
 
 // pairOf finds the pair of source in the new index or the old one, or makes it.
@@ -155,7 +175,7 @@ func (x *index) addHost(h *ir.Host, served map[ir.CertificateID][]string) {
 	if h.Name == "" {
 		return
 	}
-	all := make([]*pair, 0, len(h.Certificates))
+	var all []*pair
 	for _, id := range h.Certificates {
 		if p := x.byID[id]; p != nil {
 			all = append(all, p)
@@ -210,7 +230,9 @@ func covers(names []string, host string) bool {
 	return false
 }
 
-func infos(cfg *ir.Config, x *index, served map[ir.CertificateID][]string) []CertificateInfo {
+func infos(cfg *ir.Config, x *index) []CertificateInfo {
+	served, again := map[ir.CertificateID][]string{}, index{byID: x.byID}
+	again.addHosts(cfg, served)
 	list := make([]CertificateInfo, 0, len(cfg.Certificates))
 	for _, source := range cfg.Certificates {
 		p := x.byID[source.ID]
@@ -228,7 +250,12 @@ func infos(cfg *ir.Config, x *index, served map[ir.CertificateID][]string) []Cer
 
 // Info lists the certificates in use, sorted by ID. The caller must not write
 // to it.
-func (c *Certificates) Info() []CertificateInfo { return c.index.Load().info }
+func (c *Certificates) Info() []CertificateInfo {
+	if info := c.index.Load().info; info != nil {
+		return info()
+	}
+	return nil
+}
 
 // choose is tls.Config.GetCertificate. It looks at the SNI only (ingress-nginx
 // §4.1): exact name, wildcard one level up, default. It never fails.

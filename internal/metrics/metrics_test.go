@@ -49,7 +49,7 @@ func everything() Config {
 			return Table{Revision: 42, Hash: 1<<60 + 12345, OK: true, Built: built, Took: 3 * time.Millisecond, Builds: 9, Failures: 2}
 		},
 		Certificates: func() []Certificate {
-			c := Certificate{"shop", "shop.test", "shop-tls", "shop-1", built}
+			c := Certificate{"shop", "shop.test", "shop-tls", "shop-1", built, "Example", "Example CA", "42", "ECDSA"}
 			return []Certificate{c, c} // twice is shown once
 		},
 		Handshakes:       func() Handshakes { return Handshakes{OK: 10, Resumed: 4, Failed: 3} },
@@ -58,6 +58,7 @@ func everything() Config {
 		AccessLogWritten: func() uint64 { return 6 },
 		SpansExported:    func() uint64 { return 7 },
 		SpansDropped:     func() uint64 { return 8 },
+		Own:              everythingOwn(),
 		Process: func() (Process, error) {
 			return Process{2500 * time.Millisecond, 1 << 20, 1 << 30, 11, 12, built}, nil
 		},
@@ -137,7 +138,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-func TestRouteAndRetain(t *testing.T) {
+func TestRouteAndForget(t *testing.T) {
 	t.Parallel()
 	r := New(Config{})
 	key := func(i int) RouteKey { return RouteKey{Host: "a.test", Path: fmt.Sprint("/", i)} }
@@ -151,8 +152,12 @@ func TestRouteAndRetain(t *testing.T) {
 			t.Fatalf("route %d has another handle", i)
 		}
 	}
-	live := map[RouteKey]bool{key(7): true}
-	r.Retain(func(k RouteKey) bool { return live[k] })
+	for i := range 100 {
+		if i != 7 {
+			r.Forget(key(i))
+		}
+	}
+	r.Forget(RouteKey{Host: "never.test"})
 	handles[1].Observe(ordinary()) // a request that is still running
 	if r.Route(key(7)) != handles[7] {
 		t.Error("a live route lost its handle")
@@ -171,7 +176,9 @@ func TestHashCollision(t *testing.T) {
 	t.Parallel()
 	r := New(Config{})
 	a := r.Route(RouteKey{Path: "/a"})
+	var hash uint64
 	for h := range r.routes {
+		hash = h
 		b := &Route{layout: &r.layout, key: RouteKey{Path: "/b"}, next: a}
 		r.routes[h] = b
 		r.count++
@@ -179,7 +186,7 @@ func TestHashCollision(t *testing.T) {
 	if r.Route(RouteKey{Path: "/a"}) != a {
 		t.Error("lost in the chain")
 	}
-	r.Retain(func(k RouteKey) bool { return k.Path == "/a" })
+	r.forget(hash, RouteKey{Path: "/b"})
 	if r.Route(RouteKey{Path: "/a"}) != a || r.count != 1 {
 		t.Errorf("%d routes", r.count)
 	}
@@ -223,8 +230,9 @@ func TestConcurrentObserve(t *testing.T) {
 				at.Observe(o)
 				if i%1000 == 0 {
 					scrape(t, r)
-					r.Route(RouteKey{Path: fmt.Sprint(w, i)})
-					r.Retain(func(k RouteKey) bool { return k == shop })
+					other := RouteKey{Path: fmt.Sprint(w, i)}
+					r.Route(other)
+					r.Forget(other)
 				}
 			}
 		})

@@ -26,13 +26,16 @@ import (
 )
 
 // Translator remembers what it made of each Service, so that one changed
-// EndpointSlice costs one comparison per Service and one translation. Its
+// EndpointSlice costs one translation. Its
 // results do not depend on what it remembers. It is used by one goroutine.
 type Translator struct {
 	view *store.View // the one translated last
 
-	order      []store.Name // of the Services
-	services   map[store.Name]*service
+	order    []store.Name  // of the Services
+	list     []*ir.Service // in that order; it has been handed out
+	services map[store.Name]*service
+	// troubled are the Services with problems.
+	troubled   map[store.Name]*service
 	nodes      []*ir.Node
 	namespaces []string
 	pods       []*ir.Pod
@@ -48,7 +51,7 @@ type service struct {
 
 // New returns a translator with an empty memory.
 func New() *Translator {
-	return &Translator{services: map[store.Name]*service{}}
+	return &Translator{services: map[store.Name]*service{}, troubled: map[store.Name]*service{}}
 }
 
 // Translate returns the Service network of a view and what is wrong with the
@@ -58,27 +61,22 @@ func (t *Translator) Translate(v *store.View) (*ir.Network, []ir.Problem) {
 	if before == nil {
 		before = &store.View{}
 	}
-	sameServices, samePods := sameMap(v.Services, before.Services), sameMap(v.Pods, before.Pods)
-	if !sameServices {
-		t.reorder(v)
-	}
+	samePods := sameMap(v.Pods, before.Pods)
+	moved := t.settleServices(v)
 	if !sameMap(v.Nodes, before.Nodes) {
 		t.nodes = nodes(v, t.nodes)
 	}
 	if !samePods {
 		t.pods = pods(v, t.pods)
 	}
-	if t.view == nil || !sameServices || !samePods || !sameMap(v.Namespaces, before.Namespaces) {
+	if t.view == nil || moved || !samePods || !sameMap(v.Namespaces, before.Namespaces) {
 		t.namespaces = namespaces(v)
 	}
 	n := &ir.Network{
-		Revision: v.Revision, Nodes: t.nodes, Namespaces: t.namespaces, Pods: t.pods,
-		Services: make([]*ir.Service, 0, len(t.order)),
+		Revision: v.Revision, Nodes: t.nodes, Namespaces: t.namespaces, Pods: t.pods, Services: t.list,
 	}
 	var problems []ir.Problem
-	for _, name := range t.order {
-		s := t.fresh(v, name)
-		n.Services = append(n.Services, s.ir)
+	for _, s := range t.troubled {
 		problems = append(problems, s.problems...)
 	}
 	t.view = v
@@ -96,17 +94,10 @@ func (t *Translator) fresh(v *store.View, name store.Name) *service {
 	s = &service{object: object, slices: of}
 	s.translate()
 	t.services[name] = s
-	return s
-}
-
-// reorder follows Services that came and went.
-func (t *Translator) reorder(v *store.View) {
-	t.order = slices.SortedFunc(maps.Keys(v.Services), compareNames)
-	for name := range t.services {
-		if v.Services[name] == nil {
-			delete(t.services, name)
-		}
+	if delete(t.troubled, name); len(s.problems) > 0 {
+		t.troubled[name] = s
 	}
+	return s
 }
 
 func compareNames(a, b store.Name) int {

@@ -3,14 +3,17 @@ package network
 import (
 	"bytes"
 	"flag"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -128,6 +131,44 @@ func TestDeletedServiceIsForgotten(t *testing.T) {
 	n, _ := tr.Translate(s.View())
 	if len(n.Services) != 2 || len(tr.services) != 2 {
 		t.Errorf("%d Services, %d remembered, want 2 of each", len(n.Services), len(tr.services))
+	}
+}
+
+// TestMemoryEqualsFresh edits objects at random: Services come and go, slices
+// move from one to another.
+func TestMemoryEqualsFresh(t *testing.T) {
+	t.Parallel()
+	rnd := rand.New(rand.NewPCG(1, 2))
+	s, tr := store.New(), New()
+	name := func() string { return "svc-" + strconv.Itoa(rnd.IntN(6)) }
+	for range 300 {
+		s.Update(func(tx *store.Tx) {
+			for range 1 + rnd.IntN(3) {
+				switch rnd.IntN(6) {
+				case 0:
+					tx.Delete(store.Key{Kind: "Service", Namespace: "default", Name: name()})
+				case 1:
+					tx.Delete(store.Key{Kind: "EndpointSlice", Namespace: "default", Name: name()})
+				case 2, 3:
+					slice := sliceOf(name(), rnd.IntN(2) == 0)
+					slice.Name = name()
+					tx.Put(slice)
+				default:
+					svc := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name()}}
+					svc.Spec.ClusterIP = []string{"127.96.1.1", "not an address"}[rnd.IntN(2)]
+					svc.Spec.Ports = []corev1.ServicePort{{Port: int32(80 + rnd.IntN(2))}}
+					tx.Put(svc)
+				}
+			}
+		})
+		if rnd.IntN(3) == 0 {
+			continue // several revisions at once
+		}
+		got, problems := tr.Translate(s.View())
+		want, wrong := New().Translate(s.View())
+		if d := cmp.Diff(want, got, comparer, cmpopts.EquateEmpty()); d != "" || !slices.Equal(problems, wrong) {
+			t.Fatalf("problems %v, want %v; network -fresh +memory:\n%s", problems, wrong, d)
+		}
 	}
 }
 

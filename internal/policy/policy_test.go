@@ -68,7 +68,7 @@ func TestCORSReplaces(t *testing.T) {
 
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	a := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "2001:db8::/32"), Deny: prefixes("10.9.0.0/16")})
+	a := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "2001:db8::/32"), Deny: prefixes("10.9.0.0/16")}, nil)
 	for addr, want := range map[string]AccessVerdict{
 		"10.1.2.3": Allowed, "::ffff:10.1.2.3": Allowed, "10.9.0.1": Refused, "11.0.0.0": Refused, "9.255.255.255": Refused,
 		"2001:db8::1": Allowed, "2001:db9::": Refused,
@@ -77,7 +77,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("Judge(%s) = %d, want %d", addr, got, want)
 		}
 	}
-	if got := newAccess(&ir.Access{Deny: prefixes("10.0.0.0/8")}).Judge(netip.MustParseAddr("11.0.0.1")); got != Indifferent {
+	if got := newAccess(&ir.Access{Deny: prefixes("10.0.0.0/8")}, nil).Judge(netip.MustParseAddr("11.0.0.1")); got != Indifferent {
 		t.Errorf("a deny list says %d about others", got)
 	}
 }

@@ -41,7 +41,9 @@ type conn struct {
 	peer   peer
 	// shown is where requests of the connection come from, as long as nobody is
 	// believed who says otherwise.
-	shown origin
+	shown  origin
+	serial uint64 // of the connection, since the start
+	began  time.Time
 
 	rd              http1.Reader
 	readBy, writeBy time.Time   // the deadlines that are set
@@ -60,7 +62,7 @@ type conn struct {
 }
 
 func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
-	c.nc, c.info, c.secure = nc, info, info.TLS != nil
+	c.nc, c.info, c.secure, c.began = nc, info, info.TLS != nil, time.Now()
 	c.tcp = socketOf(nc)
 	c.peer.bind(c.tcp)
 	c.rd.Reset(nc)
@@ -236,7 +238,7 @@ func (x *exchange) readHead() error {
 	if c.stream != nil {
 		return x.readStreamHead()
 	}
-	n, err := x.req.Parse(c.rd.Buffered(), &c.server.request)
+	n, err := x.req.Parse(c.rd.Buffered(), c.server.heads())
 	if err == http1.ErrIncomplete {
 		n, err = x.readRestOfHead()
 	}
@@ -245,7 +247,7 @@ func (x *exchange) readHead() error {
 	}
 	x.received = int64(n)
 	c.rd.Hold(n)
-	x.body.Reset(&c.rd, x.req.Body, x.req.ContentLength, &c.server.request)
+	x.body.Reset(&c.rd, x.req.Body, x.req.ContentLength, c.server.heads())
 	return nil
 }
 
@@ -266,12 +268,12 @@ func (x *exchange) readRestOfHead() (n int, err error) {
 			}
 			// For the log. Fill may have changed the buffer before it failed:
 			// what was parsed before would be another connection's by now.
-			_, _ = x.req.Parse(c.rd.Buffered(), &c.server.request)
+			_, _ = x.req.Parse(c.rd.Buffered(), c.server.heads())
 			return 0, os.ErrDeadlineExceeded
 		default:
 			return 0, errSilent
 		}
-		if n, err = x.req.Parse(c.rd.Buffered(), &c.server.request); err != http1.ErrIncomplete {
+		if n, err = x.req.Parse(c.rd.Buffered(), c.server.heads()); err != http1.ErrIncomplete {
 			return n, err
 		}
 	}

@@ -28,6 +28,9 @@ func (x *exchange) replaces(status int) bool {
 // reports whether it did. A refusal of a guard keeps its status whatever that
 // backend answers: nothing may make it look like an allowed request (§14.22).
 func (x *exchange) replaceError(status int) bool {
+	if x.answerPage(status) {
+		return true
+	}
 	if !x.replaces(status) {
 		return false
 	}
@@ -68,7 +71,7 @@ func (x *exchange) replaceResponse(up *upstream.Conn) bool {
 	if !x.replaces(status) || x.policies.Errors.OwnOnly {
 		return false
 	}
-	if !x.whole {
+	if !x.atHand() {
 		x.keep, x.lingering = false, true
 	}
 	x.dropUpstream(up)
@@ -81,7 +84,7 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 	r := x.match.Route.IR
 	b := http1.AppendRequestLine(nil, x.req.Method, []byte("/"), 1)
 	b = http1.AppendField(b, "Host", x.shownHost())
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Code", string(http1.AppendStatusLine(nil, status, []byte{})[9:12]))
 	if accept, ok := x.req.Get(http1.FieldAccept); ok {
@@ -131,6 +134,7 @@ func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) && status != 204 && status != 304 {
 		b = append(b, body...)
 	}

@@ -52,9 +52,17 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	named       bool                  // the response has the backend's Server
+	packing     packing               // of the response
+	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
+	held        heldBody              // of the request body
 	userScratch [256]byte
 	inspection  policy.Inspection // nil when no rules judge the request
 	traced      tracing           // zero for a request that is in no trace
+
+	frame    *policy.Frame // of scripts; nil until one ran
+	rerouted []byte        // the escaped path that a script has made
+	pageType string        // of the page that a script answers with
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -62,6 +70,7 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
+	limits    http1.Limits  // of a response, when the route has its own
 	up        []byte        // upstream head, with the body when whole
 	prefix    []byte        // what was read of the body before it is streamed
 	waited    time.Duration // for octets of the body
@@ -86,6 +95,9 @@ type exchange struct {
 	status            int
 	entry             accesslog.Entry
 	seen              metrics.Observation
+	captured          captured // of responses, for the log
+	upstreamHead      int      // octets of the last response head of an upstream
+	truncated         bool     // the end of the response is missing
 }
 
 // begin makes x ready for the next request.
@@ -94,22 +106,28 @@ func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.edits = x.edits[:0]
+	if x.frame != nil {
+		x.frame.Reset()
+		x.pageType = ""
+	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
-	x.replacing, x.guarded, x.certificate = false, false, nil
+	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
+	x.from.begin(&x.c.shown)
 	if x.traced.On {
 		x.traced = tracing{}
 	}
-	x.from.begin(&x.c.shown)
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
 		x.stop.Store(false)
 	}
 	x.entry.Attempts = x.entry.Attempts[:0]
+	x.captured.reset()
+	x.upstreamHead, x.truncated = 0, false
 	x.seen = metrics.Observation{Connect: -1, Header: -1, Response: -1}
 }
 
@@ -127,7 +145,7 @@ func (x *exchange) shrink() {
 			*b = nil
 		}
 	}
-	for _, b := range [...]*[]byte{&x.target, &x.location} {
+	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted} {
 		if cap(*b) > largestRare {
 			*b = nil
 		}
@@ -188,6 +206,9 @@ func (x *exchange) finish() {
 	if x.traced.Sampled {
 		x.recordSpans(now)
 	}
+	if s.tap.Watched() {
+		x.show(now)
+	}
 	if series := x.series(); series != nil {
 		o := &x.seen
 		o.Status, o.Method = x.status, x.req.Method
@@ -213,40 +234,6 @@ var protocols = [2][]byte{[]byte("HTTP/1.0"), []byte("HTTP/1.1")}
 
 var protocolHTTP2 = []byte("HTTP/2.0")
 
-// protocol is the version as request lines have it.
-func (x *exchange) protocol() []byte {
-	if x.c.stream != nil {
-		return protocolHTTP2
-	}
-	return protocols[x.req.Minor]
-}
-
-func (x *exchange) log(now time.Time) {
-	e := &x.entry
-	if x.match.Route != nil && !x.match.Route.IR.AccessLog {
-		return
-	}
-	e.Time, e.Remote = now, x.client()
-	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, x.protocol()
-	e.RemoteUser, e.Status = x.user(), x.status
-	e.BodyBytesSent = max(0, x.written-int64(x.head))
-	e.Referer, _ = x.req.Get(http1.FieldReferer)
-	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
-	e.RequestLength, e.RequestTime = x.received+x.body.Wire(), now.Sub(x.start)
-	e.UpstreamName, e.AlternativeName = "upstream-default-backend", ""
-	if x.canary {
-		e.UpstreamName, e.AlternativeName = x.match.Route.Backend.LogName(), x.backend.LogName()
-	} else if x.backend != nil {
-		e.UpstreamName = x.backend.LogName()
-	} else if x.match.Route != nil && x.match.Route.Backend != nil {
-		e.UpstreamName = x.match.Route.Backend.LogName()
-	} else if x.match.Route == nil {
-		e.UpstreamName = ""
-	}
-	e.RequestID = x.requestID()
-	x.c.server.log.Log(e)
-}
-
 // hexDigits are the digits of generated request ids.
 const hexDigits = "0123456789abcdef"
 
@@ -259,6 +246,9 @@ func (x *exchange) requestID() []byte {
 	if id, ok := x.req.Get(http1.FieldXRequestID); ok && isToken(id) {
 		return id
 	}
+	if x.table != nil && x.table.Settings.NoRequestID {
+		return nil
+	}
 	if x.id[0] == 0 {
 		for half := range 2 {
 			n := x.c.random.Uint64()
@@ -269,6 +259,14 @@ func (x *exchange) requestID() []byte {
 		}
 	}
 	return x.id[:]
+}
+
+// appendRequestID appends the field with the id, if there is to be one.
+func (x *exchange) appendRequestID(b []byte) []byte {
+	if id := x.requestID(); len(id) > 0 {
+		return http1.AppendField(b, "X-Request-ID", id)
+	}
+	return b
 }
 
 func isToken(id []byte) bool {
@@ -336,14 +334,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
-	x.settleEdits(status, ownType(status))
+	x.settleEdits(status, x.mediaType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
 		default:
-			b = http1.AppendField(b, "Content-Type", ownType(status))
+			b = http1.AppendField(b, "Content-Type", x.mediaType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -354,6 +352,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
 	x.head = len(b)
+	x.captureSent(b)
 	if !bytes.Equal(x.req.Method, methodHEAD) {
 		b = append(b, page...)
 	}
@@ -378,6 +377,9 @@ var plainText, htmlText = []byte("text/plain"), []byte("text/html")
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.hsts() && !x.setsField(hstsName) {
 		b = http1.AppendField(b, hstsName, x.table.HSTS)
+	}
+	if x.table != nil && x.table.Settings.ServerField && !x.named {
+		b = append(b, "Server: daemun\r\n"...)
 	}
 	if x.c.server.parting.Load() { // began while the request was running
 		x.keep = false
@@ -428,7 +430,8 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
-	if up := x.c.upstream.Swap(nil); up != nil {
+	up := x.c.upstream.Swap(nil)
+	if !x.endAhead(up) && up != nil {
 		up.Reset()
 	}
 	if x.trying != nil {

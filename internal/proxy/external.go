@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"strings"
+	"time"
 
 	"daemun/internal/http1"
 	"daemun/internal/ir"
@@ -30,10 +31,12 @@ func (x *exchange) askService() *policy.AuthAnswer {
 	if !ok {
 		return answer
 	}
+	began := time.Now()
 	err := s.run(func(resp *http1.Response) {
 		status = resp.Status
 		answer = answerOf(resp, e.IR.ResponseHeaders)
 	})
+	x.logService(s, began, status)
 	if err == nil && e.Keyed != nil {
 		e.Keep(key, status, answer, x.start)
 	}
@@ -102,7 +105,7 @@ func (x *exchange) ownService(s *subrequest, target []byte) (out []byte, ok bool
 // about the request what the client cannot say itself.
 func (x *exchange) appendServiceFields(b []byte) []byte {
 	e := x.policies.External
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = http1.AppendField(b, "X-Original-URL", x.appendURI(append(append(append([]byte(nil), x.c.scheme()...), "://"...), x.authority()...)))
 	b = http1.AppendField(b, "X-Original-Method", x.req.Method)
 	b = append(b, "X-Sent-From: nginx-ingress-controller\r\n"...)

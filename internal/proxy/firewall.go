@@ -93,7 +93,7 @@ func (x *exchange) inspectResponse(up *upstream.Conn) bool {
 	r := x.inspection.Response(x.resp.Status, headFields(x.resp.Fields))
 	if r.Status == 0 && x.resp.Status != 101 {
 		if limit := x.inspection.ResponseLimit(); limit > 0 {
-			held, err := x.hold(up, limit)
+			held, err := x.holdResponse(up, limit)
 			if err != nil {
 				x.dropUpstream(up)
 				x.fail(502)
@@ -112,9 +112,9 @@ func (x *exchange) inspectResponse(up *upstream.Conn) bool {
 	return x.ruledOut(r)
 }
 
-// hold reads the body of a response up to a limit, so that it can be judged
+// holdResponse reads the body of a response up to a limit, so that it can be judged
 // before the client gets any of it.
-func (x *exchange) hold(up *upstream.Conn, limit int) ([]byte, error) {
+func (x *exchange) holdResponse(up *upstream.Conn, limit int) ([]byte, error) {
 	var held []byte
 	for len(held) < limit && !x.respBody.Done() {
 		if len(held) == cap(held) {

@@ -70,6 +70,7 @@ func (x *exchange) forward() {
 			x.fail(f.status)
 			return
 		}
+		x.c.server.counters.retries.Add(1)
 	}
 }
 
@@ -82,7 +83,7 @@ func (x *exchange) mayRetry(f failure) bool {
 	if !f.sent {
 		return true
 	}
-	return x.whole && (x.idempotent() || on.Has(ir.RetryNonIdempotent))
+	return x.atHand() && (x.idempotent() || on.Has(ir.RetryNonIdempotent))
 }
 
 // fail answers in place of the upstream. A client that is gone gets nothing.
@@ -113,9 +114,11 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	x.trying = ep
 	x.entry.Attempts = append(x.entry.Attempts, accesslog.Attempt{Addr: ep.Address()})
 	a := &x.entry.Attempts[len(x.entry.Attempts)-1]
+	before := max(0, x.seen.Connect)
 	up, err := x.connect(ep, start)
 	var f failure
 	if err == nil {
+		a.Connected, a.ConnectTime = true, max(0, x.seen.Connect)-before
 		up, f = x.converse(up, start)
 	} else {
 		f = dialFailure(err)
@@ -131,6 +134,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
+		x.captureReceived()
 		if !x.inspectResponse(up) && !x.replaceResponse(up) {
 			x.relay(up)
 		}
@@ -140,6 +144,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	a.ResponseTime = time.Since(start)
 	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
+	x.countAttempt(a, f)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
 		ep.Took(a.ResponseTime, start.Add(a.ResponseTime))
 	}
@@ -216,7 +221,7 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 			}
 			continue
 		}
-		stale := up.Reused() && silent && x.whole && (x.idempotent() || !sent) && isClosed(err)
+		stale := up.Reused() && silent && x.atHand() && (x.idempotent() || !sent) && isClosed(err)
 		if !stale {
 			return nil, x.failureOf(err, sent)
 		}
@@ -274,7 +279,7 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 		bodyErr = x.stopBody()
 	}
 	x.c.use(nil)
-	if bodyErr != nil || !x.whole {
+	if bodyErr != nil || !x.atHand() {
 		up.Reset()
 	} else {
 		up.Discard()
@@ -315,10 +320,11 @@ func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 	limit := now.Add(x.match.Route.IR.ReadTimeout.D())
 	head := string(x.req.Method) == "HEAD"
+	limits := x.responseLimits(up)
 	interim, octets := 0, 0
 	x.resp.Reset()
 	for {
-		n, err := x.resp.Parse(up.Reader.Buffered(), &x.c.server.backend, head)
+		n, err := x.resp.Parse(up.Reader.Buffered(), limits, head)
 		switch {
 		case err == http1.ErrIncomplete:
 			if err := x.fill(up, &limit); err != nil {
@@ -330,7 +336,8 @@ func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 		}
 		if x.resp.Status >= 200 || x.resp.Status == 101 {
 			up.Reader.Hold(n)
-			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, &x.c.server.backend)
+			x.upstreamHead = n
+			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, limits)
 			if x.resp.Status == 101 && !x.tunnelAgreed() {
 				return errInterim
 			}

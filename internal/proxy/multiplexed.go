@@ -134,6 +134,9 @@ func (x *exchange) bodyOfStream(up *upstream.Conn, ended bool) {
 // responseTrailers are the fields behind the response body that may go on
 // (H2.8).
 func (x *exchange) responseTrailers(up *upstream.Conn) []http1.Field {
+	if x.ahead != nil && x.ahead.isReleased() {
+		return nil // it had none
+	}
 	st := up.Stream()
 	if st == nil {
 		return x.respBody.Trailers()
@@ -200,6 +203,7 @@ func (x *exchange) respondGRPC(status int) {
 	b = x.appendOwnFields(b)
 	x.out = http1.AppendHeadEnd(b)
 	x.head = len(x.out)
+	x.captureSent(x.out)
 	_ = x.finishHead()
 }
 

@@ -38,20 +38,31 @@ func (x *exchange) relay(up *upstream.Conn) {
 		x.tunnel(up)
 		return
 	}
-	if x.streaming && !x.bodyRead.Load() || x.cutShort {
+	if x.streaming && x.held.body == nil && !x.bodyRead.Load() || x.cutShort && x.held.body == nil {
 		// The response is early: whatever happens now, the client connection
 		// cannot be used again without knowing where its body ends (H2.12).
 		x.keep = false
 	}
 	f := x.framing()
+	if x.table.Compression != nil {
+		f = x.pack(f)
+	}
 	if f == frameClose {
 		x.keep = false
 	}
 	x.status = x.resp.Status
 	x.out = x.appendResponseHead(x.out[:0], f)
 	x.head = len(x.out)
+	x.captureSent(x.out)
 	x.committed = true
+	if b := x.match.Route.IR.ResponseBuffering; b != nil {
+		x.startAhead(up, f, b)
+	}
 	toClient, fromUpstream := x.relayBody(up, f)
+	if x.endAhead(up) {
+		x.afterRelay(f, toClient, fromUpstream)
+		return
+	}
 	sentAll := x.joinBody(up)
 	x.c.use(nil)
 	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
@@ -67,7 +78,7 @@ func (x *exchange) afterRelay(f framing, toClient, fromUpstream error) {
 	switch {
 	case toClient != nil, fromUpstream != nil:
 		// The end is missing and must be seen to be missing (H11.9).
-		x.keep = false
+		x.keep, x.truncated = false, true
 		if f == frameClose && x.c.tcp != nil {
 			// Closed below TLS, whose goodbye would make it look complete.
 			_ = x.c.tcp.SetLinger(0)
@@ -95,7 +106,7 @@ func (x *exchange) framing() framing {
 // appendResponseHead appends the head for the client: the upstream's fields in
 // their order, then framing and our own.
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
-	if x.policies != nil && x.policies.Fields != nil {
+	if x.fields() != nil {
 		contentType, _ := x.resp.Get(http1.FieldContentType)
 		x.settleEdits(x.resp.Status, contentType)
 	}
@@ -103,10 +114,22 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	hsts := x.hsts()
 	for i := range x.resp.Fields {
 		field := &x.resp.Fields[i]
+		if field.ID == http1.FieldServer && x.namesBackend() {
+			x.named = true
+			b = http1.AppendField(b, field.Name, field.Value)
+			continue
+		}
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
+		if x.packing.writer != nil {
+			b = x.appendPackedField(b, field)
+			continue
+		}
 		b = x.appendResponseField(b, field)
+	}
+	if x.packing.varies {
+		b = x.appendPacking(b)
 	}
 	if _, dated := x.resp.Get(http1.FieldDate); !dated { // RFC 9110 §6.6.1
 		b = http1.AppendField(b, "Date", x.c.server.date.at(time.Now()))
@@ -122,9 +145,18 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	return http1.AppendHeadEnd(b)
 }
 
+// namesBackend says that Server of the backend reaches the client.
+func (x *exchange) namesBackend() bool {
+	s := &x.table.Settings
+	return s.ServerField && s.BackendServerField && !x.named
+}
+
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
+	if x.packing.writer != nil {
+		return x.relayPacked(up)
+	}
 	if x.c.stream != nil {
 		return x.relayStream(up, f)
 	}
@@ -132,7 +164,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		return x.relayPaced(up, f)
 	}
 	if f == frameLength {
-		if left := x.respBody.Remaining(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
+		if left := x.responseLeft(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
 			// All of it is here: one write, straight from where it was read to.
 			body := up.Reader.Buffered()[:left]
 			up.Reader.Discard(int(left))
@@ -146,12 +178,12 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
 	for {
-		if len(up.Reader.Buffered()) == 0 {
+		if x.ahead == nil && len(up.Reader.Buffered()) == 0 || x.ahead != nil && !x.ahead.queue.Ready() {
 			// The next read may wait: give out what there is.
 			if err := x.flush(); err != nil {
 				return err, nil
 			}
-			if f != frameChunked && x.respBody.Remaining() >= spliceMin && x.c.plain() != nil && up.TCP() != nil {
+			if f != frameChunked && x.responseLeft() >= spliceMin && x.c.plain() != nil && up.TCP() != nil {
 				return x.splice(up)
 			}
 		}
@@ -163,7 +195,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		if err := x.give(p, n, f); err != nil {
 			return err, nil
 		}
-		if x.respBody.Done() {
+		if x.responseDone() {
 			if f == frameChunked {
 				x.out = http1.AppendLastChunk(x.out, x.responseTrailers(up))
 			}
@@ -223,6 +255,9 @@ func (x *exchange) flushWith(b []byte) error {
 
 // readResponse reads from the response body within the route's time.
 func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
+	if x.ahead != nil {
+		return x.nextAhead(p)
+	}
 	now := time.Now()
 	limit := x.noLater(now.Add(x.match.Route.IR.ReadTimeout.D()))
 	for {

@@ -32,7 +32,9 @@ import (
 	"daemun/internal/http1"
 	"daemun/internal/http2"
 	"daemun/internal/listen"
+	"daemun/internal/spool"
 	"daemun/internal/table"
+	"daemun/internal/tap"
 	"daemun/internal/trace"
 )
 
@@ -43,6 +45,8 @@ type Config struct {
 	Table *atomic.Pointer[table.Table]
 	// Log receives one entry per request; nil writes none.
 	Log *accesslog.Log
+	// Tap is shown every finished request; nil is nobody.
+	Tap *tap.Tap
 	// Logger tells of panics; nil says nothing.
 	Logger *slog.Logger
 	// Spans takes what is recorded of requests that are in traces; nil records
@@ -56,6 +60,8 @@ type Config struct {
 	// HTTP2 bounds HTTP/2 connections; the zero value is the defaults of
 	// package http2.
 	HTTP2 http2.Limits
+	// Spool keeps bodies that are buffered; nil is a new one.
+	Spool *spool.Pool
 	// CleartextHTTP2 serves clients without TLS that begin with the preface of
 	// HTTP/2 (prior knowledge).
 	CleartextHTTP2 bool
@@ -65,12 +71,14 @@ type Config struct {
 type Server struct {
 	table   *atomic.Pointer[table.Table]
 	log     *accesslog.Log
+	tap     *tap.Tap
 	logger  *slog.Logger
 	spans   trace.Sink
 	places  Places
 	request http1.Limits
 	backend http1.Limits
 	http2   http2.Limits
+	spool   *spool.Pool
 	// cleartextHTTP2 is as in Config.
 	cleartextHTTP2 bool
 
@@ -100,7 +108,10 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, logger: c.Logger, spans: c.Spans, places: c.Places, request: c.RequestLimits, backend: c.ResponseLimits}
+	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, places: c.Places, request: c.RequestLimits, backend: c.ResponseLimits, spool: c.Spool}
+	if s.spool == nil {
+		s.spool = spool.New(spool.Config{})
+	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -128,6 +139,14 @@ func New(c Config) *Server {
 	return s
 }
 
+// heads are the limits of request heads that hold now.
+func (s *Server) heads() *http1.Limits {
+	if t := s.table.Load(); t != nil && t.Heads != nil {
+		return t.Heads
+	}
+	return &s.request
+}
+
 // pieceSize is the size of the buffers that bodies are copied through.
 const pieceSize = 32 << 10
 
@@ -143,7 +162,7 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	s.mu.Lock()
 	s.open[c] = struct{}{}
 	s.mu.Unlock()
-	s.counters.accepted.Add(1)
+	c.serial = s.counters.accepted.Add(1)
 	ended := false
 	defer func() {
 		s.forget(c) // after a panic, too: Shutdown waits for it

@@ -51,6 +51,9 @@ func (c *conn) serveHTTP2() {
 	}
 	if t := c.server.table.Load(); t != nil {
 		config.Idle, config.HeadTime = max(t.Settings.KeepAlive.D(), leastIdle), t.Settings.HeaderTimeout.D()
+		if t.Heads != nil {
+			config.Limits.HeadBytes = t.Heads.Head
+		}
 		if t.Settings.HTTP2Streams > 0 {
 			config.Limits.Streams = t.Settings.HTTP2Streams
 		}
@@ -96,6 +99,7 @@ func (h streamHandler) ServeStream(st *http2.Stream) {
 func (c *conn) beginStream(of *conn, st *http2.Stream) {
 	c.nc, c.stream, c.info, c.secure = st, st, of.info, of.secure
 	c.shown.copy(&of.shown)
+	c.serial, c.began = of.serial, of.began
 	c.rd.Reset(st)
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.state.Store(stateActive)
@@ -143,7 +147,7 @@ func (c *conn) arrived() bool {
 // readStreamHead reads the head of a stream, which is complete.
 func (x *exchange) readStreamHead() error {
 	st := x.c.stream
-	limits := &x.c.server.request
+	limits := x.c.server.heads()
 	n, err := x.req.Parse(st.Head(), limits)
 	if err == http1.ErrIncomplete && st.Refusal() != 0 {
 		err = nil
@@ -170,7 +174,7 @@ func (x *exchange) trailers() []http1.Field {
 	if lines == nil {
 		return nil
 	}
-	fields, err := http1.ParseTrailers(lines, &x.c.server.request)
+	fields, err := http1.ParseTrailers(lines, x.c.server.heads())
 	if err != nil {
 		return nil // over a limit: dropped as a whole
 	}
@@ -191,7 +195,7 @@ func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpst
 		return x.sendHead(head, nil, true), nil
 	}
 	paced := x.policies != nil && x.policies.Bandwidth != nil
-	if left := x.respBody.Remaining(); !paced && left >= 0 && left <= int64(len(up.Reader.Buffered())) {
+	if left := x.responseLeft(); !paced && left >= 0 && left <= int64(len(up.Reader.Buffered())) {
 		body := up.Reader.Buffered()[:left]
 		up.Reader.Discard(int(left))
 		x.respBody.Advance(left)
@@ -208,7 +212,7 @@ func (x *exchange) pump(up *upstream.Conn, head []byte, paced bool) (toClient, f
 	defer x.c.server.pieces.Put(p)
 	begin, sent := time.Now(), int64(0)
 	for {
-		if head != nil && (paced || !readable(up)) { // the next read may wait
+		if head != nil && (paced || !x.ready(up)) { // the next read may wait
 			if err := x.sendHead(head, nil, false); err != nil {
 				return err, nil
 			}
@@ -228,7 +232,7 @@ func (x *exchange) pump(up *upstream.Conn, head []byte, paced bool) (toClient, f
 			return nil, err
 		}
 		var trailers []http1.Field
-		done := x.respBody.Done()
+		done := x.responseDone()
 		if done {
 			trailers = x.responseTrailers(up)
 		}
@@ -249,7 +253,7 @@ func readable(up *upstream.Conn) bool {
 func (x *exchange) readReady(up *upstream.Conn, p []byte) (n int, err error) {
 	for {
 		m, err := x.readResponse(up, p[n:])
-		if n += m; err != nil || x.respBody.Done() || n == len(p) || !readable(up) {
+		if n += m; err != nil || x.responseDone() || n == len(p) || !x.ready(up) {
 			return n, err
 		}
 	}

@@ -27,8 +27,9 @@ type subrequest struct {
 	wanted int
 	got    []byte
 
-	resp http1.Response
-	body http1.BodyReader
+	resp  http1.Response
+	body  http1.BodyReader
+	asked string // the endpoint that was tried last
 }
 
 var errNoEndpoint = errors.New("no endpoint")
@@ -46,6 +47,7 @@ func (s *subrequest) run(read func(*http1.Response)) error {
 		}
 		tried = append(tried, ep)
 		ep.Begin()
+		s.asked = ep.Address()
 		var connected bool
 		connected, err = s.attempt(ep, read)
 		ep.End(err != nil)

@@ -159,13 +159,14 @@ func (x *exchange) serverAttributes() []trace.Attribute {
 	f.text("http.route", r.IR.Path)
 	f.number("http.response.status_code", int64(x.status))
 	f.failure(x.status, 500)
-	f.text("server.address", string(withoutPort(x.authority())))
+	f.text("server.address", string(withoutPort(x.shownHost())))
 	if port, err := strconv.Atoi(string(x.from.port)); err == nil {
 		f.number("server.port", int64(port))
 	}
-	f.text("client.address", x.client().Unmap().WithZone("").String())
-	f.text("network.peer.address", x.c.info.Remote.Addr().Unmap().WithZone("").String())
-	f.number("network.peer.port", int64(x.c.info.Remote.Port()))
+	client := x.client().Unmap().WithZone("").String()
+	f.text("client.address", client)
+	f.text("network.peer.address", x.c.info.Peer.Addr().Unmap().WithZone("").String())
+	f.number("network.peer.port", int64(x.c.info.Peer.Port()))
 	f.text("network.protocol.version", x.httpVersion())
 	agent, _ := x.req.Get(http1.FieldUserAgent)
 	f.text("user_agent.original", string(agent))

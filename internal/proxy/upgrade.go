@@ -44,6 +44,7 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	}()
 	x.out = x.appendTunnelHead(x.out[:0])
 	x.head = len(x.out)
+	x.captureSent(x.out)
 	if x.openTunnel() != nil {
 		return
 	}

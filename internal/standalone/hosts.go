@@ -100,7 +100,7 @@ const (
 func serviceHosts(v *store.View, namespace, zone string) (text string, leftOut int) {
 	var names []store.Name
 	for name := range v.Services {
-		if plainName.MatchString(name.Namespace) && plainName.MatchString(name.Name) {
+		if isPlainName(name.Namespace) && isPlainName(name.Name) {
 			names = append(names, name)
 		}
 	}
@@ -138,7 +138,7 @@ func serviceLines(v *store.View, name store.Name, from, zone string) (lines []st
 	}
 	for _, e := range readyEndpoints(v.SlicesOf(name)) {
 		add(e.Addresses[0], "")
-		if e.Hostname != nil && plainName.MatchString(*e.Hostname) {
+		if e.Hostname != nil && isPlainName(*e.Hostname) {
 			add(e.Addresses[0], *e.Hostname)
 		}
 	}

@@ -48,20 +48,28 @@ func newUID() types.UID {
 	return types.UID(s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:])
 }
 
-var plainName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,200}[a-z0-9])?$`)
+var plainName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+
+// maxPlainName is compared and not part of the expression: each process, those
+// of containers too, would spend a part of a millisecond on it at its start.
+const maxPlainName = 202
+
+func isPlainName(name string) bool { return len(name) <= maxPlainName && plainName.MatchString(name) }
 
 // pathName turns a name from an object into one that is safe as a part of a
 // path: nothing else of an object may choose a path (H9.6).
 func pathName(name string) string {
-	if plainName.MatchString(name) {
+	if isPlainName(name) {
 		return name
 	}
 	return "x-" + safeHash(name, 13)
 }
 
 // dataKey are the keys of ConfigMaps and Secrets; they become file names.
-var dataKey = regexp.MustCompile(`^[-._a-zA-Z0-9]{1,253}$`)
+var dataKey = regexp.MustCompile(`^[-._a-zA-Z0-9]+$`)
+
+const maxDataKey = 253
 
 func validKey(key string) bool {
-	return dataKey.MatchString(key) && key != "." && key != ".." && !(len(key) > 1 && key[:2] == "..")
+	return len(key) <= maxDataKey && dataKey.MatchString(key) && key != "." && key != ".." && !(len(key) > 1 && key[:2] == "..")
 }

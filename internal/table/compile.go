@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"time"
 
+	"daemun/internal/compress"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
@@ -25,14 +27,18 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Revision: revision,
 		Settings: cfg.Settings,
 		HSTS:     hstsValue(cfg.Settings.HSTS),
-		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
 		source:   withCatchAll(cfg.Hosts),
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
+		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
+		Block:    policy.NewBlock(cfg.Settings.Block),
+		Heads:    headLimits(cfg.Settings.RequestHeads),
 	}
 	if prev != nil {
+		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
 		t.follow(prev, h)
 		return t
 	}
+	t.Compression = compress.New(nil, cfg.Settings.Compression)
 	t.hosts = make([]*Host, len(t.source))
 	for at, host := range t.source {
 		t.hosts[at] = compileHost(host, h)
@@ -58,9 +64,11 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 	if host.Fields != nil {
 		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
 	}
+	h.Script = policy.NewScript(host.Script, hs.Policies.Beyond())
 	if host.RedirectTo != "" {
 		return h
 	}
+	h.locations = newLocations(host, hs)
 	ordered := host.RegexMode || slices.ContainsFunc(host.Routes, func(r *ir.Route) bool { return r.Match == ir.MatchRegex })
 	h.routes = make([]*Route, len(host.Routes))
 	for i, r := range host.Routes {
@@ -70,12 +78,25 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 			h.routes[i].effect = h.routes[i-1].effect
 		}
 	}
+	if host.Passthrough {
+		h.Passthrough = rootOf(h.routes)
+	}
 	h.index = newIndex(h.routes, ordered)
 	if !slices.ContainsFunc(host.Routes, matchesAll) {
 		h.nowhere = compileRoute(host, nowhere(), false, hs)
 		h.nowhere.effect = -1
 	}
 	return h
+}
+
+// rootOf returns the route that was written for "/" and has a backend.
+func rootOf(routes []*Route) *Route {
+	for _, r := range routes {
+		if r.IR.Path == "/" && r.Backend != nil && !r.IR.DefaultBackend {
+			return r
+		}
+	}
+	return nil
 }
 
 // sameEffect recognises the two locations that one Prefix path becomes in
@@ -182,6 +203,21 @@ func (r *Route) compileRewrite() error {
 	}
 	r.rewrite = p
 	return nil
+}
+
+// headLimits returns nil for what is not set.
+func headLimits(h ir.RequestHeads) *http1.Limits {
+	if h == (ir.RequestHeads{}) {
+		return nil
+	}
+	limits := http1.RequestLimits()
+	if h.KeepUnderscores {
+		limits.Underscores = http1.UnderscoresKeep
+	}
+	if h.Line > 0 {
+		limits.RequestLine, limits.FieldLine, limits.Head = h.Line, h.Line, h.Head
+	}
+	return &limits
 }
 
 func hstsValue(s ir.HSTS) string {

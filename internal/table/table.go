@@ -18,6 +18,8 @@ import (
 	"iter"
 
 	"daemun/internal/canonical"
+	"daemun/internal/compress"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
@@ -45,10 +47,16 @@ type Table struct {
 	Settings ir.Settings
 	// HSTS is the value of Strict-Transport-Security, empty when off.
 	HSTS string
-	// Sampler decides which traces are recorded.
-	Sampler trace.Sampler
 	// Trust is nil when nobody is believed about where requests come from.
 	Trust *policy.Trust
+	// Block is nil when nobody is refused everywhere.
+	Block *policy.Block
+	// Heads are the limits of request heads, nil for the usual ones.
+	Heads *http1.Limits
+	// Compression is nil when responses go out as they are.
+	Compression *compress.Settings
+	// Sampler decides which traces are recorded.
+	Sampler trace.Sampler
 
 	source []*ir.Host // what it was compiled from
 	hosts  []*Host    // in the order of source
@@ -69,9 +77,16 @@ type Host struct {
 	// Policies are for the responses that come before a route is chosen; nil
 	// for none.
 	Policies *policy.Set
+	// Script runs before a route is chosen; nil for none.
+	Script *policy.Script
 
-	routes []*Route // in the order of IR.Routes
-	index  pathIndex
+	// Passthrough is the route whose backend gets TLS connections unopened, nil
+	// without IR.Passthrough or such a route.
+	Passthrough *Route
+
+	locations *locations // nil: none
+	routes    []*Route   // in the order of IR.Routes
+	index     pathIndex
 	// nowhere answers what no route matches; translation never lets that
 	// happen, so it is nil as long as the host has a route for "/".
 	nowhere *Route
@@ -201,12 +216,16 @@ func (h *Host) agrees(r *Route, read func(dst, raw []byte) ([]byte, bool), rawPa
 
 // find returns the route of a normalised path; nil only without any route.
 func (h *Host) find(path []byte, s *scratch) *Route {
+	r := h.nowhere
 	if h.index != nil {
-		if r := h.index.find(path, s); r != nil {
-			return r
+		if found := h.index.find(path, s); found != nil {
+			r = found
 		}
 	}
-	return h.nowhere
+	if h.locations != nil {
+		return h.locations.choose(path, r)
+	}
+	return r
 }
 
 // HostFor returns the host block of a canonical name by the rules of Resolve:

@@ -11,8 +11,8 @@ const (
 	CodeNoFirewall = "DMN0361"
 	// CodeRules: rules of the firewall cannot be used.
 	CodeRules = "DMN0362"
-	// CodeSnippetsOff: an Ingress has rules, and none may.
-	CodeSnippetsOff = "DMN0363"
+	// CodeRulesOff: an Ingress has rules, and none may.
+	CodeRulesOff = "DMN0363"
 )
 
 const noFirewall = "this Daemun was built without the firewall (build it with the tag waf, or take the image)"
@@ -60,7 +60,7 @@ func (c *compilation) compileFirewall() {
 	f := c.values.Policies.Firewall
 	if f != nil && own.Snippet != "" && !c.t.settings.values.AllowSnippets {
 		c.denied = 503
-		c.report(CodeSnippetsOff, ir.SeverityError, c.firewallField("modsecurity-snippet"),
+		c.report(CodeRulesOff, ir.SeverityError, c.firewallField("modsecurity-snippet"),
 			"allow-snippet-annotations of the ConfigMap is not true, so that Ingresses may not bring rules; all routes of the Ingress answer 503: remove the annotation, or allow it")
 		return
 	}

@@ -47,13 +47,6 @@ const (
 	UpstreamName
 	ContentType
 	ContentLength
-	// TraceID, SpanID, TraceSampled, Traceparent and TraceB3 are about the trace
-	// that the request is in.
-	TraceID
-	SpanID
-	TraceSampled
-	Traceparent
-	TraceB3
 	// Place is what databases say about the address of the client; its argument
 	// says what.
 	Place
@@ -67,6 +60,13 @@ const (
 	ProxyPort
 	ProxyServerAddr
 	ProxyServerPort
+	// TraceID, SpanID, TraceSampled, Traceparent and TraceB3 are about the trace
+	// that the request is in.
+	TraceID
+	SpanID
+	TraceSampled
+	Traceparent
+	TraceB3
 	// Field is a field of the request, Cookie a cookie, Arg a parameter of the
 	// query; their arguments say which. A Field's is in lower case, with "_"
 	// for every "-".
@@ -183,7 +183,7 @@ func named(name string) (part, bool) {
 			return part{id: id, text: arg}, true
 		}
 	}
-	return part{}, false
+	return finished(name)
 }
 
 // Append appends the text with the values of a request.

@@ -8,7 +8,7 @@ import (
 )
 
 // hook is a webhook for one namespace, as deploy/daemun.yaml has it for all: %s
-// are the namespace and the address of the replica.
+// are the namespace, the address of the replica and its port.
 const hook = `
 apiVersion: v1
 kind: Service
@@ -20,7 +20,7 @@ apiVersion: discovery.k8s.io/v1
 kind: EndpointSlice
 metadata: {name: admission, namespace: %[1]s, labels: {kubernetes.io/service-name: admission}}
 addressType: IPv4
-ports: [{name: webhook, port: 9443}]
+ports: [{name: webhook, port: %[3]d}]
 endpoints: [{addresses: [%[2]s]}]
 ---
 apiVersion: admissionregistration.k8s.io/v1
@@ -50,7 +50,7 @@ func TestWebhookNeedsNoCertificateOfOthers(t *testing.T) {
 		u.TryKubectl("", "delete", "validatingwebhookconfiguration", ns)
 	})
 	c := u.Controller(append(townArguments(ns), "--validating-webhook=:9443", "--validating-webhook-configuration="+ns)...)
-	u.Apply(fmt.Sprintf(hook, ns, c.Address))
+	u.Apply(fmt.Sprintf(hook, ns, c.Address, 9443))
 	create := func(name, host string) (string, error) {
 		return u.TryKubectl(fmt.Sprintf(route, ns, name, ns, host, "/"), "create", "-f", "-")
 	}
