@@ -215,6 +215,7 @@ func TestValues(t *testing.T) {
 		{"modsecurity-transaction-id", "$request_id", func(v *Values) { v.WAF.TransactionID = "$request_id" }, ""},
 		{"modsecurity-transaction-id", "$nothing", nil, CodeDefault},
 		{"modsecurity-snippet", "SecRuleEngine On", func(v *Values) { v.WAF.Snippet = "SecRuleEngine On" }, ""},
+		{"enable-opentelemetry", "true", func(v *Values) { v.Tracing.On, v.Trace = true, &ir.Trace{Trust: true} }, ""},
 		{"canary", "true", func(v *Values) { v.isCanary, v.Canary = true, &ir.Canary{Total: 100} }, ""},
 		{"canary", "false", nil, ""},
 		{"canary", "yes", nil, CodeDefault},

@@ -135,6 +135,8 @@ type Values struct {
 	leftOut             []string
 	compression         compression
 	tracing             ir.Tracing
+	useGeo              bool
+	geo                 ir.Geo
 	logPath             string
 	syslog              syslog
 }
@@ -199,6 +201,9 @@ func (p *parsing) settle() {
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()
 	p.settleFirewall()
+	if v.useGeo {
+		v.Settings.Geo = new(v.geo)
+	}
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}

@@ -494,8 +494,14 @@ var rows = []Row{
 		Name: "otel-max-export-batch-size", Default: "512", parse: integer(1, 1<<16, func(v *Values, n int) { v.tracing.Batch = n }),
 		Doc: "Spans that are sent at one time.",
 	},
-	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
-	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
+	{
+		Name: "use-geoip2", Default: "false", parse: boolean(func(v *Values, b bool) { v.useGeo = b }),
+		Doc: "Looks the addresses of clients up in databases, for the variables $geoip2_…; see --geoip-directory.",
+	},
+	{
+		Name: "geoip2-autoreload-in-minutes", Default: "0", parse: integer(0, 1<<20, func(v *Values, n int) { v.geo.Reload = ir.Duration(time.Duration(n) * time.Minute) }),
+		Doc: "Minutes between two looks for new databases; 0 is never.",
+	},
 	{
 		Name: "enable-modsecurity", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.On = b }),
 		Doc: "Web application firewall for all hosts (builds with the tag waf, and the image).",

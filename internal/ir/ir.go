@@ -394,6 +394,8 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Geo is nil when nobody looks addresses up.
+	Geo *Geo `json:"geo,omitempty"`
 	// Forwarded is what is believed and told of where requests come from.
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.

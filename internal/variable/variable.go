@@ -49,6 +49,9 @@ const (
 	ContentLength
 	// ScriptName is the path with the index of FastCGI.
 	ScriptName
+	// Place is what databases say about the address of the client; its argument
+	// says what.
+	Place
 	// PassScheme and BestHost are the scheme and the host as a trusted peer
 	// says, PeerAddr is the address of that peer.
 	PassScheme
@@ -171,6 +174,9 @@ func notOfName(r rune) bool {
 func named(name string) (part, bool) {
 	if id, ok := ids[name]; ok {
 		return part{id: id}, true
+	}
+	if arg, ok := strings.CutPrefix(name, PlacePrefix); ok && places[arg] {
+		return part{id: Place, text: arg}, true
 	}
 	for prefix, id := range map[string]ID{"http_": Field, "cookie_": Cookie, "arg_": Arg} {
 		if arg, ok := strings.CutPrefix(name, prefix); ok && arg != "" {
