@@ -107,8 +107,23 @@ func TestValues(t *testing.T) {
 		{"default-backend", "Sorry", nil, CodeRejected},
 		{"enable-access-log", "false", func(v *Values) { v.AccessLog = false }, ""},
 		{"proxy-buffering", "off", nil, ""},
-		{"proxy-buffering", "on", nil, CodeTuning},
-		{"proxy-request-buffering", "off", nil, ""},
+		{"proxy-buffering", "on", func(v *Values) {
+			v.responseBuffering, v.ResponseBuffering = true, &ir.ResponseBuffering{Memory: 16 << 10, Disk: 1 << 30}
+		}, ""},
+		{"proxy-buffering", "maybe", nil, CodeDefault},
+		{"proxy-busy-buffers-size", "8k", nil, CodeTuning},
+		{"proxy-buffer-size", "128k", func(v *Values) { v.bufferSize, v.ResponseHead = 128<<10, 128<<10 }, ""},
+		{"proxy-buffer-size", "16k", func(v *Values) { v.bufferSize = 16 << 10 }, ""},
+		{"proxy-buffer-size", "1m", nil, CodeDefault},
+		{"proxy-buffers-number", "8", func(v *Values) { v.buffersNumber = 8 }, ""},
+		{"proxy-buffers-number", "0", nil, CodeDefault},
+		{"proxy-max-temp-file-size", "0", func(v *Values) { v.responseDisk = 0 }, ""},
+		{"proxy-max-temp-file-size", "x", nil, CodeDefault},
+		{"client-body-buffer-size", "1m", func(v *Values) { v.BodyMemory = 1 << 20 }, ""},
+		{"client-body-buffer-size", "1b", nil, CodeDefault},
+		{"client-body-buffer-size", "1g", nil, CodeDefault},
+		{"client-body-buffer-size", "much", nil, CodeRejected},
+		{"proxy-request-buffering", "off", func(v *Values) { v.RequestBuffering = false }, ""},
 		{"proxy-request-buffering", "no", nil, CodeDefault},
 		{"proxy-ssl-secret", "ns/up", func(v *Values) { v.BackendTLS.Secret = "ns/up" }, ""},
 		{"proxy-ssl-secret", "ns/u p", nil, CodeRejected},
@@ -194,8 +209,12 @@ func TestValues(t *testing.T) {
 		{"limit-rate", "10", func(v *Values) { v.limitRate, v.Bandwidth = 10, &ir.Bandwidth{Rate: 10240} }, ""},
 		{"limit-rate", "10k", nil, CodeDefault},
 		{"satisfy", "all", nil, ""},
-		{"enable-modsecurity", "true", nil, CodeLaterGuard},
-		{"configuration-snippet", "deny all;", nil, CodeSnippet},
+		{"enable-modsecurity", "true", func(v *Values) { v.WAF.On, v.WAF.Written = true, true }, ""},
+		{"enable-modsecurity", "yes", nil, CodeDenied},
+		{"enable-owasp-core-rules", "true", func(v *Values) { v.WAF.CoreRules = true }, ""},
+		{"modsecurity-transaction-id", "$request_id", func(v *Values) { v.WAF.TransactionID = "$request_id" }, ""},
+		{"modsecurity-transaction-id", "$nothing", nil, CodeDefault},
+		{"modsecurity-snippet", "SecRuleEngine On", func(v *Values) { v.WAF.Snippet = "SecRuleEngine On" }, ""},
 		{"canary", "true", func(v *Values) { v.isCanary, v.Canary = true, &ir.Canary{Total: 100} }, ""},
 		{"canary", "false", nil, ""},
 		{"canary", "yes", nil, CodeDefault},
@@ -421,8 +440,8 @@ func TestTable(t *testing.T) {
 		if r.Doc == "" || r.Scope == "" {
 			t.Errorf("%s: no doc line or scope", r.Name)
 		}
-		if strings.HasSuffix(r.Name, "-snippet") && (r.Support != Refused || r.Risk != Critical) {
-			t.Errorf("%s: snippets are refused", r.Name)
+		if strings.HasSuffix(r.Name, "-snippet") && r.Risk != Critical {
+			t.Errorf("%s: the risk of snippets is Critical", r.Name)
 		}
 		for _, guard := range []string{"auth-", "limit-", "allowlist", "denylist", "satisfy", "modsecurity"} {
 			if strings.Contains(r.Name, guard) && r.Support == Later && !r.Guard {

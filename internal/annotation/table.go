@@ -113,33 +113,38 @@ var rows = []Row{
 		Doc:   "Seconds between two reads from the endpoint; also the idle limit of upgraded connections.",
 	},
 	{
-		Name: "proxy-buffering", Scope: PerRoute, Default: "off", Support: Tuning, Off: []string{"off"},
-		Doc: "Buffers responses.",
+		Name: "proxy-buffering", Scope: PerRoute, Default: "off",
+		parse: onOff(func(v *Values, b bool) { v.responseBuffering = b }),
+		Doc:   "Takes responses from the backend as fast as it gives them, so that a slow client does not hold it.",
 	},
 	{
-		Name: "proxy-buffers-number", Scope: PerRoute, Default: "4", Support: Tuning,
-		Doc: "Number of response buffers, with proxy-buffering.",
+		Name: "proxy-buffers-number", Scope: PerRoute, Default: "4",
+		parse: parseBuffersNumber,
+		Doc:   "Memory for a response with proxy-buffering, in units of proxy-buffer-size: 32k in all at least, 16m at most.",
 	},
 	{
-		Name: "proxy-buffer-size", Scope: PerRoute, Default: "4k", Support: Tuning,
-		Doc: "Largest head of a response.",
+		Name: "proxy-buffer-size", Scope: PerRoute, Default: "4k",
+		parse: parseBufferSize,
+		Doc:   "Largest head of a response (502 above it): 64k at least, 512k at most.",
 	},
 	{
 		Name: "proxy-busy-buffers-size", Scope: PerRoute, Support: Tuning,
 		Doc: "Tuning of response buffers.",
 	},
 	{
-		Name: "proxy-max-temp-file-size", Scope: PerRoute, Default: "1024m", Support: Tuning,
-		Doc: "Largest part of a response that is kept on disk.",
+		Name: "proxy-max-temp-file-size", Scope: PerRoute, Default: "1024m",
+		parse: size(func(v *Values, n int64) error { v.responseDisk = n; return nil }),
+		Doc:   "Largest part of a response that is kept on disk with proxy-buffering; 0 is none.",
 	},
 	{
 		Name: "proxy-request-buffering", Scope: PerRoute, Default: "on",
-		parse: oneOf([]string{"on", "off"}, func(*Values, string) {}),
-		Doc:   "Bodies of requests are streamed either way; short ones are read first.",
+		parse: onOff(func(v *Values, b bool) { v.RequestBuffering = b }),
+		Doc:   "Reads request bodies whole before a backend is contacted, so that a slow client holds none; off streams them.",
 	},
 	{
-		Name: "client-body-buffer-size", Scope: PerRoute, Default: "8k", Bad: Reject, Support: Tuning,
-		Doc: "Memory for a request body before it goes to disk.",
+		Name: "client-body-buffer-size", Scope: PerRoute, Default: "8k", Bad: Reject,
+		parse: bodyMemory,
+		Doc:   "Memory for a request body before it goes to disk: 64k at least, 16m at most.",
 	},
 	{
 		Name: "proxy-http-version", Scope: PerRoute, Default: "1.1", Support: Later, Off: []string{"1.1"},
@@ -197,7 +202,7 @@ var rows = []Row{
 	},
 	{
 		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Bad: Reject, Support: Obsolete,
-		Doc: "HTTP/2 push from Link fields, which browsers have dropped",
+		Doc: "HTTP/2 push from Link fields is refused, because browsers have dropped it: they act on the Link field itself, which reaches them",
 	},
 	{
 		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
@@ -391,8 +396,8 @@ var rows = []Row{
 		Doc:   "Value of X-Auth-Request-Redirect.",
 	},
 	{
-		Name: "auth-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "auth-snippet", Scope: PerRoute, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Auth = s }),
+		Doc: "Directives for the request to the authentication service; docs/snippets.md lists them.",
 	},
 	{
 		Name: "auth-cache-key", Scope: PerRoute, Risk: Medium, Needs: "auth-url",
@@ -585,20 +590,24 @@ var rows = []Row{
 		Doc:   "Host field of the copies; the host of mirror-target by default.",
 	},
 	{
-		Name: "enable-modsecurity", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Web application firewall.",
+		Name: "enable-modsecurity", Scope: PerRoute, Guard: true,
+		parse: parseFirewall,
+		Doc:   "Web application firewall (builds with the tag waf, and the image): the recommended settings, which only log.",
 	},
 	{
-		Name: "enable-owasp-core-rules", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Web application firewall.",
+		Name: "enable-owasp-core-rules", Scope: PerRoute, Default: "false", Guard: true,
+		parse: boolean(func(v *Values, b bool) { v.WAF.CoreRules = b }),
+		Doc:   "Adds the core rule set of OWASP.",
 	},
 	{
-		Name: "modsecurity-transaction-id", Scope: PerRoute, Risk: High, Support: Later, Guard: true,
-		Doc: "Web application firewall.",
+		Name: "modsecurity-transaction-id", Scope: PerRoute, Risk: High,
+		parse: parseTransactionID,
+		Doc:   "Text with variables that names requests in the log of the firewall; the request id by default.",
 	},
 	{
-		Name: "modsecurity-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "modsecurity-snippet", Scope: PerRoute, Risk: Critical, Guard: true,
+		parse: parseRules,
+		Doc:   "Rules in ModSecurity's language in place of the recommended settings; needs allow-snippet-annotations, too.",
 	},
 	{
 		Name: "enable-opentelemetry", Scope: PerRoute, Default: "false",
@@ -616,8 +625,9 @@ var rows = []Row{
 		Doc:   "Name of the spans; method and path of the Ingress by default.",
 	},
 	{
-		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Passes TLS connections to the backend unopened.",
+		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Guard: true,
+		parse: boolean(func(v *Values, b bool) { v.Passthrough = b }),
+		Doc:   "Passes TLS connections to the backend of the path / unopened; needs --enable-ssl-passthrough.",
 	},
 	{
 		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject, Support: Later,
@@ -663,16 +673,16 @@ var rows = []Row{
 		Doc:   "TLS 1.2 cipher suites towards backends.",
 	},
 	{
-		Name: "configuration-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "configuration-snippet", Scope: PerRoute, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Configuration = s }),
+		Doc: "Directives of nginx for the routes; docs/snippets.md lists those that are understood.",
 	},
 	{
-		Name: "server-snippet", Scope: PerHost, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "server-snippet", Scope: PerHost, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Server = s }),
+		Doc: "Directives of nginx for the host; docs/snippets.md lists those that are understood.",
 	},
 	{
-		Name: "stream-snippet", Scope: PerIngress, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "stream-snippet", Scope: PerIngress, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Stream = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
 	},
 
 	// Old names that ingress-nginx ignores.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -217,7 +218,10 @@ var rows = []Row{
 		Name: "allow-cross-namespace-resources", Default: "false", parse: boolean(func(v *Values, b bool) { v.CrossNamespace = b }),
 		Doc: "Lets annotations name Secrets and ConfigMaps of other namespaces.",
 	},
-	{Name: "allow-snippet-annotations", Default: "false", Support: Refused, Doc: "Lets annotations hold configuration text."},
+	{
+		Name: "allow-snippet-annotations", Default: "false", parse: boolean(func(v *Values, b bool) { v.AllowSnippets = b }),
+		Doc: "Lets annotations hold directives of nginx and rules of the firewall; annotations-risk-level has to be Critical as well.",
+	},
 	{
 		Name: "annotation-value-word-blocklist", parse: list(func(v *Values, words []string) { v.Blocklist = words }),
 		Doc: "Texts that no annotation may contain, with commas between them.",
@@ -268,7 +272,10 @@ var rows = []Row{
 		Name: "global-auth-request-redirect", parse: globalAuth("auth-request-redirect"),
 		Doc: "Value of X-Auth-Request-Redirect.",
 	},
-	{Name: "global-auth-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "global-auth-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Auth = s }),
+		Doc: "Directives for the request to the service of global-auth-url; docs/snippets.md lists them.",
+	},
 	{
 		Name: "global-auth-cache-key", parse: globalAuth("auth-cache-key"),
 		Doc: "Keeps its answers by this text with variables.",
@@ -462,16 +469,40 @@ var rows = []Row{
 	},
 	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
 	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
-	{Name: "enable-modsecurity", Default: "false", Support: Later, Guard: true, Doc: "Web application firewall."},
-	{Name: "enable-owasp-modsecurity-crs", Default: "false", Support: Later, Guard: true, Doc: "Its core rules."},
-	{Name: "modsecurity-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "enable-modsecurity", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.On = b }),
+		Doc: "Web application firewall for all hosts (builds with the tag waf, and the image).",
+	},
+	{
+		Name: "enable-owasp-modsecurity-crs", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.CoreRules = b }),
+		Doc: "Adds the core rule set of OWASP.",
+	},
+	{
+		Name: "modsecurity-snippet", Guard: true, parse: parseRules,
+		Doc: "Rules in ModSecurity's language in place of the recommended settings.",
+	},
 
 	// Configuration text.
-	{Name: "main-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "http-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "server-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "location-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "stream-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "main-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Main = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
+	},
+	{
+		Name: "http-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.HTTP = s }),
+		Doc: "Directives of nginx for all hosts; docs/snippets.md lists those that are understood.",
+	},
+	{
+		Name: "server-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Server = s }),
+		Doc: "The same, as server-snippet of each host.",
+	},
+	{
+		Name: "location-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Location = s }),
+		Doc: "The same, as configuration-snippet of each route.",
+	},
+	{
+		Name: "stream-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Stream = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
+	},
 
 	// Tuning of nginx.
 	{Name: "enable-aio-write", Default: "true", Support: Tuning, Doc: "Tuning of nginx."},

@@ -29,9 +29,10 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Rejected:         g.rejected,
 		AccessLogDropped: g.logs.dropped, AccessLogWritten: g.logs.written,
 		SpansExported: g.spans.Exported, SpansDropped: g.spans.Dropped,
-		Layer4: g.layer4,
-		DNS:    g.names,
-		Leader: g.leader, Admission: g.admission,
+		Buffers: g.buffers,
+		Layer4:  g.layer4,
+		DNS:     g.names,
+		Leader:  g.leader, Admission: g.admission,
 		Process: metrics.ReadProcess,
 		Own:     g.ownMetrics(), Runtime: true,
 		WithoutHost: g.config.Series.WithoutHost, StatusClasses: g.config.Series.StatusClasses, Exclude: g.config.Series.Exclude,
@@ -43,6 +44,9 @@ func (g *gateway) metricsConfig() metrics.Config {
 func (g *gateway) rejected() map[string]uint64 {
 	all := g.proxy.Stats().Refusals
 	plain, secure := g.listenerStats()
+	if n := g.passthrough.Stats().Refused; n > 0 {
+		all["passthrough"] = n
+	}
 	if n := plain.NotEntered + secure.NotEntered; n > 0 {
 		all["entrance"] = n
 	}

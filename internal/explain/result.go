@@ -19,6 +19,7 @@ type policyRow struct {
 // names are those of the annotations.
 func policyRows() []policyRow {
 	return []policyRow{
+		{"ssl-passthrough", func(h *ir.Host, _ *ir.Route) string { return on(h.Passthrough) }},
 		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
@@ -55,6 +56,12 @@ func policyRows() []policyRow {
 			return ""
 		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
+		{"proxy-request-buffering", func(_ *ir.Host, r *ir.Route) string {
+			if r.RequestBuffering {
+				return ""
+			}
+			return "off"
+		}},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"proxy-set-headers", func(_ *ir.Host, r *ir.Route) string {
 			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Request })
@@ -73,6 +80,7 @@ func policyRows() []policyRow {
 			}
 			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
 		}},
+		{"proxy-buffering", func(_ *ir.Host, r *ir.Route) string { return responseBuffering(r.ResponseBuffering) }},
 		{"mirror-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Mirror == nil {
 				return ""
@@ -99,6 +107,7 @@ func policyRows() []policyRow {
 		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"enable-modsecurity", func(_ *ir.Host, r *ir.Route) string { return firewall(r.Firewall) }},
 		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {
@@ -229,6 +238,8 @@ func (e *explanation) result() {
 	h, r := e.host.IR, e.route.IR
 	target, away := e.target()
 	switch {
+	case h.Passthrough && e.u.Scheme == "https":
+		e.passedThrough()
 	case h.AppRoot != "" && e.Trail.Readings.Matched == "/":
 		e.Result = "302 to " + h.AppRoot
 	case h.Name == "" && strings.HasPrefix(e.Trail.Readings.Matched, healthPath) && len(r.Path) < len(healthPath):
@@ -253,6 +264,22 @@ func (e *explanation) result() {
 		if !strings.HasPrefix(e.Result, "503") {
 			e.guarded()
 		}
+	}
+}
+
+// passedThrough is the result for a connection whose TLS is the backend's.
+func (e *explanation) passedThrough() {
+	r := e.host.Passthrough
+	e.Certificate = "that of the backend: TLS passes through unopened"
+	switch {
+	case r == nil:
+		e.Result = "the connection is closed: ssl-passthrough, and no path / of the host has a Service"
+	case r.IR.Denied != 0:
+		e.Result = fmt.Sprintf("the connection is closed: a setting of %s cannot be used", r.IR.Ingress)
+	case r.Backend.Len() == 0:
+		e.Result = fmt.Sprintf("the connection is closed: %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
+	default:
+		e.Result = fmt.Sprintf("TLS passes through to %s unopened; paths, and annotations about HTTP, have no say", r.IR.Backend)
 	}
 }
 

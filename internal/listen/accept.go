@@ -220,7 +220,11 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 		h.ServeConn(c, info)
 		return
 	}
-	t, state := l.handshake(ctx, c)
+	begin, ok := l.passThrough(ctx, c, &info)
+	if !ok {
+		return
+	}
+	t, state := l.handshake(ctx, begin)
 	if t == nil {
 		return
 	}

@@ -34,7 +34,7 @@ const (
 )
 
 // handshake ends TLS on c. It returns nil, with c closed, when that fails.
-func (l *Listener) handshake(ctx context.Context, c *net.TCPConn) (*tls.Conn, *tls.ConnectionState) {
+func (l *Listener) handshake(ctx context.Context, c net.Conn) (*tls.Conn, *tls.ConnectionState) {
 	// One absolute deadline for all of it (H6.4, H6.17).
 	c.SetDeadline(time.Now().Add(l.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { c.Close() })

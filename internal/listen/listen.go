@@ -57,6 +57,14 @@ type ConnInfo struct {
 	Names []string
 }
 
+// Passthrough takes connections whose TLS is somebody else's. Serve closes the
+// connection; hello are the octets that have been read of it.
+type Passthrough interface {
+	On() bool
+	Takes(name string) bool
+	Serve(c *net.TCPConn, name string, hello []byte, info ConnInfo)
+}
+
 // defaultHandshakeTimeout is H6.4.
 const defaultHandshakeTimeout = 10 * time.Second
 
@@ -74,6 +82,9 @@ type Config struct {
 	// Entrance says who is taken, and what clients begin with; nil is everybody,
 	// with nothing.
 	Entrance *Entrance
+	// Passthrough takes connections whose TLS is not ended here; nil takes none.
+	// It is asked on TLS listeners only.
+	Passthrough Passthrough
 	// Flag is the command-line flag that chooses another port, named in the
 	// errors ("--http-port").
 	Flag string

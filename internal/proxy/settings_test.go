@@ -123,3 +123,15 @@ func TestHeaderBuffers(t *testing.T) {
 		t.Errorf("HTTP/2: %d", resp.StatusCode)
 	}
 }
+
+// TestPassthroughHostOverOtherTLS: H7.4.
+func TestPassthroughHostOverOtherTLS(t *testing.T) {
+	t.Parallel()
+	r, _ := up(t, answering(ok), func(h *ir.Host, _ *ir.Route) { h.Passthrough = true })
+	for secure, want := range map[bool]int{true: 421, false: 200} {
+		r.tls.Store(secure)
+		if resp, _ := r.dial().get("/"); resp.StatusCode != want {
+			t.Errorf("TLS %v: %d, want %d", secure, resp.StatusCode, want)
+		}
+	}
+}

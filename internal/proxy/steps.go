@@ -15,8 +15,8 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
-	case x.beginTrace():
 	case x.refuseBlocked():
+	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():
 	case x.redirectToOtherName():
@@ -32,6 +32,7 @@ func (x *exchange) run() {
 	case x.redirectToHTTPS():
 	case x.answerWithoutEndpoint():
 	case x.limit():
+	case x.inspectHead():
 	case x.authorize():
 	case x.answerDefault():
 	case x.refuseLargeBody():

@@ -63,6 +63,8 @@ type Problem struct {
 	Weight    Weight
 	Directive string
 	Message   string
+	// Variable says that the text needs a variable which another one may set.
+	Variable bool
 }
 
 // Block is what a text means.
@@ -244,7 +246,7 @@ func (r *reader) settleVariables() {
 			continue
 		}
 		r.Problems = append(r.Problems, Problem{
-			Place: u.at, Directive: u.directive, Message: "there is no variable $" + u.name + ", and no set of this snippet, or of one around it, makes one",
+			Place: u.at, Directive: u.directive, Variable: true, Message: "there is no variable $" + u.name + ", and no set of this snippet, or of one around it, makes one",
 		})
 	}
 }

@@ -150,9 +150,29 @@ func lookup(name string) (row, bool) {
 	return row{}, false
 }
 
-// Markdown renders the table for docs/snippets.md.
+const preface = "" +
+	"# Snippets\n" +
+	"\n" +
+	"Daemun has no nginx inside: the snippets of ingress-nginx are read by the rules of nginx's configuration language (quotes, escapes, variables, comments, blocks) into the same\n" +
+	"typed policies that annotations make. No text is ever put into another one or executed.\n" +
+	"\n" +
+	"* Both gates of ingress-nginx hold: the ConfigMap of `--configmap` needs `allow-snippet-annotations: \"true\"` and `annotations-risk-level: Critical`. Snippets of that\n" +
+	"  ConfigMap itself have no gate.\n" +
+	"* A directive that is not understood is a problem with its line and column, and what to use instead. Because it may guard, the routes answer 503 until it is gone; with\n" +
+	"  `--ignore-unsupported-snippets` they are served without it. In `http-snippet`, `main-snippet` and `stream-snippet` it is only left out.\n" +
+	"* `daemun migrate` and `daemun lint` say which directives of your Ingresses these are.\n" +
+	"* Order and inheritance are nginx's: set, if, return and rewrite come before the https redirect and all guards, allow and deny behind them; the add_header directives of the innermost\n" +
+	"  text count alone; the settings of the last if that held are used; a server-snippet is that of the oldest Ingress of the host, and runs before the route is chosen.\n" +
+	"* Variables are those of nginx and ingress-nginx, captures, and what set makes.\n" +
+	"\n" +
+	"Contexts: *route* is configuration-snippet and location-snippet, *host* server-snippet, *all hosts* http-snippet, *auth* auth-snippet and global-auth-snippet; *if*, *location* and\n" +
+	"*limit_except* are blocks.\n" +
+	"\n"
+
+// Markdown renders docs/snippets.md.
 func Markdown() string {
 	var b strings.Builder
+	b.WriteString(preface)
 	b.WriteString("| Directive | In | Meaning |\n|---|---|---|\n")
 	for _, r := range supported() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.ReplaceAll(r.usage, "|", `\|`), r.in.names(), strings.ReplaceAll(r.doc, "|", `\|`))

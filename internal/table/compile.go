@@ -78,12 +78,25 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 			h.routes[i].effect = h.routes[i-1].effect
 		}
 	}
+	if host.Passthrough {
+		h.Passthrough = rootOf(h.routes)
+	}
 	h.index = newIndex(h.routes, ordered)
 	if !slices.ContainsFunc(host.Routes, matchesAll) {
 		h.nowhere = compileRoute(host, nowhere(), false, hs)
 		h.nowhere.effect = -1
 	}
 	return h
+}
+
+// rootOf returns the route that was written for "/" and has a backend.
+func rootOf(routes []*Route) *Route {
+	for _, r := range routes {
+		if r.IR.Path == "/" && r.Backend != nil && !r.IR.DefaultBackend {
+			return r
+		}
+	}
+	return nil
 }
 
 // sameEffect recognises the two locations that one Prefix path becomes in

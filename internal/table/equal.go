@@ -18,6 +18,7 @@ func equalHost(a, b *ir.Host) bool {
 		a.AppRoot == b.AppRoot &&
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
+		a.Passthrough == b.Passthrough &&
 		equalDeep(a.ClientAuth, b.ClientAuth) &&
 		equalDeep(a.Fields, b.Fields) &&
 		equalDeep(a.Script, b.Script) &&
@@ -59,6 +60,10 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.UpstreamVhost == b.UpstreamVhost &&
 		a.Protocol == b.Protocol &&
 		a.MaxBody == b.MaxBody &&
+		a.RequestBuffering == b.RequestBuffering &&
+		a.BodyMemory == b.BodyMemory &&
+		equalPointer(a.ResponseBuffering, b.ResponseBuffering) &&
+		a.ResponseHead == b.ResponseHead &&
 		a.ConnectTimeout == b.ConnectTimeout &&
 		a.SendTimeout == b.SendTimeout &&
 		a.ReadTimeout == b.ReadTimeout &&
@@ -83,6 +88,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
 		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
+		equalPointer(a.Firewall, b.Firewall) &&
 		equalPointer(a.Trace, b.Trace)
 }
 

@@ -80,6 +80,10 @@ type Host struct {
 	// Script runs before a route is chosen; nil for none.
 	Script *policy.Script
 
+	// Passthrough is the route whose backend gets TLS connections unopened, nil
+	// without IR.Passthrough or such a route.
+	Passthrough *Route
+
 	locations *locations // nil: none
 	routes    []*Route   // in the order of IR.Routes
 	index     pathIndex

@@ -33,6 +33,11 @@ type host struct {
 
 	// global are the settings of the ConfigMap.
 	global *configmap.Values
+	// snippets are those of the ConfigMap; onHost is the server-snippet of an
+	// Ingress, and closed says that it cannot be used.
+	snippets *settingSnippets
+	onHost   *ingress
+	closed   bool
 	// standard is the global default backend.
 	standard ir.Backend
 
@@ -41,6 +46,7 @@ type host struct {
 	regexMode    bool
 	appRoot      string
 	clientAuth   *ir.ClientAuth
+	passthrough  *ingress // asks for it
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -105,7 +111,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, standard: t.defaultBackend}
+	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, standard: t.defaultBackend}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -119,6 +125,7 @@ func (t *Translator) build(h *host) {
 	} else {
 		h.plainRoutes(locations)
 	}
+	h.checkPassthrough(t.options.SSLPassthrough)
 	h.chooseCertificates()
 	t.retain(h)
 	t.specialIs(h, h.www != nil || h.alias != nil || h.tls && strings.HasPrefix(h.name, "*."))
@@ -234,12 +241,14 @@ func (h *host) settings(locations []location) {
 			h.alias = in
 		}
 		h.settleClientAuth(in)
+		h.settlePassthrough(in)
 		if !has[in] {
 			continue
 		}
 		if in.values.FromToWWW && h.www == nil {
 			h.www = in
 		}
+		h.settleSnippet(in)
 		switch {
 		case in.values.AppRoot == "":
 		case root == nil:
@@ -361,6 +370,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.Policies = h.global.Defaults.Policies
 		r.SSLRedirect, r.ForceSSLRedirect = false, false
 		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
+		h.withSnippets(r, nil)
 		return r
 	}
 	r.Ingress = l.in.ref
@@ -403,6 +413,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		h.use(l.in.mirrorTo)
 	}
 	h.errorsOf(r, l)
+	h.withSnippets(r, l.in.onRoute)
 	return r
 }
 

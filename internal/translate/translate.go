@@ -23,6 +23,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -59,6 +60,17 @@ type Options struct {
 	// DisableCatchAll leaves Ingresses with a default backend out;
 	// DisableExternalName gives Services with an external name no endpoint.
 	DisableCatchAll, DisableExternalName bool
+	// SSLPassthrough lets Ingresses leave TLS to their backends.
+	SSLPassthrough bool
+	// IgnoreSnippets serves routes without what cannot be used of their
+	// snippets; they answer 503 otherwise.
+	IgnoreSnippets bool
+	// Beyond checks expressions that the linear engine cannot run; nil refuses
+	// them.
+	Beyond expression.Engine `json:"-"`
+	// CheckRules says what is wrong with rules of the firewall. It depends on
+	// nothing but them; nil is a build that has no firewall.
+	CheckRules func(rules string) error `json:"-"`
 }
 
 // DefaultOptions are ingress-nginx's.
