@@ -9,7 +9,7 @@ import (
 
 // AppendVariable appends the value of a variable for this request.
 func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
-	if id >= variable.Status {
+	if id >= variable.Status && id < variable.User {
 		return x.appendFinished(b, id, arg)
 	}
 	switch id {
