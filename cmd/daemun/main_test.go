@@ -166,7 +166,7 @@ func otherValue(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":
 		return strconv.FormatBool(f.DefValue != "true")
-	case "int":
+	case "int", "int64":
 		return "7"
 	case "float64Slice":
 		return "7.000000"

@@ -90,6 +90,7 @@ The access log goes to standard output, everything else to standard error.`,
 	prefixVar(cmd, &c.Networks.LoadBalancers, "load-balancer-network", "127.200.0.0/16", "addresses for load balancers")
 	f.IntVarP(&verbosity, "v", "v", 0, "above 0, log details")
 	logs.define(cmd, &c.GatewayConfig)
+	bufferFlags(cmd, &c.GatewayConfig)
 	webhookFlags(cmd, &c.Webhook)
 	publishedFlags(cmd, &c.Published)
 	translateFlags(cmd, &c.Translate)

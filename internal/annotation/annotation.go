@@ -200,6 +200,8 @@ type Draft struct {
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 	Snippets      Snippets
+	// WAF is about rules that judge requests.
+	WAF Firewall
 	// Tracing is about traces.
 	Tracing Tracing
 
@@ -213,6 +215,9 @@ type Draft struct {
 	hasAffinity, isCanary       bool
 	affinity                    ir.Affinity
 	canary                      ir.Canary
+	responseBuffering           bool
+	bufferSize, responseDisk    int64
+	buffersNumber               int
 	hashSubset                  bool
 	subsetSize                  int
 }
@@ -222,9 +227,13 @@ type Draft struct {
 func Defaults() Values {
 	return Values{
 		Policies: ir.Policies{
-			SSLRedirect:    true,
-			Protocol:       ir.ProtocolHTTP,
-			MaxBody:        1 << 20,
+			SSLRedirect: true,
+			Protocol:    ir.ProtocolHTTP,
+			MaxBody:     1 << 20,
+
+			RequestBuffering: true,
+			BodyMemory:       8 << 10,
+
 			ConnectTimeout: ir.Duration(5 * time.Second),
 			SendTimeout:    ir.Duration(60 * time.Second),
 			ReadTimeout:    ir.Duration(60 * time.Second),
@@ -247,6 +256,9 @@ func Defaults() Values {
 			affinity:      ir.Affinity{Name: "INGRESSCOOKIE"},
 			canary:        ir.Canary{Total: 100},
 			subsetSize:    3,
+			bufferSize:    4 << 10,
+			buffersNumber: 4,
+			responseDisk:  1 << 30,
 		},
 	}
 }
@@ -302,6 +314,7 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 	p.settleCORS()
 	p.settleLimits()
 	p.settleBalance()
+	p.settleBuffering()
 	p.Values.Trace = p.Values.Tracing.Policy()
 	slices.Sort(unknown)
 	for _, key := range unknown {

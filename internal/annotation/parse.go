@@ -139,17 +139,25 @@ func parseProtocol(s string, v *Values) error {
 	return errors.New("is no protocol: write HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI")
 }
 
-// parseSize reads nginx's sizes. The suffix "b" passes ingress-nginx's
-// validation but is not applied there; the default then rules.
 func parseSize(s string, v *Values) error {
+	n, err := octets(s, "; 0 is unlimited")
+	if err == nil {
+		v.MaxBody = n
+	}
+	return err
+}
+
+// octets reads nginx's sizes. The suffix "b" passes ingress-nginx's validation
+// but is not applied there; the default then rules.
+func octets(s, hint string) (int64, error) {
 	s = strings.TrimSpace(s)
 	if len(s) > 32 || !sizeChars.MatchString(s) {
-		return errors.New(`is not a size: write digits and, if wanted, one of k, m, g, such as "8m"; 0 is unlimited`)
+		return 0, errors.New(`is not a size: write digits and, if wanted, one of k, m, g, such as "8m"` + hint)
 	}
 	shift := 0
 	switch s[len(s)-1] {
 	case 'b', 'B':
-		return errors.New(`ends with b, which has no effect: write a number of bytes without unit, or with k, m or g`)
+		return 0, errors.New(`ends with b, which has no effect: write a number of bytes without unit, or with k, m or g`)
 	case 'k', 'K':
 		shift = 10
 	case 'm', 'M':
@@ -159,10 +167,9 @@ func parseSize(s string, v *Values) error {
 	}
 	n, err := strconv.ParseInt(strings.TrimRight(s, "kKmMgG"), 10, 64)
 	if err != nil || n > math.MaxInt64>>shift {
-		return errors.New("is too large; 0 is unlimited")
+		return 0, errors.New("is too large" + hint)
 	}
-	v.MaxBody = n << shift
-	return nil
+	return n << shift, nil
 }
 
 // retryWords are the conditions of proxy-next-upstream.

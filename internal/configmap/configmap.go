@@ -91,6 +91,8 @@ type Values struct {
 	// GlobalAuth asks a service about the requests of all Ingresses that have
 	// none of their own; without a URL it does not.
 	GlobalAuth annotation.ExternalAuth
+	// Firewall is that of all hosts.
+	Firewall annotation.Firewall
 	// Denied: every route of every Ingress answers 503.
 	Denied bool
 	// NoAccessLog turns the access log off, whatever annotations say;
@@ -110,7 +112,7 @@ type Values struct {
 	// that backends send in vain.
 	SetHeaders, AddHeaders string
 	HideHeaders            []string
-	// AllowSnippets lets annotations hold snippets; Snippets are those of the
+	// AllowSnippets lets annotations hold snippets and rules of the firewall; Snippets are those of the
 	// ConfigMap.
 	AllowSnippets bool
 	Snippets      Snippets
@@ -190,6 +192,7 @@ func (p *parsing) settle() {
 	}
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()
+	p.settleFirewall()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
@@ -275,8 +278,11 @@ func (r *Row) support() Support {
 	if r.annotation == "" {
 		return r.Support
 	}
-	if a, ok := annotation.Lookup(r.annotation); ok && a.Support == annotation.Supported {
+	switch a, _ := annotation.Lookup(r.annotation); a.Support {
+	case annotation.Supported:
 		return Supported
+	case annotation.Tuning:
+		return Tuning
 	}
 	return Later
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -219,7 +220,7 @@ var rows = []Row{
 	},
 	{
 		Name: "allow-snippet-annotations", Default: "false", parse: boolean(func(v *Values, b bool) { v.AllowSnippets = b }),
-		Doc: "Lets annotations hold directives of nginx; annotations-risk-level has to be Critical as well.",
+		Doc: "Lets annotations hold directives of nginx and rules of the firewall; annotations-risk-level has to be Critical as well.",
 	},
 	{
 		Name: "annotation-value-word-blocklist", parse: list(func(v *Values, words []string) { v.Blocklist = words }),
@@ -468,9 +469,18 @@ var rows = []Row{
 	},
 	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
 	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
-	{Name: "enable-modsecurity", Default: "false", Support: Later, Guard: true, Doc: "Web application firewall."},
-	{Name: "enable-owasp-modsecurity-crs", Default: "false", Support: Later, Guard: true, Doc: "Its core rules."},
-	{Name: "modsecurity-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "enable-modsecurity", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.On = b }),
+		Doc: "Web application firewall for all hosts (builds with the tag waf, and the image).",
+	},
+	{
+		Name: "enable-owasp-modsecurity-crs", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.CoreRules = b }),
+		Doc: "Adds the core rule set of OWASP.",
+	},
+	{
+		Name: "modsecurity-snippet", Guard: true, parse: parseRules,
+		Doc: "Rules in ModSecurity's language in place of the recommended settings.",
+	},
 
 	// Configuration text.
 	{

@@ -50,7 +50,12 @@ type GatewayConfig struct {
 
 	Translate    translate.Options
 	DrainTimeout time.Duration
-	Version      string
+	// TempDir is where bodies are kept that are longer than memory should
+	// hold; empty is $TMPDIR or /tmp. TempLimit bounds the octets of all, 0
+	// leaves that to the disk.
+	TempDir   string
+	TempLimit int64
+	Version   string
 	// Log is how Daemun tells of itself.
 	Log LogConfig
 	// AccessLogDir is the folder below which the ConfigMap may name files for
@@ -134,7 +139,10 @@ type gateway struct {
 	// webhook is nil where nobody asks about Ingresses.
 	webhook *webhook
 	// published is nil where no TCP and UDP ports lead to Services.
-	published *publishedPorts
+	// publishedDirty wakes its loop where the Service network has one, too; nil
+	// where the store does.
+	published      *publishedPorts
+	publishedDirty chan struct{}
 
 	admin net.Listener
 	pages pageServers
@@ -167,17 +175,19 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
 	logger, level := NewLogger(c.Stderr, c.Log)
 	g.logger, g.logs = logger, newLogs(c, level)
+	fw := newFirewall(g.logger)
+	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap = tap.New()
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, CleartextHTTP2: true})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Spool: g.newSpool(), CleartextHTTP2: true})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
-		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Beyond: c.Translate.Beyond})},
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules, Beyond: c.Translate.Beyond})},
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {

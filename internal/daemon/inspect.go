@@ -53,7 +53,7 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 		}
 	})
 	view := s.View()
-	res := translate.New(o).Translate(view)
+	res := translate.New(withFirewall(o)).Translate(view)
 	in := &Inspection{
 		Config: res.Config, Objects: len(first.Put), loader: loader, view: view, prefix: o.AnnotationsPrefix,
 		backends: upstream.NewRegistry(upstream.Config{}),

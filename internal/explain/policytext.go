@@ -126,6 +126,13 @@ func sizeOrNothing(n int64) string {
 	return size(n)
 }
 
+func responseBuffering(b *ir.ResponseBuffering) string {
+	if b == nil {
+		return ""
+	}
+	return fmt.Sprintf("%s in memory, %s on disk", size(b.Memory), sizeOrNothing(b.Disk))
+}
+
 func externalAuth(a *ir.ExternalAuth) string {
 	switch {
 	case a == nil:

@@ -58,6 +58,12 @@ func policyRows() []policyRow {
 			return ""
 		}},
 		{"proxy-body-size", func(_ *ir.Host, r *ir.Route) string { return size(r.MaxBody) }},
+		{"proxy-request-buffering", func(_ *ir.Host, r *ir.Route) string {
+			if r.RequestBuffering {
+				return ""
+			}
+			return "off"
+		}},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"proxy-set-headers", func(_ *ir.Host, r *ir.Route) string {
 			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Request })
@@ -76,6 +82,7 @@ func policyRows() []policyRow {
 			}
 			return fmt.Sprintf("%s/s after %s", size(r.Bandwidth.Rate), sizeOrNothing(r.Bandwidth.After))
 		}},
+		{"proxy-buffering", func(_ *ir.Host, r *ir.Route) string { return responseBuffering(r.ResponseBuffering) }},
 		{"mirror-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Mirror == nil {
 				return ""
@@ -102,6 +109,7 @@ func policyRows() []policyRow {
 		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"enable-modsecurity", func(_ *ir.Host, r *ir.Route) string { return firewall(r.Firewall) }},
 		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {

@@ -173,6 +173,16 @@ type Policies struct {
 	Protocol Protocol `json:"protocol"`
 	// MaxBody is the largest request body in bytes, 0 is unlimited.
 	MaxBody int64 `json:"maxBody,omitempty"`
+	// RequestBuffering reads a request body whole before the backend is
+	// contacted; BodyMemory is how much of it is kept in memory, at least as
+	// much as Daemun thinks fit. HTTP/2 backends get theirs as it comes.
+	RequestBuffering bool  `json:"requestBuffering,omitempty"`
+	BodyMemory       int64 `json:"bodyMemory,omitempty"`
+	// ResponseBuffering is nil when a response goes to the client as it comes.
+	ResponseBuffering *ResponseBuffering `json:"responseBuffering,omitempty"`
+	// ResponseHead is the largest head of a response in bytes, 0 is
+	// UsualResponseHead.
+	ResponseHead int64 `json:"responseHead,omitempty"`
 	// ConnectTimeout, SendTimeout and ReadTimeout are always positive. Read
 	// and send are idle times between two octets.
 	ConnectTimeout Duration `json:"connectTimeout"`
@@ -225,6 +235,8 @@ type Policies struct {
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
 
+	// Firewall is nil when no rules judge requests.
+	Firewall *Firewall `json:"firewall,omitempty"`
 	// Trace is nil when requests are not part of traces.
 	Trace *Trace `json:"trace,omitempty"`
 }

@@ -41,6 +41,9 @@ func stateGroups(c Config) []group {
 	if c.AccessLogWritten != nil {
 		groups = append(groups, single("daemun_accesslog_written_lines_total", "Access log lines written.", c.AccessLogWritten))
 	}
+	if c.Buffers != nil {
+		groups = append(groups, buffersGroup(c.Buffers))
+	}
 	if c.SpansExported != nil {
 		groups = append(groups, single("daemun_trace_exported_spans_total", "Spans that the collector has taken.", c.SpansExported))
 	}

@@ -41,6 +41,8 @@ type Config struct {
 	DNS      func() DNS
 	// AccessLogDropped and AccessLogWritten count lines.
 	AccessLogDropped, AccessLogWritten func() uint64
+	// Buffers is what bodies of messages take that are buffered.
+	Buffers func() Buffers
 	// SpansExported and SpansDropped count spans of traces.
 	SpansExported, SpansDropped func() uint64
 	// Leader is the name of the election and whether this one has won it.

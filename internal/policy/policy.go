@@ -27,6 +27,8 @@ type Set struct {
 	Mirror   *Mirror
 	// Errors is nil when absent.
 	Errors *ir.Errors
+	// Firewall is nil when no rules judge.
+	Firewall *Firewall
 	// Trace is nil when requests are in no trace.
 	Trace *Trace
 	// Any lets a request pass that one of the guards accepts (satisfy: any).
@@ -51,7 +53,7 @@ func Compile(p *ir.Policies, state *State) *Set {
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), Errors: p.Errors,
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p, state.config.Beyond), Fields: NewFields(p.Fields),
 		Script: NewScript(p.Script, state.config.Beyond), Pages: newPages(p.ErrorPages, state.config.Beyond),
-		Trace: newTrace(p.Trace),
+		Trace: newTrace(p.Trace), Firewall: newFirewall(p.Firewall, state),
 	}
 	if s == (Set{}) {
 		return nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"daemun/internal/http1"
+	"daemun/internal/spool"
 	"daemun/internal/upstream"
 )
 
@@ -25,6 +26,7 @@ var (
 	errBodyTime     = errors.New("request body timed out")
 	errStopped      = errors.New("request body not wanted any more")
 	errUpstream     = errors.New("upstream does not take the request body")
+	errSpool        = errors.New("request body cannot be read back")
 )
 
 // bodyStatus is the answer to a client whose body went wrong, 0 when it was
@@ -40,6 +42,8 @@ func bodyStatus(err error) int {
 		return 408
 	case errors.As(err, &refused):
 		return refused.Status
+	case errors.Is(err, spool.ErrFull), errors.Is(err, errSpool):
+		return 500
 	}
 	return 499
 }
@@ -109,7 +113,12 @@ func (x *exchange) gather() error {
 		return err
 	}
 	small := x.req.Body == http1.BodyLength && x.req.ContentLength <= smallBody
-	for !x.body.Done() && (small || x.mirrorsBody() || x.c.arrived() && len(x.prefix) < replayMax) {
+	buffers := x.buffers()
+	most := replayMax
+	if buffers && x.req.ContentLength > replayMax {
+		most = 0 // it goes to the spool at once
+	}
+	for !x.body.Done() && (small || x.mirrorsBody() || x.inspectsBody() || x.c.arrived() && len(x.prefix) < most) {
 		if len(x.prefix) == cap(x.prefix) {
 			x.prefix = append(x.prefix, make([]byte, max(1024, min(len(x.prefix), replayMax)))...)[:len(x.prefix)]
 		}
@@ -120,6 +129,15 @@ func (x *exchange) gather() error {
 		}
 	}
 	x.whole = x.body.Done()
+	if !buffers {
+		return nil
+	}
+	if !x.whole {
+		if err := x.hold(); err != nil {
+			return err
+		}
+	}
+	x.measure()
 	return nil
 }
 
@@ -144,7 +162,7 @@ func (x *exchange) sendContinue() error {
 // appendPrefix appends what was read of the body in the framing of the
 // upstream request.
 func (x *exchange) appendPrefix(b []byte) []byte {
-	if x.req.Body != http1.BodyChunked {
+	if !x.chunked() {
 		return append(b, x.prefix...)
 	}
 	if len(x.prefix) > 0 {
@@ -158,10 +176,11 @@ func (x *exchange) appendPrefix(b []byte) []byte {
 	return b
 }
 
-// startBody sends the rest of the body from a goroutine of its own, so that
-// the response is seen whenever it comes. joinBody or stopBody must follow.
+// startBody sends the rest of the body, from the client or as it is held, from a
+// goroutine of its own, so that the response is seen whenever it comes. joinBody or stopBody must follow.
 func (x *exchange) startBody(up *upstream.Conn) {
 	x.streaming = true
+	x.held.at = 0
 	x.bodyRead.Store(false)
 	x.sendOver.Store(false)
 	x.stop.Store(false)
@@ -181,16 +200,16 @@ func (x *exchange) startBody(up *upstream.Conn) {
 	}()
 }
 
-// sendBody copies the body from the client to the upstream.
+// sendBody copies the rest of the body to the upstream.
 func (x *exchange) sendBody(up *upstream.Conn) error {
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
-	chunked := x.req.Body == http1.BodyChunked && up.Stream() == nil
+	chunked := x.chunked() && up.Stream() == nil
 	timeout := x.match.Route.IR.SendTimeout.D()
 	for {
 		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
-		n, err := x.readBody(data)
-		if err != nil && err != io.EOF {
+		n, done, err := x.nextOfBody(data)
+		if err != nil {
 			return err
 		}
 		out := data[:n]
@@ -198,7 +217,6 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 			at := http1.PutChunkHeader(p.b[:http1.ChunkHeaderMax], n)
 			out = http1.AppendChunkEnd(p.b[at : http1.ChunkHeaderMax+n])
 		}
-		done := x.body.Done()
 		if done {
 			x.bodyEnd.Store(int64(time.Since(x.start)))
 			x.bodyRead.Store(true)

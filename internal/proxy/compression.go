@@ -155,7 +155,7 @@ func (x *exchange) relayPacked(up *upstream.Conn) (toClient, fromUpstream error)
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
 	w, begin := x.packing.writer, time.Now()
-	flushes := x.respBody.Remaining() < 0
+	flushes := x.responseLeft() < 0
 	paced := x.policies != nil && x.policies.Bandwidth != nil
 	sent := int64(0)
 	for {
@@ -175,7 +175,7 @@ func (x *exchange) relayPacked(up *upstream.Conn) (toClient, fromUpstream error)
 			return x.flushHead(), err
 		}
 		_ = w.Write(data[:n]) // to memory
-		done := x.respBody.Done()
+		done := x.responseDone()
 		if done {
 			_ = w.Close()
 		}
@@ -190,7 +190,7 @@ func (x *exchange) relayPacked(up *upstream.Conn) (toClient, fromUpstream error)
 
 // beforeWait gives the client what there is when the next read may wait.
 func (x *exchange) beforeWait(up *upstream.Conn, flushes bool) error {
-	if readable(up) {
+	if x.ready(up) {
 		return nil
 	}
 	if !flushes {

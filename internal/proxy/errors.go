@@ -71,7 +71,7 @@ func (x *exchange) replaceResponse(up *upstream.Conn) bool {
 	if !x.replaces(status) || x.policies.Errors.OwnOnly {
 		return false
 	}
-	if !x.whole {
+	if !x.atHand() {
 		x.keep, x.lingering = false, true
 	}
 	x.dropUpstream(up)

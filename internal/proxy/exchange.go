@@ -54,8 +54,11 @@ type exchange struct {
 	guarded     bool                  // the answer is the refusal of a guard
 	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
+	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
+	held        heldBody              // of the request body
 	userScratch [256]byte
-	traced      tracing // zero for a request that is in no trace
+	inspection  policy.Inspection // nil when no rules judge the request
+	traced      tracing           // zero for a request that is in no trace
 
 	frame    *policy.Frame // of scripts; nil until one ran
 	rerouted []byte        // the escaped path that a script has made
@@ -67,6 +70,7 @@ type exchange struct {
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
+	limits    http1.Limits  // of a response, when the route has its own
 	up        []byte        // upstream head, with the body when whole
 	prefix    []byte        // what was read of the body before it is streamed
 	waited    time.Duration // for octets of the body
@@ -198,6 +202,7 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
+	x.closeInspection()
 	if x.traced.Sampled {
 		x.recordSpans(now)
 	}
@@ -425,7 +430,8 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
-	if up := x.c.upstream.Swap(nil); up != nil {
+	up := x.c.upstream.Swap(nil)
+	if !x.endAhead(up) && up != nil {
 		up.Reset()
 	}
 	if x.trying != nil {

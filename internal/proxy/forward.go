@@ -40,6 +40,9 @@ func (x *exchange) forward() {
 		x.fail(bodyStatus(err))
 		return
 	}
+	if x.inspectBody() {
+		return
+	}
 	x.mirror()
 	x.up = x.appendUpstreamHead(x.up[:0])
 	if !x.transport().Multiplexed() {
@@ -80,7 +83,7 @@ func (x *exchange) mayRetry(f failure) bool {
 	if !f.sent {
 		return true
 	}
-	return x.whole && (x.idempotent() || on.Has(ir.RetryNonIdempotent))
+	return x.atHand() && (x.idempotent() || on.Has(ir.RetryNonIdempotent))
 }
 
 // fail answers in place of the upstream. A client that is gone gets nothing.
@@ -132,7 +135,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
 		x.captureReceived()
-		if !x.replaceResponse(up) {
+		if !x.inspectResponse(up) && !x.replaceResponse(up) {
 			x.relay(up)
 		}
 		x.seen.Response = time.Since(start)
@@ -218,7 +221,7 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 			}
 			continue
 		}
-		stale := up.Reused() && silent && x.whole && (x.idempotent() || !sent) && isClosed(err)
+		stale := up.Reused() && silent && x.atHand() && (x.idempotent() || !sent) && isClosed(err)
 		if !stale {
 			return nil, x.failureOf(err, sent)
 		}
@@ -276,7 +279,7 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 		bodyErr = x.stopBody()
 	}
 	x.c.use(nil)
-	if bodyErr != nil || !x.whole {
+	if bodyErr != nil || !x.atHand() {
 		up.Reset()
 	} else {
 		up.Discard()
@@ -317,10 +320,11 @@ func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 	limit := now.Add(x.match.Route.IR.ReadTimeout.D())
 	head := string(x.req.Method) == "HEAD"
+	limits := x.responseLimits(up)
 	interim, octets := 0, 0
 	x.resp.Reset()
 	for {
-		n, err := x.resp.Parse(up.Reader.Buffered(), &x.c.server.backend, head)
+		n, err := x.resp.Parse(up.Reader.Buffered(), limits, head)
 		switch {
 		case err == http1.ErrIncomplete:
 			if err := x.fill(up, &limit); err != nil {
@@ -333,7 +337,7 @@ func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 		if x.resp.Status >= 200 || x.resp.Status == 101 {
 			up.Reader.Hold(n)
 			x.upstreamHead = n
-			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, &x.c.server.backend)
+			x.respBody.Reset(&up.Reader, x.resp.Body, x.resp.ContentLength, limits)
 			if x.resp.Status == 101 && !x.tunnelAgreed() {
 				return errInterim
 			}

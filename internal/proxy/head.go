@@ -72,10 +72,10 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	b = x.editRequest(b, fields)
 	switch {
-	case x.req.Body == http1.BodyChunked:
+	case x.chunked():
 		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	case x.req.ContentLength >= 0:
-		b = http1.AppendContentLength(b, x.req.ContentLength)
+	case x.contentLength() >= 0:
+		b = http1.AppendContentLength(b, x.contentLength())
 	}
 	if r.ConnectionField != "" {
 		b = http1.AppendField(b, "Connection", r.ConnectionField)

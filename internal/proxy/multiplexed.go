@@ -134,6 +134,9 @@ func (x *exchange) bodyOfStream(up *upstream.Conn, ended bool) {
 // responseTrailers are the fields behind the response body that may go on
 // (H2.8).
 func (x *exchange) responseTrailers(up *upstream.Conn) []http1.Field {
+	if x.ahead != nil && x.ahead.isReleased() {
+		return nil // it had none
+	}
 	st := up.Stream()
 	if st == nil {
 		return x.respBody.Trailers()

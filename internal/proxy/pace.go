@@ -31,7 +31,7 @@ func (x *exchange) relayPaced(up *upstream.Conn, f framing) (toClient, fromUpstr
 		if err := x.give(p, got, f); err != nil {
 			return err, nil
 		}
-		if x.respBody.Done() {
+		if x.responseDone() {
 			if f == frameChunked {
 				x.out = http1.AppendLastChunk(x.out, x.responseTrailers(up))
 			}

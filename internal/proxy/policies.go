@@ -70,6 +70,7 @@ func (x *exchange) leave() {
 	x.running.Leave()
 	x.running = policy.Running{}
 	x.unpack()
+	x.letGo()
 }
 
 // authorize asks the guards of the route in their order: address lists, basic

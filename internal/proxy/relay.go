@@ -38,7 +38,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 		x.tunnel(up)
 		return
 	}
-	if x.streaming && !x.bodyRead.Load() || x.cutShort {
+	if x.streaming && x.held.body == nil && !x.bodyRead.Load() || x.cutShort && x.held.body == nil {
 		// The response is early: whatever happens now, the client connection
 		// cannot be used again without knowing where its body ends (H2.12).
 		x.keep = false
@@ -55,7 +55,14 @@ func (x *exchange) relay(up *upstream.Conn) {
 	x.head = len(x.out)
 	x.captureSent(x.out)
 	x.committed = true
+	if b := x.match.Route.IR.ResponseBuffering; b != nil {
+		x.startAhead(up, f, b)
+	}
 	toClient, fromUpstream := x.relayBody(up, f)
+	if x.endAhead(up) {
+		x.afterRelay(f, toClient, fromUpstream)
+		return
+	}
 	sentAll := x.joinBody(up)
 	x.c.use(nil)
 	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
@@ -157,7 +164,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		return x.relayPaced(up, f)
 	}
 	if f == frameLength {
-		if left := x.respBody.Remaining(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
+		if left := x.responseLeft(); left >= 0 && left <= int64(len(up.Reader.Buffered())) {
 			// All of it is here: one write, straight from where it was read to.
 			body := up.Reader.Buffered()[:left]
 			up.Reader.Discard(int(left))
@@ -171,12 +178,12 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
 	for {
-		if len(up.Reader.Buffered()) == 0 {
+		if x.ahead == nil && len(up.Reader.Buffered()) == 0 || x.ahead != nil && !x.ahead.queue.Ready() {
 			// The next read may wait: give out what there is.
 			if err := x.flush(); err != nil {
 				return err, nil
 			}
-			if f != frameChunked && x.respBody.Remaining() >= spliceMin && x.c.plain() != nil && up.TCP() != nil {
+			if f != frameChunked && x.responseLeft() >= spliceMin && x.c.plain() != nil && up.TCP() != nil {
 				return x.splice(up)
 			}
 		}
@@ -188,7 +195,7 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 		if err := x.give(p, n, f); err != nil {
 			return err, nil
 		}
-		if x.respBody.Done() {
+		if x.responseDone() {
 			if f == frameChunked {
 				x.out = http1.AppendLastChunk(x.out, x.responseTrailers(up))
 			}
@@ -248,6 +255,9 @@ func (x *exchange) flushWith(b []byte) error {
 
 // readResponse reads from the response body within the route's time.
 func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
+	if x.ahead != nil {
+		return x.nextAhead(p)
+	}
 	now := time.Now()
 	limit := x.noLater(now.Add(x.match.Route.IR.ReadTimeout.D()))
 	for {

@@ -32,6 +32,7 @@ import (
 	"daemun/internal/http1"
 	"daemun/internal/http2"
 	"daemun/internal/listen"
+	"daemun/internal/spool"
 	"daemun/internal/table"
 	"daemun/internal/tap"
 	"daemun/internal/trace"
@@ -57,6 +58,8 @@ type Config struct {
 	// HTTP2 bounds HTTP/2 connections; the zero value is the defaults of
 	// package http2.
 	HTTP2 http2.Limits
+	// Spool keeps bodies that are buffered; nil is a new one.
+	Spool *spool.Pool
 	// CleartextHTTP2 serves clients without TLS that begin with the preface of
 	// HTTP/2 (prior knowledge).
 	CleartextHTTP2 bool
@@ -72,6 +75,7 @@ type Server struct {
 	request http1.Limits
 	backend http1.Limits
 	http2   http2.Limits
+	spool   *spool.Pool
 	// cleartextHTTP2 is as in Config.
 	cleartextHTTP2 bool
 
@@ -101,7 +105,10 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits}
+	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits, spool: c.Spool}
+	if s.spool == nil {
+		s.spool = spool.New(spool.Config{})
+	}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

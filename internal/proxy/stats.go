@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"daemun/internal/http1"
+	"daemun/internal/spool"
 )
 
 // counters are what happens seldom enough to be counted in one place.
@@ -50,6 +51,8 @@ type Stats struct {
 	HTTP2                 int    // of the open connections
 	Unmirrored            uint64 // requests whose copy was dropped
 	Uncompressed          uint64 // responses for which no compressor was left
+	// Spool is what bodies that are buffered take.
+	Spool spool.Stats
 	// Refusals counts refused requests by the stable name of the reason.
 	Refusals map[string]uint64
 }
@@ -57,6 +60,7 @@ type Stats struct {
 // Stats counts; it is made for a scrape, not for each request.
 func (s *Server) Stats() Stats {
 	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Retries: s.counters.retries.Load(), Unmirrored: s.counters.unmirrored.Load(), Refusals: make(map[string]uint64)}
+	st.Spool = s.spool.Stats()
 	st.Uncompressed = s.counters.uncompressed.Load()
 	for _, r := range http1.Reasons() {
 		if n := s.counters.refusals[r].Load(); n > 0 {

@@ -195,7 +195,7 @@ func (x *exchange) relayStream(up *upstream.Conn, f framing) (toClient, fromUpst
 		return x.sendHead(head, nil, true), nil
 	}
 	paced := x.policies != nil && x.policies.Bandwidth != nil
-	if left := x.respBody.Remaining(); !paced && left >= 0 && left <= int64(len(up.Reader.Buffered())) {
+	if left := x.responseLeft(); !paced && left >= 0 && left <= int64(len(up.Reader.Buffered())) {
 		body := up.Reader.Buffered()[:left]
 		up.Reader.Discard(int(left))
 		x.respBody.Advance(left)
@@ -212,7 +212,7 @@ func (x *exchange) pump(up *upstream.Conn, head []byte, paced bool) (toClient, f
 	defer x.c.server.pieces.Put(p)
 	begin, sent := time.Now(), int64(0)
 	for {
-		if head != nil && (paced || !readable(up)) { // the next read may wait
+		if head != nil && (paced || !x.ready(up)) { // the next read may wait
 			if err := x.sendHead(head, nil, false); err != nil {
 				return err, nil
 			}
@@ -232,7 +232,7 @@ func (x *exchange) pump(up *upstream.Conn, head []byte, paced bool) (toClient, f
 			return nil, err
 		}
 		var trailers []http1.Field
-		done := x.respBody.Done()
+		done := x.responseDone()
 		if done {
 			trailers = x.responseTrailers(up)
 		}
@@ -253,7 +253,7 @@ func readable(up *upstream.Conn) bool {
 func (x *exchange) readReady(up *upstream.Conn, p []byte) (n int, err error) {
 	for {
 		m, err := x.readResponse(up, p[n:])
-		if n += m; err != nil || x.respBody.Done() || n == len(p) || !readable(up) {
+		if n += m; err != nil || x.responseDone() || n == len(p) || !x.ready(up) {
 			return n, err
 		}
 	}

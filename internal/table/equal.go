@@ -60,6 +60,10 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.UpstreamVhost == b.UpstreamVhost &&
 		a.Protocol == b.Protocol &&
 		a.MaxBody == b.MaxBody &&
+		a.RequestBuffering == b.RequestBuffering &&
+		a.BodyMemory == b.BodyMemory &&
+		equalPointer(a.ResponseBuffering, b.ResponseBuffering) &&
+		a.ResponseHead == b.ResponseHead &&
 		a.ConnectTimeout == b.ConnectTimeout &&
 		a.SendTimeout == b.SendTimeout &&
 		a.ReadTimeout == b.ReadTimeout &&
@@ -84,6 +88,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
 		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
+		equalPointer(a.Firewall, b.Firewall) &&
 		equalPointer(a.Trace, b.Trace)
 }
 

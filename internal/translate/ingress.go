@@ -217,6 +217,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	c.compilePassthrough()
 	c.compileSnippets()
 	c.checkTracing()
+	c.compileFirewall()
 	c.shareValues()
 	c.compileFallback()
 	c.compileRules()
