@@ -20,7 +20,7 @@ import (
 )
 
 func controllerCommand(kill <-chan struct{}) *cobra.Command {
-	c := daemon.ControllerConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: translate.DefaultOptions()}}
+	c := daemon.ControllerConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: translateOptions()}}
 	var f controllerFlags
 	cmd := &cobra.Command{
 		Use:   "controller [flags]",

@@ -100,7 +100,7 @@ The access log goes to standard output, everything else to standard error.`,
 // upTranslate are translation's options where there is no cluster: everything
 // that has no class is meant for us.
 func upTranslate() translate.Options {
-	o := translate.DefaultOptions()
+	o := translateOptions()
 	o.WithoutClass = true
 	return o
 }

@@ -157,6 +157,10 @@ type Values struct {
 	ProtocolWritten bool
 
 	RewriteTarget string
+	// Suites are those of TLS 1.2 towards clients; LeftOut are names of some
+	// that do not exist here.
+	Suites  []uint16
+	LeftOut []string
 	// Passthrough leaves TLS to the backend.
 	Passthrough bool
 	// ForwardedPrefix is only sent together with a rewrite.
@@ -200,6 +204,8 @@ type Draft struct {
 	// CustomHeaders is "namespace/name" of a ConfigMap.
 	CustomHeaders string
 	Snippets      Snippets
+	// WAF is about rules that judge requests.
+	WAF Firewall
 	// Tracing is about traces.
 	Tracing Tracing
 

@@ -590,20 +590,24 @@ var rows = []Row{
 		Doc:   "Host field of the copies; the host of mirror-target by default.",
 	},
 	{
-		Name: "enable-modsecurity", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Web application firewall.",
+		Name: "enable-modsecurity", Scope: PerRoute, Guard: true,
+		parse: parseFirewall,
+		Doc:   "Web application firewall (builds with the tag waf, and the image): the recommended settings, which only log.",
 	},
 	{
-		Name: "enable-owasp-core-rules", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Web application firewall.",
+		Name: "enable-owasp-core-rules", Scope: PerRoute, Default: "false", Guard: true,
+		parse: boolean(func(v *Values, b bool) { v.WAF.CoreRules = b }),
+		Doc:   "Adds the core rule set of OWASP.",
 	},
 	{
-		Name: "modsecurity-transaction-id", Scope: PerRoute, Risk: High, Support: Later, Guard: true,
-		Doc: "Web application firewall.",
+		Name: "modsecurity-transaction-id", Scope: PerRoute, Risk: High,
+		parse: parseTransactionID,
+		Doc:   "Text with variables that names requests in the log of the firewall; the request id by default.",
 	},
 	{
-		Name: "modsecurity-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "modsecurity-snippet", Scope: PerRoute, Risk: Critical, Guard: true,
+		parse: parseRules,
+		Doc:   "Rules in ModSecurity's language in place of the recommended settings; needs allow-snippet-annotations, too.",
 	},
 	{
 		Name: "enable-opentelemetry", Scope: PerRoute, Default: "false",
@@ -626,8 +630,12 @@ var rows = []Row{
 		Doc:   "Passes TLS connections to the backend of the path / unopened; needs --enable-ssl-passthrough.",
 	},
 	{
-		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject, Support: Later,
-		Doc: "TLS 1.2 cipher suites of the host.",
+		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject,
+		parse: func(s string, v *Values) (err error) {
+			v.Suites, v.LeftOut, err = ParseSuites(s)
+			return err
+		},
+		Doc: "TLS 1.2 cipher suites of the host, by their names in OpenSSL.",
 	},
 	{
 		Name: "ssl-prefer-server-ciphers", Scope: PerHost, Support: Tuning,

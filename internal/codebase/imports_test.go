@@ -109,6 +109,8 @@ func importRules() []rule {
 		{[]string{"spool"}, []string{"daemun/"}, "who keeps octets does not know whose they are"},
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
+		{dataSide, []string{"github.com/corazawaf/", "github.com/oschwald/"}, "the engine of the firewall and databases of addresses are edges: policy and variable have interfaces for them"},
+		{[]string{"waf"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/"}, "rules judge what they are told of a request, whatever carries it"},
 		{[]string{"otlp"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/", "google.golang.org/", "go.opentelemetry.io/"}, "an exporter reads spans and knows nothing of requests; its format is small enough to be written by hand"},
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
 		{[]string{"dashboard"}, []string{"daemun/internal/proxy", "daemun/internal/standalone", "daemun/internal/process"}, "pages read what is given to them"},

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -219,7 +220,7 @@ var rows = []Row{
 	},
 	{
 		Name: "allow-snippet-annotations", Default: "false", parse: boolean(func(v *Values, b bool) { v.AllowSnippets = b }),
-		Doc: "Lets annotations hold directives of nginx; annotations-risk-level has to be Critical as well.",
+		Doc: "Lets annotations hold directives of nginx and rules of the firewall; annotations-risk-level has to be Critical as well.",
 	},
 	{
 		Name: "annotation-value-word-blocklist", parse: list(func(v *Values, words []string) { v.Blocklist = words }),
@@ -295,17 +296,44 @@ var rows = []Row{
 	{Name: "nginx-status-ipv6-whitelist", Default: "::1", Support: Tuning, Doc: "Who may read nginx's status page."},
 
 	// TLS.
-	{Name: "ssl-protocols", Default: "TLSv1.2 TLSv1.3", Support: Later, Doc: "TLS versions for clients."},
-	{Name: "ssl-ciphers", Support: Later, Doc: "TLS 1.2 cipher suites for clients."},
-	{Name: "ssl-ecdh-curve", Default: "auto", Support: Later, Doc: "Curves for key exchange."},
+	{
+		Name: "ssl-protocols", Default: "TLSv1.2 TLSv1.3", parse: parseProtocols,
+		Doc: "TLS versions for clients; older ones are never offered.",
+	},
+	{
+		Name: "ssl-ciphers", parse: parseSuites,
+		Doc: "TLS 1.2 cipher suites for clients, by their names in OpenSSL with colons between them; those without forward secrecy and authenticated encryption are left out.",
+	},
+	{
+		Name: "ssl-ecdh-curve", Default: "auto", parse: parseCurves,
+		Doc: "Groups for the key exchange, with colons between them: X25519MLKEM768, X25519, P-256, P-384, P-521.",
+	},
 	{Name: "ssl-dh-param", Support: Tuning, Doc: "Parameters of finite-field key exchange, which is not offered."},
-	{Name: "ssl-early-data", Default: "false", Support: Later, Doc: "Accepts TLS 1.3 early data."},
-	{Name: "ssl-reject-handshake", Default: "false", Support: Later, Doc: "Refuses names without a certificate."},
-	{Name: "ssl-session-cache", Default: "true", Support: Later, Doc: "Resumes sessions."},
+	{
+		Name: "ssl-early-data", Default: "false", parse: parseEarlyData,
+		Doc: "TLS 1.3 early data; never accepted, because it can be replayed.",
+	},
+	{
+		Name: "ssl-reject-handshake", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.TLS.RejectUnknown = b }),
+		Doc: "Ends the handshakes of names that no host has, and of clients that send none.",
+	},
+	{
+		Name: "ssl-session-cache", Default: "true", parse: boolean(func(v *Values, b bool) { v.noSessions = v.noSessions || !b }),
+		Doc: "Resumes sessions; always by tickets.",
+	},
 	{Name: "ssl-session-cache-size", Default: "10m", Support: Tuning, Doc: "Size of the session cache."},
-	{Name: "ssl-session-tickets", Default: "false", Support: Later, Doc: "Resumes sessions by tickets."},
-	{Name: "ssl-session-ticket-key", Support: Later, Doc: "Key of tickets."},
-	{Name: "ssl-session-timeout", Default: "10m", Support: Later, Doc: "Life of sessions."},
+	{
+		Name: "ssl-session-tickets", Default: "false", parse: boolean(func(v *Values, b bool) { v.noSessions, v.tickets = v.noSessions || !b, b }),
+		Doc: "Resumes sessions by tickets. They are on unless this, or ssl-session-cache, says false.",
+	},
+	{
+		Name: "ssl-session-ticket-key", secret: true, parse: parseTicketKey,
+		Doc: "Secret of 48 or 80 octets in base64, from which the keys of tickets are made; replicas that share it resume each other's sessions.",
+	},
+	{
+		Name: "ssl-session-timeout", Default: "10m", parse: nginxTime(func(v *Values, d time.Duration) { v.Settings.TLS.SessionTime = ir.Duration(max(d, time.Second)) }),
+		Doc: "Time in which a session can be resumed; without it up to two days.",
+	},
 	{Name: "ssl-buffer-size", Default: "4k", Support: Tuning, Doc: "Size of TLS records."},
 	{Name: "enable-ocsp", Default: "false", Support: Later, Doc: "Staples OCSP answers."},
 
@@ -468,9 +496,18 @@ var rows = []Row{
 	},
 	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
 	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
-	{Name: "enable-modsecurity", Default: "false", Support: Later, Guard: true, Doc: "Web application firewall."},
-	{Name: "enable-owasp-modsecurity-crs", Default: "false", Support: Later, Guard: true, Doc: "Its core rules."},
-	{Name: "modsecurity-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "enable-modsecurity", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.On = b }),
+		Doc: "Web application firewall for all hosts (builds with the tag waf, and the image).",
+	},
+	{
+		Name: "enable-owasp-modsecurity-crs", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.CoreRules = b }),
+		Doc: "Adds the core rule set of OWASP.",
+	},
+	{
+		Name: "modsecurity-snippet", Guard: true, parse: parseRules,
+		Doc: "Rules in ModSecurity's language in place of the recommended settings.",
+	},
 
 	// Configuration text.
 	{

@@ -139,7 +139,10 @@ type gateway struct {
 	// webhook is nil where nobody asks about Ingresses.
 	webhook *webhook
 	// published is nil where no TCP and UDP ports lead to Services.
-	published *publishedPorts
+	// publishedDirty wakes its loop where the Service network has one, too; nil
+	// where the store does.
+	published      *publishedPorts
+	publishedDirty chan struct{}
 
 	admin net.Listener
 	pages pageServers
@@ -172,6 +175,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
 	logger, level := NewLogger(c.Stderr, c.Log)
 	g.logger, g.logs = logger, newLogs(c, level)
+	fw := newFirewall(g.logger)
+	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
@@ -182,7 +187,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
-		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules, Beyond: c.Translate.Beyond})},
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {

@@ -58,7 +58,7 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	}
 	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: g.ownPorts()}
 	p.loop = control.NewNetworkLoop(control.NetworkConfig{
-		Store: g.store, Logger: g.logger, Apply: p.l4.Update,
+		Store: g.store, Logger: g.logger, Apply: p.l4.Update, Dirty: g.publishedDirty,
 		Translator: func() control.NetworkTranslator { return network.NewPublished(config) },
 	})
 	return p, nil

@@ -22,7 +22,9 @@ func policyRows() []policyRow {
 		{"ssl-passthrough", func(h *ir.Host, _ *ir.Route) string { return on(h.Passthrough) }},
 		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
+		{"server-snippet", func(h *ir.Host, _ *ir.Route) string { return script(h.Script) }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
+		{"configuration-snippet", func(_ *ir.Host, r *ir.Route) string { return script(r.Script) }},
 		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
 		{"rewrite-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Rewrite == nil {
@@ -107,6 +109,7 @@ func policyRows() []policyRow {
 		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"enable-modsecurity", func(_ *ir.Host, r *ir.Route) string { return firewall(r.Firewall) }},
 		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {
@@ -152,7 +155,7 @@ func (e *explanation) policies() []Policy {
 // for what concerns the whole host all of the host.
 func (e *explanation) setters(name string) []ir.Ref {
 	own := []ir.Ref{e.route.IR.Ingress}
-	if name != "app-root" && name != "auth-tls-secret" {
+	if name != "app-root" && name != "auth-tls-secret" && name != "server-snippet" {
 		return own
 	}
 	for _, s := range e.Trail.Steps {

@@ -77,6 +77,9 @@ type Host struct {
 	RedirectTo string `json:"redirectTo,omitempty"`
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
+	// Suites are the cipher suites of TLS 1.2, by their numbers; empty is those
+	// of all hosts.
+	Suites []uint16 `json:"suites,omitempty"`
 	// Passthrough leaves TLS connections for this host to the backend of its
 	// route for "/" (ssl-passthrough); requests over other connections with
 	// TLS are refused. Without such a backend the connections are closed.
@@ -235,6 +238,8 @@ type Policies struct {
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
 
+	// Firewall is nil when no rules judge requests.
+	Firewall *Firewall `json:"firewall,omitempty"`
 	// Trace is nil when requests are not part of traces.
 	Trace *Trace `json:"trace,omitempty"`
 }
@@ -398,6 +403,8 @@ type Settings struct {
 	// that of the backend if it has one.
 	ServerField        bool `json:"serverField,omitempty"`
 	BackendServerField bool `json:"backendServerField,omitempty"`
+	// TLS is zero for the usual way.
+	TLS TLS `json:"tls,omitzero"`
 	// Passthrough says that hosts may leave TLS to their backends.
 	Passthrough bool `json:"passthrough,omitempty"`
 	// NoRequestID leaves requests without an id that come without one.

@@ -27,6 +27,8 @@ type Set struct {
 	Mirror   *Mirror
 	// Errors is nil when absent.
 	Errors *ir.Errors
+	// Firewall is nil when no rules judge.
+	Firewall *Firewall
 	// Trace is nil when requests are in no trace.
 	Trace *Trace
 	// Any lets a request pass that one of the guards accepts (satisfy: any).
@@ -49,9 +51,9 @@ func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
 		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access, p.MethodAccess), Auth: newAuth(p.BasicAuth, state),
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), Errors: p.Errors,
-		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p), Fields: NewFields(p.Fields),
+		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p, state.config.Beyond), Fields: NewFields(p.Fields),
 		Script: NewScript(p.Script, state.config.Beyond), Pages: newPages(p.ErrorPages, state.config.Beyond),
-		Trace: newTrace(p.Trace),
+		Trace: newTrace(p.Trace), Firewall: newFirewall(p.Firewall, state),
 	}
 	if s == (Set{}) {
 		return nil

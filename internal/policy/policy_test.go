@@ -112,8 +112,8 @@ func TestNetworksLikeAWalk(t *testing.T) {
 func TestCookie(t *testing.T) {
 	t.Parallel()
 	both := &Response{
-		cookieDomain: &ir.Replacement{From: "old.test", To: "new.test"},
-		cookiePath:   &ir.Replacement{From: "/one/", To: "/"},
+		cookieDomain: newReplacer(&ir.Replacement{From: "old.test", To: "new.test"}, nil),
+		cookiePath:   newReplacer(&ir.Replacement{From: "/one/", To: "/"}, nil),
 	}
 	for in, want := range map[string]string{
 		"a=b":                                "",
@@ -140,7 +140,7 @@ func TestCookie(t *testing.T) {
 
 func TestLocation(t *testing.T) {
 	t.Parallel()
-	r := &Response{location: &ir.Replacement{From: "http://old/", To: "https://new/x/"}}
+	r := &Response{location: newReplacer(&ir.Replacement{From: "http://old/", To: "https://new/x/"}, nil)}
 	if head, rest, ok := r.Location([]byte("http://old/a?b")); !ok || head+string(rest) != "https://new/x/a?b" {
 		t.Errorf("got %q %q %v", head, rest, ok)
 	}
@@ -157,11 +157,34 @@ func TestLocation(t *testing.T) {
 	}
 }
 
+// TestExpressionsInReplacements pins that what matches is replaced as a whole.
+func TestExpressionsInReplacements(t *testing.T) {
+	t.Parallel()
+	r := newResponse(&ir.Policies{
+		CookieDomain: &ir.Replacement{From: `~\.?(a|b)\.test$`, To: "$1.new"}, CookiePath: &ir.Replacement{From: `~*^/USER/(.*)`, To: "/u/$1/$2"},
+		LocationPrefix: &ir.Replacement{From: `~^http://([^/]+)(/.*)$`, To: "https://$1.new$2"},
+	}, nil)
+	for value, want := range map[string]string{
+		"x=y; Domain=.a.test; Path=/user/1; Secure": "x=y; Domain=.a.new; Path=/u/1/; Secure",
+		"x=y; Domain=c.test; Path=/other":           "",
+	} {
+		if got, _ := r.Cookie(nil, []byte(value)); string(got) != want {
+			t.Errorf("%s: %q, want %q", value, got, want)
+		}
+	}
+	if head, rest, ok := r.Location([]byte("http://in/x?y")); !ok || head != "https://in.new/x?y" || rest != nil {
+		t.Errorf("%q %q %v", head, rest, ok)
+	}
+	if _, _, ok := r.Location([]byte("/x")); ok {
+		t.Error("a path is changed")
+	}
+}
+
 func FuzzCookie(f *testing.F) {
 	f.Add("a=b; Domain=.old; Path=/one/x", "old", "/one")
 	f.Add(";=;path=", "", "")
 	f.Fuzz(func(t *testing.T, value, domain, path string) {
-		r := &Response{cookieDomain: &ir.Replacement{From: domain, To: "D"}, cookiePath: &ir.Replacement{From: path, To: "P"}}
+		r := &Response{cookieDomain: newReplacer(&ir.Replacement{From: domain, To: "D"}, nil), cookiePath: newReplacer(&ir.Replacement{From: path, To: "P"}, nil)}
 		out, ok := r.Cookie(nil, []byte(value))
 		if ok == (out == nil) {
 			t.Errorf("Cookie(%q) = %q, %v", value, out, ok)

@@ -23,6 +23,9 @@ type Config struct {
 	// Beyond runs the expressions that the linear engine cannot express; nil
 	// closes what has one.
 	Beyond expression.Engine
+	// Rules finds the rules of a firewall by their text, nil for one that is
+	// not usable; nil knows none.
+	Rules func(text string) Rules
 }
 
 // State is what policies know beyond one request and one table: it is made once

@@ -57,7 +57,8 @@ type exchange struct {
 	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
 	held        heldBody              // of the request body
 	userScratch [256]byte
-	traced      tracing // zero for a request that is in no trace
+	inspection  policy.Inspection // nil when no rules judge the request
+	traced      tracing           // zero for a request that is in no trace
 
 	frame    *policy.Frame // of scripts; nil until one ran
 	rerouted []byte        // the escaped path that a script has made
@@ -201,6 +202,7 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
+	x.closeInspection()
 	if x.traced.Sampled {
 		x.recordSpans(now)
 	}

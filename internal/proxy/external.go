@@ -120,7 +120,9 @@ func (x *exchange) appendServiceFields(b []byte) []byte {
 		b = x.appendClientFields(b)
 	}
 	for i := range e.Set {
-		b, _ = http1.AppendCheckedField(b, e.Set[i].Name, e.Set[i].Value.Append(nil, x))
+		if value := e.Set[i].Value.Append(nil, x); len(value) > 0 { // as proxy_set_header
+			b, _ = http1.AppendCheckedField(b, e.Set[i].Name, value)
+		}
 	}
 	b = x.traced.AppendFields(b)
 	for i := range x.req.Fields {

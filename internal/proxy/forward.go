@@ -40,6 +40,9 @@ func (x *exchange) forward() {
 		x.fail(bodyStatus(err))
 		return
 	}
+	if x.inspectBody() {
+		return
+	}
 	x.mirror()
 	x.up = x.appendUpstreamHead(x.up[:0])
 	if !x.transport().Multiplexed() {
@@ -132,7 +135,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
 		x.captureReceived()
-		if !x.replaceResponse(up) {
+		if !x.inspectResponse(up) && !x.replaceResponse(up) {
 			x.relay(up)
 		}
 		x.seen.Response = time.Since(start)

@@ -32,6 +32,7 @@ func (x *exchange) run() {
 	case x.redirectToHTTPS():
 	case x.answerWithoutEndpoint():
 	case x.limit():
+	case x.inspectHead():
 	case x.authorize():
 	case x.answerDefault():
 	case x.refuseLargeBody():

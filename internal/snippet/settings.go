@@ -2,9 +2,11 @@ package snippet
 
 import (
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -156,6 +158,9 @@ func readReadTimeout(r *reader, d *directive) string {
 	return r.timeout(d, func(p *ir.Policies, t ir.Duration) { p.ReadTimeout = t })
 }
 
+// namedGroup is a group in a target.
+var namedGroup = regexp.MustCompile(`\$[1-9]`)
+
 // replacement reads "from to", or off.
 func (r *reader) replacement(d *directive, set func(p *ir.Policies, with *ir.Replacement)) string {
 	from := d.args[0].text
@@ -165,7 +170,13 @@ func (r *reader) replacement(d *directive, set func(p *ir.Policies, with *ir.Rep
 	case len(d.args) == 1:
 		return "it has the wrong number of arguments: write from and to, or off"
 	case strings.HasPrefix(from, "~"):
-		return "an expression is not supported: write what the value begins with"
+		expr, fold := strings.CutPrefix(from[1:], "*")
+		if wrong := r.expression(d, expr, expression.Case(fold)); wrong != "" {
+			return wrong
+		}
+		if strings.ContainsAny(namedGroup.ReplaceAllString(d.args[1].text, ""), "$\r\n") {
+			return "variables other than the groups of the expression, and line breaks, are not supported"
+		}
 	case strings.ContainsAny(from+d.args[1].text, "$\r\n"):
 		return "a variable or a line break is not supported"
 	}

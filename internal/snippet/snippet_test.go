@@ -174,7 +174,7 @@ func TestProblems(t *testing.T) {
 		{Location, "allow all { }", "allow: it has no block"},
 		{Location, "if ($host);", "if: it needs a block"},
 		{Location, "error_page 404 /404.html;", "error_page: a path is not supported"},
-		{Location, "proxy_cookie_path ~x y;", "proxy_cookie_path: an expression is not supported"},
+		{Location, "proxy_cookie_path ~( y;", "proxy_cookie_path: the expression cannot be used"},
 		{Location, "client_max_body_size lots;", "client_max_body_size: its argument is no size"},
 		{Location, "access_by_lua_block { ngx.exit(403) }", "access_by_lua_block: it is not supported: no code is run"},
 		{Server, "location /x { proxy_pass http://y; }", "proxy_pass: it is not supported"},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"daemun/internal/compress"
+	"daemun/internal/expression"
 	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
@@ -152,9 +153,9 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 		}
 	}
 	if ordered {
-		c.Err = c.compileMatcher()
+		c.Err = c.compileMatcher(hs.Policies.Beyond())
 	}
-	if err := c.compileRewrite(); c.Err == nil {
+	if err := c.compileRewrite(hs.Policies.Beyond()); c.Err == nil {
 		c.Err = err
 	}
 	if c.Err != nil && r.Denied == 0 {
@@ -168,14 +169,14 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 // compileMatcher fails for an expression that does not compile. The route then
 // stands, in its place, for every path that the expression could match:
 // passing over it would hand requests that it may guard to a later route.
-func (r *Route) compileMatcher() error {
+func (r *Route) compileMatcher(beyond expression.Engine) error {
 	switch r.IR.Match {
 	case ir.MatchExact:
 		r.matcher = exactPath(r.IR.Pattern)
 	case ir.MatchPrefix:
 		r.matcher = newPrefixPath(r.IR.Pattern)
 	default:
-		p, err := pattern.Compile(r.IR.Pattern)
+		p, _, err := compileExpression(r.IR.Pattern, beyond)
 		if err != nil {
 			r.matcher = foldedPrefix(pattern.LiteralPrefix(r.IR.Pattern))
 			return fmt.Errorf("path %s: %w", r.IR.Path, err)
@@ -188,16 +189,16 @@ func (r *Route) compileMatcher() error {
 // compileRewrite prepares IR.Rewrite. Its expression is mostly that of the
 // location without the anchor; then the location's own matcher gives the same
 // captures, because the location has matched at the start.
-func (r *Route) compileRewrite() error {
+func (r *Route) compileRewrite(beyond expression.Engine) error {
 	rw := r.IR.Rewrite
 	if rw == nil {
 		return nil
 	}
-	if p, ok := r.matcher.(*pattern.Pattern); ok && r.IR.Pattern == "^"+rw.Pattern {
+	if p, ok := r.matcher.(capturer); ok && r.IR.Pattern == "^"+rw.Pattern {
 		r.rewrite = p
 		return nil
 	}
-	p, err := pattern.Compile(rw.Pattern)
+	_, p, err := compileExpression(rw.Pattern, beyond)
 	if err != nil {
 		return fmt.Errorf("rewrite of %s: %w", rw.Pattern, err)
 	}

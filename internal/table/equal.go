@@ -19,6 +19,7 @@ func equalHost(a, b *ir.Host) bool {
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
 		a.Passthrough == b.Passthrough &&
+		slices.Equal(a.Suites, b.Suites) &&
 		equalDeep(a.ClientAuth, b.ClientAuth) &&
 		equalDeep(a.Fields, b.Fields) &&
 		equalDeep(a.Script, b.Script) &&
@@ -88,6 +89,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
 		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
+		equalPointer(a.Firewall, b.Firewall) &&
 		equalPointer(a.Trace, b.Trace)
 }
 

@@ -116,8 +116,8 @@ type Route struct {
 	// the user; nil for a sound route.
 	Err error
 
-	matcher pathMatcher      // of a host in regex mode
-	rewrite *pattern.Pattern // of IR.Rewrite.Pattern
+	matcher pathMatcher // of a host in regex mode
+	rewrite capturer    // of IR.Rewrite.Pattern
 	// effect is equal for routes of which it does not matter which one is
 	// chosen (H3.8).
 	effect int

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -38,6 +39,8 @@ type host struct {
 	snippets *settingSnippets
 	onHost   *ingress
 	closed   bool
+	// beyond checks expressions that the linear engine cannot run.
+	beyond expression.Engine
 	// standard is the global default backend.
 	standard ir.Backend
 
@@ -47,6 +50,7 @@ type host struct {
 	appRoot      string
 	clientAuth   *ir.ClientAuth
 	passthrough  *ingress // asks for it
+	suites       []uint16
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -111,7 +115,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, standard: t.defaultBackend}
+	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, beyond: t.options.Beyond, standard: t.defaultBackend}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -242,6 +246,9 @@ func (h *host) settings(locations []location) {
 		}
 		h.settleClientAuth(in)
 		h.settlePassthrough(in)
+		if h.suites == nil {
+			h.suites = in.values.Suites
+		}
 		if !has[in] {
 			continue
 		}
@@ -326,6 +333,13 @@ func (h *host) regexRoutes(locations []location) {
 		l := &locations[i]
 		wrong := checkExpression(l.text)
 		code := CodeExpression
+		if costly := h.costly(l.text, wrong); costly != "" && l.in != nil {
+			wrong = ""
+			h.problems = append(h.problems, ir.Problem{
+				Code: CodeCostly, Severity: ir.SeverityNotice, Object: l.in.ref, Field: l.field + ".path",
+				Message: fmt.Sprintf("%.80q %s: the engine with back-tracking runs it, which is slower and gives up on costly paths", l.text, costly),
+			})
+		}
 		if wrong == "" && !isPlain(l.text) {
 			if expressions++; expressions > maxExpressions {
 				wrong, code = fmt.Sprintf("is one expression too many: a host may have %d", maxExpressions), CodeTooMany

@@ -13,6 +13,8 @@ const (
 	CodePassthroughOff = "DMN0316"
 	// CodePassthroughRoot: a host asks for it and has no backend for "/".
 	CodePassthroughRoot = "DMN0317"
+	// CodeSuites: cipher suites were left out.
+	CodeSuites = "DMN0318"
 )
 
 // compilePassthrough closes the routes of an Ingress that wants to keep its TLS
@@ -24,6 +26,13 @@ func (c *compilation) compilePassthrough() {
 	c.denied = 503
 	c.report(CodePassthroughOff, ir.SeverityError, annotation.Field(c.t.options.AnnotationsPrefix+"/ssl-passthrough"),
 		"TLS is always ended here, because --enable-ssl-passthrough is not set; the routes of the Ingress answer 503 until it is set or the annotation is removed")
+}
+
+// tellLeftOut names the cipher suites that do not exist here.
+func (c *compilation) tellLeftOut() {
+	if left := c.values.LeftOut; len(left) > 0 {
+		c.report(CodeSuites, ir.SeverityWarning, annotation.Field(c.t.options.AnnotationsPrefix+"/ssl-ciphers"), "%s", annotation.LeftOutMessage(left))
+	}
 }
 
 // settlePassthrough: one Ingress of a host is enough. The backend is that of the

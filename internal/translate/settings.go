@@ -45,6 +45,7 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	default:
 		r := configmap.Parse(ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}, object.Data)
 		next.values, next.problems = r.Values, r.Problems
+		next.settleFirewall(&t.options, ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name})
 		next.settleFields(v)
 		next.settleSnippets(&t.options)
 	}

@@ -68,6 +68,9 @@ type Options struct {
 	// Beyond checks expressions that the linear engine cannot run; nil refuses
 	// them.
 	Beyond expression.Engine `json:"-"`
+	// CheckRules says what is wrong with rules of the firewall. It depends on
+	// nothing but them; nil is a build that has no firewall.
+	CheckRules func(rules string) error `json:"-"`
 }
 
 // DefaultOptions are ingress-nginx's.
