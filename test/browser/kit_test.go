@@ -182,7 +182,7 @@ type tab struct {
 }
 
 // open opens a tab. It is closed with the test.
-func open(t *testing.T, browser context.Context) *tab {
+func open(browser context.Context, t *testing.T) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	b := &tab{t: t}

@@ -45,7 +45,7 @@ func TestUse(t *testing.T) {
 		"without JavaScript":             withoutJavaScript,
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := open(t, browser)
+			b := open(browser, t)
 			b.look(1280, 800, "light")
 			use(b, s)
 			if wrong := b.complaints(); len(wrong) > 0 {
