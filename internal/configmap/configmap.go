@@ -120,6 +120,7 @@ type Values struct {
 	nonIdempotent bool
 	proxyTimeout  time.Duration
 	compression   compression
+	pool          ir.Pool
 	tracing       ir.Tracing
 	logPath       string
 	syslog        syslog
@@ -135,7 +136,7 @@ func Default() Values {
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
+		compression: defaultCompression(), pool: ir.DefaultPool(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -175,6 +176,10 @@ func (p *parsing) settle() {
 	v := &p.Values
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
+	}
+	if v.pool != ir.DefaultPool() {
+		pool := v.pool
+		v.Settings.Pool = &pool
 	}
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()

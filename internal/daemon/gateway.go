@@ -178,6 +178,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {
 			g.spans.Configure(s.Config.Settings.Tracing)
+			g.upstreams.Keep(s.Config.Settings.Pool)
 			g.retainMetrics(s.Config)
 			g.logs.use(s.Config.Settings.Logs)
 			g.problems.publish(s.Problems)

@@ -379,6 +379,8 @@ type Settings struct {
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Pool is how connections to backends are kept; nil is DefaultPool.
+	Pool *Pool `json:"pool,omitempty"`
 	// Compression is nil when responses go out as they are.
 	Compression *Compression `json:"compression,omitempty"`
 	// Tracing is nil when spans go nowhere.
