@@ -7,7 +7,7 @@ IMAGE    ?= docker.io/daemun/daemun:latest
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build image test test-cluster bench-cluster race lint fuzz conformance bench generate check-generate check clean
+.PHONY: help build image test dashboards browser test-cluster bench-cluster race lint fuzz conformance bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +43,15 @@ lint: ## gofmt, go vet, golangci-lint (builds it at first use), go.mod tidy
 fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 	@GO="$(GO)" sh tools/fuzz.sh $(FUZZTIME)
 
+dashboards: ## evaluate dashboards and alerts with Prometheus's engine over what the program exposes
+	@cd test/dashboards && $(GO) test -count=1 ./...
+
 conformance: ## run the suites of others against the program: h2spec, gRPC interop
 	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
+
+browser: ## look at the dashboard with a real browser (installs chromium; SCREENSHOTS=folder keeps pictures)
+	@sh tools/need.sh chromium:chromium openssl:openssl
+	cd test/browser && $(GO) test -count=1 ./...
 
 bench: ## compare with nginx, HAProxy, Knot and others, ten minutes; writes bench/RESULTS.md (needs Debian packages)
 	@GO="$(GO)" sh bench/run.sh

@@ -13,11 +13,15 @@ fi
 go vet ./...
 go mod verify
 go mod tidy -diff
-(cd test/cluster && go vet ./... && go mod tidy -diff)
+for module in test/cluster test/browser; do
+	(cd "$module" && go vet ./... && go mod tidy -diff)
+done
 mkdir -p bin
 if [ ! -x bin/golangci-lint ] || [ tools/go.sum -nt bin/golangci-lint ]; then
 	echo "building golangci-lint (once; a few minutes)"
 	go build -modfile=tools/go.mod -o bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 fi
 bin/golangci-lint run ./...
-(cd test/cluster && ../../bin/golangci-lint run ./...)
+for module in test/cluster test/browser; do
+	(cd "$module" && ../../bin/golangci-lint run ./...)
+done

@@ -25,7 +25,6 @@ func acceptedFlags() []accepted {
 		noNginx   = "there is no nginx behind Daemun that it could concern"
 		noReloads = "there are no reloads; every change is live at once"
 		noGeoIP   = "addresses are not looked up in MaxMind databases yet"
-		noSeries  = "the series are always those of ingress-nginx's defaults"
 	)
 	return []accepted{
 		{"deep-inspect", true, "hosts, paths and names are always checked, and never become text of a configuration", false},
@@ -36,14 +35,13 @@ func acceptedFlags() []accepted {
 		{"monitor-max-batch-size", 10000, noNginx, false},
 		{"status-port", 10246, noNginx, false},
 		{"stream-port", 10247, noNginx, false},
-		{"ssl-passthrough-proxy-port", 442, noNginx, false},
+		{"ssl-passthrough-proxy-port", 442, "connections are told apart on the https port itself", false},
 		{"health-check-timeout", 10, "the health check asks nobody else", false},
 		{"sync-period", "0", noReloads, false},
 		{"sync-rate-limit", "0.3", noReloads, false},
 		{"enable-annotation-validation", true, "annotations are always validated", false},
 
 		{"enable-ssl-chain-completion", false, "certificates are served as they are in their Secrets; put the intermediate ones there", true},
-		{"enable-ssl-passthrough", false, "TLS is always ended here", true},
 		{"enable-topology-aware-routing", false, "endpoints of all zones are used", true},
 		{"maxmind-edition-ids", "GeoLite2-City,GeoLite2-ASN", noGeoIP, true},
 		{"maxmind-license-key", "", noGeoIP, true},
@@ -52,10 +50,6 @@ func acceptedFlags() []accepted {
 		{"maxmind-retries-timeout", "0s", noGeoIP, true},
 		{"bucket-factor", "0", "native histograms are not offered", true},
 		{"max-buckets", 100, "native histograms are not offered", true},
-		{"exclude-socket-metrics", "", noSeries, true},
-		{"metrics-per-host", true, noSeries, true},
-		{"metrics-per-undefined-host", false, noSeries, true},
-		{"report-status-classes", false, noSeries, true},
 	}
 }
 

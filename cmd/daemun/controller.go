@@ -20,7 +20,7 @@ import (
 )
 
 func controllerCommand(kill <-chan struct{}) *cobra.Command {
-	c := daemon.ControllerConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: translate.DefaultOptions()}}
+	c := daemon.ControllerConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: translateOptions()}}
 	var f controllerFlags
 	cmd := &cobra.Command{
 		Use:   "controller [flags]",
@@ -58,6 +58,7 @@ type controllerFlags struct {
 	healthzPort int
 	verbosity   int
 	logs        logFlags
+	series      seriesFlags
 	version     bool
 
 	noElection, noSyncEvents bool
@@ -104,6 +105,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.StringVar(&c.Webhook.Secret, "validating-webhook-secret", "daemun-admission-tls", "NAME or NAMESPACE/NAME of the Secret with the webhook's certificate, which Daemun makes where no files are named")
 	flags.StringVar(&c.Webhook.Configuration, "validating-webhook-configuration", "", "name of the ValidatingWebhookConfiguration that is to trust the certificate in the Secret; none if empty")
 	publishedFlags(cmd, &c.Published)
+	f.series.define(cmd)
 	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
 	flags.Float64SliceVar(&c.LengthBuckets, "length-buckets", nil, "upper bounds of the histograms of lengths, in bytes")
 	flags.Float64SliceVar(&c.SizeBuckets, "size-buckets", nil, "upper bounds of the histogram of bytes sent")
@@ -185,6 +187,9 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 		if !slices.IsSorted(b.bounds) || len(slices.Compact(slices.Clone(b.bounds))) < len(b.bounds) {
 			return fmt.Errorf("%s %v: want rising bounds", b.name, b.bounds)
 		}
+	}
+	if err := f.series.finish(&c.GatewayConfig); err != nil {
+		return err
 	}
 	if err := f.logs.finish(&c.GatewayConfig, f.verbosity); err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 )
 
 func migrateCommand() *cobra.Command {
-	options := translate.DefaultOptions()
+	options := translateOptions()
 	access, scope := kube.Access{UserAgent: "daemun/" + version}, kube.Scope{}
 	threshold, output := string(migrate.Unsupported), ""
 	cmd := &cobra.Command{

@@ -100,7 +100,7 @@ The access log goes to standard output, everything else to standard error.`,
 // upTranslate are translation's options where there is no cluster: everything
 // that has no class is meant for us.
 func upTranslate() translate.Options {
-	o := translate.DefaultOptions()
+	o := translateOptions()
 	o.WithoutClass = true
 	return o
 }
@@ -115,7 +115,9 @@ func translateFlags(cmd *cobra.Command, o *translate.Options) {
 	f.StringVar(&o.AnnotationsPrefix, "annotations-prefix", o.AnnotationsPrefix, "prefix of the annotations")
 	f.StringVar(&o.ConfigMap, "configmap", o.ConfigMap, "NAMESPACE/NAME of the ConfigMap with settings for all hosts")
 	f.BoolVar(&o.DisableCatchAll, "disable-catch-all", o.DisableCatchAll, "leave out Ingresses with a default backend")
+	f.BoolVar(&o.SSLPassthrough, "enable-ssl-passthrough", o.SSLPassthrough, "let Ingresses leave TLS to their backends (annotation ssl-passthrough)")
 	f.BoolVar(&o.DisableExternalName, "disable-svc-external-name", o.DisableExternalName, "serve no Services with an external name")
+	f.BoolVar(&o.IgnoreSnippets, "ignore-unsupported-snippets", o.IgnoreSnippets, "serve routes although a directive of a snippet cannot be used or is not allowed, without it")
 	f.StringVar(&o.DefaultBackendService, "default-backend-service", o.DefaultBackendService, "NAMESPACE/NAME of the Service for requests that match nothing")
 	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")
 }

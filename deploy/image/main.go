@@ -61,10 +61,14 @@ func run(args []string) error {
 	return o.pack(contents(o.binary))
 }
 
+// tags are what the image has and other builds have not: the firewall, which
+// takes no files for anything.
+const tags = "waf,no_fs_access,coraza.disabled_operators.validateSchema"
+
 // build compiles the program so that only the tree, the version and the Go
 // release decide what comes out.
 func (o options) build() error {
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false",
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", tags,
 		"-ldflags", linkerFlags(o.version), "-o", o.binary, "daemun/cmd/daemun")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+o.arch, "GOFLAGS=-mod=readonly")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr

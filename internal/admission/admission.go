@@ -19,7 +19,6 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -60,20 +59,12 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// Stats counts reviews.
-type Stats struct {
-	Reviewed, Refused uint64
-	// Last is how long the last one took.
-	Last time.Duration
-}
-
 // Webhook answers reviews. It is safe for concurrent use.
 type Webhook struct {
 	Config
 	// slots are for all reviews, long for those above maxShort.
-	slots, long       chan struct{}
-	reviewed, refused atomic.Uint64
-	last              atomic.Int64
+	slots, long chan struct{}
+	counts      counts
 }
 
 // New returns a webhook.
@@ -82,11 +73,6 @@ func New(c Config) *Webhook {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Webhook{Config: c, slots: make(chan struct{}, maxAtOnce), long: make(chan struct{}, longAtOnce)}
-}
-
-// Stats returns the counters.
-func (h *Webhook) Stats() Stats {
-	return Stats{Reviewed: h.reviewed.Load(), Refused: h.refused.Load(), Last: time.Duration(h.last.Load())}
 }
 
 // ServeHTTP answers at Path.
@@ -151,8 +137,7 @@ func (h *Webhook) answer(w http.ResponseWriter, body []byte) {
 		return
 	}
 	answer.Response.UID = review.Request.UID
-	h.reviewed.Add(1)
-	h.last.Store(int64(time.Since(start)))
+	h.counts.answered(time.Since(start), len(review.Request.Object.Raw))
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(answer) // the only error is a reader that has gone
 }
@@ -169,7 +154,7 @@ func (h *Webhook) review(r *admissionv1.AdmissionRequest) (*admissionv1.Admissio
 	}
 	in := &networkingv1.Ingress{}
 	if err := json.Unmarshal(r.Object.Raw, in); err != nil {
-		return h.refuse("the object is no Ingress of networking.k8s.io/v1: " + err.Error()), nil
+		return refuse("the object is no Ingress of networking.k8s.io/v1: " + err.Error()), nil
 	}
 	in.Namespace = r.Namespace // absent in some clients' objects
 	if in.Name == "" {
@@ -178,15 +163,18 @@ func (h *Webhook) review(r *admissionv1.AdmissionRequest) (*admissionv1.Admissio
 	if in.DeletionTimestamp != nil {
 		return allowed, nil // only finalizers go
 	}
+	start := time.Now()
 	checked, err := h.Check(in)
 	if err != nil || !checked.Ours {
 		return allowed, err
 	}
-	return h.verdict(checked.Problems), nil
+	answer := verdict(checked.Problems)
+	h.counts.checked(Name{in.Namespace, in.Name}, answer.Allowed, checked.Together, time.Since(start))
+	return answer, nil
 }
 
 // verdict refuses what is out of service by itself and warns of the rest.
-func (h *Webhook) verdict(problems []ir.Problem) *admissionv1.AdmissionResponse {
+func verdict(problems []ir.Problem) *admissionv1.AdmissionResponse {
 	var refusals, warnings []string
 	for _, p := range problems {
 		switch {
@@ -197,13 +185,12 @@ func (h *Webhook) verdict(problems []ir.Problem) *admissionv1.AdmissionResponse 
 		}
 	}
 	if len(refusals) > 0 {
-		return h.refuse(strings.Join(shorten(refusals, maxRefusals), "\n"))
+		return refuse(strings.Join(shorten(refusals, maxRefusals), "\n"))
 	}
 	return &admissionv1.AdmissionResponse{Allowed: true, Warnings: shorten(warnings, maxWarnings)}
 }
 
-func (h *Webhook) refuse(message string) *admissionv1.AdmissionResponse {
-	h.refused.Add(1)
+func refuse(message string) *admissionv1.AdmissionResponse {
 	return &admissionv1.AdmissionResponse{Result: &metav1.Status{
 		Status: metav1.StatusFailure, Code: http.StatusUnprocessableEntity, Reason: metav1.StatusReasonInvalid, Message: message,
 	}}

@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -282,4 +283,25 @@ func FuzzReview(f *testing.F) {
 			t.Errorf("%s", w.Body)
 		}
 	})
+}
+
+// TestStatsCountByIngress, up to a bound.
+func TestStatsCountByIngress(t *testing.T) {
+	t.Parallel()
+	h := New(Config{})
+	for range 3 {
+		h.counts.checked(Name{"shop", "web"}, true, 4, time.Second)
+	}
+	h.counts.checked(Name{"shop", "web"}, false, 2, time.Millisecond)
+	h.counts.answered(time.Minute, 100)
+	s := h.Stats()
+	if s.Checks[Name{"shop", "web"}] != (Checks{3, 1}) || s.Together != 2 || s.Checked != time.Millisecond || s.Last != time.Minute || s.Size != 100 {
+		t.Errorf("%+v", s)
+	}
+	for i := range 2 * maxNames {
+		h.counts.checked(Name{"made", strconv.Itoa(i)}, false, 1, 0)
+	}
+	if s := h.Stats(); len(s.Checks) != maxNames+1 || s.Checks[Name{}].Refused != maxNames+1 {
+		t.Errorf("%d names, %+v together", len(s.Checks), s.Checks[Name{}])
+	}
 }

@@ -157,6 +157,12 @@ type Values struct {
 	ProtocolWritten bool
 
 	RewriteTarget string
+	// Suites are those of TLS 1.2 towards clients; LeftOut are names of some
+	// that do not exist here.
+	Suites  []uint16
+	LeftOut []string
+	// Passthrough leaves TLS to the backend.
+	Passthrough bool
 	// ForwardedPrefix is only sent together with a rewrite.
 	ForwardedPrefix string
 	UseRegex        bool
@@ -199,6 +205,9 @@ type Draft struct {
 	CustomHeaders string
 	// FastCGIParams is the name of a ConfigMap, FastCGIIndex a file name.
 	FastCGIParams, FastCGIIndex string
+	Snippets                    Snippets
+	// WAF is about rules that judge requests.
+	WAF Firewall
 	// Tracing is about traces.
 	Tracing Tracing
 

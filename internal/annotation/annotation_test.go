@@ -209,8 +209,12 @@ func TestValues(t *testing.T) {
 		{"limit-rate", "10", func(v *Values) { v.limitRate, v.Bandwidth = 10, &ir.Bandwidth{Rate: 10240} }, ""},
 		{"limit-rate", "10k", nil, CodeDefault},
 		{"satisfy", "all", nil, ""},
-		{"enable-modsecurity", "true", nil, CodeLaterGuard},
-		{"configuration-snippet", "deny all;", nil, CodeSnippet},
+		{"enable-modsecurity", "true", func(v *Values) { v.WAF.On, v.WAF.Written = true, true }, ""},
+		{"enable-modsecurity", "yes", nil, CodeDenied},
+		{"enable-owasp-core-rules", "true", func(v *Values) { v.WAF.CoreRules = true }, ""},
+		{"modsecurity-transaction-id", "$request_id", func(v *Values) { v.WAF.TransactionID = "$request_id" }, ""},
+		{"modsecurity-transaction-id", "$nothing", nil, CodeDefault},
+		{"modsecurity-snippet", "SecRuleEngine On", func(v *Values) { v.WAF.Snippet = "SecRuleEngine On" }, ""},
 		{"canary", "true", func(v *Values) { v.isCanary, v.Canary = true, &ir.Canary{Total: 100} }, ""},
 		{"canary", "false", nil, ""},
 		{"canary", "yes", nil, CodeDefault},
@@ -436,8 +440,8 @@ func TestTable(t *testing.T) {
 		if r.Doc == "" || r.Scope == "" {
 			t.Errorf("%s: no doc line or scope", r.Name)
 		}
-		if strings.HasSuffix(r.Name, "-snippet") && (r.Support != Refused || r.Risk != Critical) {
-			t.Errorf("%s: snippets are refused", r.Name)
+		if strings.HasSuffix(r.Name, "-snippet") && r.Risk != Critical {
+			t.Errorf("%s: the risk of snippets is Critical", r.Name)
 		}
 		for _, guard := range []string{"auth-", "limit-", "allowlist", "denylist", "satisfy", "modsecurity"} {
 			if strings.Contains(r.Name, guard) && r.Support == Later && !r.Guard {

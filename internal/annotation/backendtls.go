@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"daemun/internal/ir"
@@ -67,4 +68,35 @@ func parseBackendSuites(s string, v *Values) error {
 	}
 	v.BackendTLS.Suites = list
 	return nil
+}
+
+// ParseSuites reads cipher suites for clients. leftOut are names that do not
+// exist here; the error says that nothing is left.
+func ParseSuites(s string) (list []uint16, leftOut []string, err error) {
+	if len(s) > maxValue {
+		return nil, nil, errors.New("is too long")
+	}
+	for name := range strings.SplitSeq(strings.TrimSpace(s), ":") {
+		name = strings.TrimSpace(name)
+		id, ok := suites[name]
+		switch {
+		case name == "DEFAULT", name == "HIGH":
+			return nil, nil, nil
+		case ok && !slices.Contains(list, id):
+			list = append(list, id)
+		case ok, name == "", name[0] == '!', name[0] == '-', strings.HasPrefix(name, "TLS_"): // those of 1.3 are always there
+		default:
+			leftOut = append(leftOut, name)
+		}
+	}
+	if len(list) == 0 {
+		return nil, nil, errors.New("holds no cipher suite that is supported: write names such as ECDHE-RSA-AES128-GCM-SHA256 with colons between them")
+	}
+	return list, leftOut, nil
+}
+
+// LeftOutMessage says which suites are not there, and why.
+func LeftOutMessage(names []string) string {
+	return fmt.Sprintf("left out: %.200s; they are not offered, because they lack forward secrecy or authenticated encryption, or Go does not have them; the others are used",
+		strings.Join(names, ", "))
 }

@@ -2,9 +2,11 @@ package annotation
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -14,6 +16,18 @@ var (
 	bareName      = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 	locationChars = regexp.MustCompile(`^[-._~a-zA-Z0-9/:?&=]+$`)
 )
+
+// targetChars are those of a text that may name groups of an expression.
+var targetChars = regexp.MustCompile(`^([-._~a-zA-Z0-9/:?&=]|\$[1-9])+$`)
+
+// replacingExpression checks "~expression" or "~*expression".
+func replacingExpression(s string) error {
+	expr := strings.TrimPrefix(strings.TrimPrefix(s, "~"), "*")
+	if _, err := expression.Compile(expr, expression.Exact, nil); err != nil {
+		return fmt.Errorf("holds an expression that cannot be used: %w", err)
+	}
+	return nil
+}
 
 // pair reads "from to", or "off".
 func pair(chars *regexp.Regexp, want string, set func(v *Values, r *ir.Replacement)) func(string, *Values) error {
@@ -28,7 +42,12 @@ func pair(chars *regexp.Regexp, want string, set func(v *Values, r *ir.Replaceme
 		case len(words) != 2:
 			return errors.New("is not two words: write " + want + `, or "off"`)
 		case strings.HasPrefix(words[0], "~"):
-			return errors.New("is an expression, which is not supported: write " + want)
+			if err := replacingExpression(words[0]); err != nil {
+				return err
+			}
+			if !targetChars.MatchString(words[1]) {
+				return errors.New("is not of the form " + want)
+			}
 		case !chars.MatchString(words[0]) || !chars.MatchString(words[1]):
 			return errors.New("is not of the form " + want)
 		}
@@ -50,8 +69,10 @@ func locationPart(set func(v *Values, s string)) func(string, *Values) error {
 		s = strings.TrimSpace(s)
 		switch {
 		case strings.HasPrefix(s, "~"):
-			return errors.New("is an expression, which is not supported: write what the URL begins with")
-		case len(s) > maxValue || !locationChars.MatchString(s):
+			if err := replacingExpression(s); err != nil {
+				return err
+			}
+		case len(s) > maxValue || !targetChars.MatchString(s):
 			return errors.New("is not a URL or the beginning of one: it may hold letters, digits and -._~/:?&= only")
 		}
 		set(v, s)
@@ -69,6 +90,9 @@ func (p *parsing) settleLocation() {
 			p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"proxy-redirect-to",
 				"only has an effect together with proxy-redirect-from, which says what is replaced")
 		}
+	case strings.Contains(v.redirectTo, "$") && !strings.HasPrefix(v.redirectFrom, "~"):
+		p.report(CodeDefault, ir.SeverityWarning, p.prefix+"proxy-redirect-to",
+			fmt.Sprintf("value %s names a group, and proxy-redirect-from is no expression (~) that has groups; both are ignored", quote(v.redirectTo)))
 	case v.redirectTo != "off":
 		v.LocationPrefix = &ir.Replacement{From: v.redirectFrom, To: v.redirectTo}
 	}

@@ -202,7 +202,7 @@ var rows = []Row{
 	},
 	{
 		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Bad: Reject, Support: Obsolete,
-		Doc: "HTTP/2 push from Link fields, which browsers have dropped",
+		Doc: "HTTP/2 push from Link fields is refused, because browsers have dropped it: they act on the Link field itself, which reaches them",
 	},
 	{
 		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject,
@@ -398,8 +398,8 @@ var rows = []Row{
 		Doc:   "Value of X-Auth-Request-Redirect.",
 	},
 	{
-		Name: "auth-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "auth-snippet", Scope: PerRoute, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Auth = s }),
+		Doc: "Directives for the request to the authentication service; docs/snippets.md lists them.",
 	},
 	{
 		Name: "auth-cache-key", Scope: PerRoute, Risk: Medium, Needs: "auth-url",
@@ -592,20 +592,24 @@ var rows = []Row{
 		Doc:   "Host field of the copies; the host of mirror-target by default.",
 	},
 	{
-		Name: "enable-modsecurity", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Web application firewall.",
+		Name: "enable-modsecurity", Scope: PerRoute, Guard: true,
+		parse: parseFirewall,
+		Doc:   "Web application firewall (builds with the tag waf, and the image): the recommended settings, which only log.",
 	},
 	{
-		Name: "enable-owasp-core-rules", Scope: PerRoute, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Web application firewall.",
+		Name: "enable-owasp-core-rules", Scope: PerRoute, Default: "false", Guard: true,
+		parse: boolean(func(v *Values, b bool) { v.WAF.CoreRules = b }),
+		Doc:   "Adds the core rule set of OWASP.",
 	},
 	{
-		Name: "modsecurity-transaction-id", Scope: PerRoute, Risk: High, Support: Later, Guard: true,
-		Doc: "Web application firewall.",
+		Name: "modsecurity-transaction-id", Scope: PerRoute, Risk: High,
+		parse: parseTransactionID,
+		Doc:   "Text with variables that names requests in the log of the firewall; the request id by default.",
 	},
 	{
-		Name: "modsecurity-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "modsecurity-snippet", Scope: PerRoute, Risk: Critical, Guard: true,
+		parse: parseRules,
+		Doc:   "Rules in ModSecurity's language in place of the recommended settings; needs allow-snippet-annotations, too.",
 	},
 	{
 		Name: "enable-opentelemetry", Scope: PerRoute, Default: "false",
@@ -623,12 +627,17 @@ var rows = []Row{
 		Doc:   "Name of the spans; method and path of the Ingress by default.",
 	},
 	{
-		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Support: Later, Guard: true, Off: []string{"0", "f", "F", "false"},
-		Doc: "Passes TLS connections to the backend unopened.",
+		Name: "ssl-passthrough", Scope: PerHost, Default: "false", Bad: Reject, Guard: true,
+		parse: boolean(func(v *Values, b bool) { v.Passthrough = b }),
+		Doc:   "Passes TLS connections to the backend of the path / unopened; needs --enable-ssl-passthrough.",
 	},
 	{
-		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject, Support: Later,
-		Doc: "TLS 1.2 cipher suites of the host.",
+		Name: "ssl-ciphers", Scope: PerHost, Bad: Reject,
+		parse: func(s string, v *Values) (err error) {
+			v.Suites, v.LeftOut, err = ParseSuites(s)
+			return err
+		},
+		Doc: "TLS 1.2 cipher suites of the host, by their names in OpenSSL.",
 	},
 	{
 		Name: "ssl-prefer-server-ciphers", Scope: PerHost, Support: Tuning,
@@ -670,16 +679,16 @@ var rows = []Row{
 		Doc:   "TLS 1.2 cipher suites towards backends.",
 	},
 	{
-		Name: "configuration-snippet", Scope: PerRoute, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "configuration-snippet", Scope: PerRoute, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Configuration = s }),
+		Doc: "Directives of nginx for the routes; docs/snippets.md lists those that are understood.",
 	},
 	{
-		Name: "server-snippet", Scope: PerHost, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "server-snippet", Scope: PerHost, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Server = s }),
+		Doc: "Directives of nginx for the host; docs/snippets.md lists those that are understood.",
 	},
 	{
-		Name: "stream-snippet", Scope: PerIngress, Risk: Critical, Bad: Reject, Support: Refused,
-		Doc: "Configuration text.",
+		Name: "stream-snippet", Scope: PerIngress, Risk: Critical, Bad: Deny, parse: snippet(func(v *Values, s string) { v.Snippets.Stream = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
 	},
 
 	// Old names that ingress-nginx ignores.

@@ -11,6 +11,8 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/metrics"
+	"daemun/internal/snippet"
 )
 
 var update = flag.Bool("update", false, "write the generated documents")
@@ -22,8 +24,10 @@ func TestGenerated(t *testing.T) {
 		"docs/annotations.md": annotation.Markdown(),
 		"deploy/daemun.yaml":  manifests(t),
 		"docs/configmap.md":   configmap.Markdown(),
+		"docs/snippets.md":    snippet.Markdown(),
 		// Programs cannot embed what is outside of their package.
 		"internal/dashboard/problems.md": read(t, "docs/problems.md"),
+		"docs/metrics.md":                metrics.Markdown(),
 	} {
 		if *update {
 			if err := os.WriteFile("../../"+name, []byte(text), 0o644); err != nil {

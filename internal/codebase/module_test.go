@@ -20,7 +20,7 @@ func TestModule(t *testing.T) {
 		}
 	}
 	all := mod
-	for _, other := range []string{"tools", "test/cluster", "test/cluster/kube", "test/cluster/helm"} {
+	for _, other := range []string{"tools", "test/browser", "test/cluster", "test/cluster/kube", "test/cluster/helm"} {
 		all += read(t, other+"/go.mod")
 	}
 	for _, row := range regexp.MustCompile(`(?m)^\| ([^|]*\.[^|]*) \|.*$`).FindAllStringSubmatch(doc, -1) {

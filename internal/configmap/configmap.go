@@ -75,6 +75,8 @@ type Row struct {
 	// Doc is one line for people.
 	Doc string
 
+	// secret values are not shown to anybody.
+	secret bool
 	// parse writes the value of a supported key to its place.
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
@@ -91,6 +93,8 @@ type Values struct {
 	// GlobalAuth asks a service about the requests of all Ingresses that have
 	// none of their own; without a URL it does not.
 	GlobalAuth annotation.ExternalAuth
+	// Firewall is that of all hosts.
+	Firewall annotation.Firewall
 	// Denied: every route of every Ingress answers 503.
 	Denied bool
 	// NoAccessLog turns the access log off, whatever annotations say;
@@ -110,20 +114,35 @@ type Values struct {
 	// that backends send in vain.
 	SetHeaders, AddHeaders string
 	HideHeaders            []string
+	// AllowSnippets lets annotations hold snippets and rules of the firewall; Snippets are those of the
+	// ConfigMap.
+	AllowSnippets bool
+	Snippets      Snippets
 	// CrossNamespace lets annotations name Secrets and ConfigMaps of other
 	// namespaces.
 	CrossNamespace bool
+	// StrictPathType: the webhook refuses paths that do not fit their type.
+	StrictPathType bool
 	// ShutdownTimeout bounds the drain of connections.
 	ShutdownTimeout time.Duration
 
 	// What follows is settled after all keys.
 	nonIdempotent bool
 	proxyTimeout  time.Duration
+	// noSessions and tickets are what keys say about resumption; leftOut are
+	// names of cipher suites that are not there.
+	noSessions, tickets bool
+	leftOut             []string
 	compression   compression
 	pool          ir.Pool
 	tracing       ir.Tracing
 	logPath       string
 	syslog        syslog
+}
+
+// Snippets are the texts in nginx's configuration language, as written.
+type Snippets struct {
+	Main, HTTP, Server, Location, Stream, Auth string
 }
 
 // acmePath lets certificates be ordered.
@@ -135,6 +154,7 @@ func Default() Values {
 		Settings: ir.DefaultSettings(), Defaults: annotation.Defaults(), MaxRisk: annotation.High,
 		GlobalAuth:    annotation.DefaultExternalAuth(),
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
+		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
 		compression: defaultCompression(), pool: ir.DefaultPool(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
@@ -183,13 +203,16 @@ func (p *parsing) settle() {
 	}
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()
+	p.settleFirewall()
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}
 	if s := &v.Settings; s.ProxyProtocol != nil {
 		s.ProxyProtocol.Timeout = ir.Duration(v.proxyTimeout)
 	}
+	v.Settings.TLS.NoResumption = v.noSessions && !v.tickets
 	p.settleTrust()
+	p.tellLeftOut()
 	p.settleLogs()
 }
 
@@ -220,6 +243,9 @@ func (p *parsing) use(r *Row, value string) {
 
 // bad takes the default, except for what guards: that fails closed.
 func (p *parsing) bad(r *Row, value string, err error) {
+	if r.secret {
+		value = "(secret)"
+	}
 	if r.Guard {
 		p.Values.Denied = true
 		p.report(CodeGuard, ir.SeverityError, r.Name, fmt.Sprintf("value %.80q %v; because it guards access, all routes of all Ingresses answer 503", value, err))

@@ -151,6 +151,20 @@ func reference(set func(v *Values, s string)) func(string, *Values) error {
 	}
 }
 
+// maxSnippet bounds one text.
+const maxSnippet = 64 << 10
+
+// snippet takes a text as it is: what it means is for package snippet to say.
+func snippet(set func(v *Values, s string)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		if len(s) > maxSnippet {
+			return fmt.Errorf("is longer than %d bytes", maxSnippet)
+		}
+		set(v, s)
+		return nil
+	}
+}
+
 // fieldNames reads a list of field names.
 func fieldNames(set func(v *Values, names []string)) func(string, *Values) error {
 	return func(s string, v *Values) error {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"time"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -60,9 +61,15 @@ var rows = []Row{
 	},
 	{Name: "client-body-buffer-size", Default: "8k", annotation: "client-body-buffer-size"},
 	{Name: "client-header-buffer-size", Default: "1k", Support: Tuning, Doc: "Size of nginx's first buffer for a head."},
-	{Name: "large-client-header-buffers", Default: "4 8k", Support: Later, Doc: "Number and size of buffers for large heads."},
-	{Name: "enable-underscores-in-headers", Default: "false", Support: Later, Doc: "Accepts field names with underscores."},
-	{Name: "ignore-invalid-headers", Default: "true", Support: Later, Doc: "Drops fields whose names are not valid, instead of refusing the request."},
+	{
+		Name: "large-client-header-buffers", Default: "4 8k", parse: parseHeaderBuffers,
+		Doc: "Number and size of buffers for large heads: no line may be longer than one of them, no head than all of them, and 256k.",
+	},
+	{
+		Name: "enable-underscores-in-headers", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.RequestHeads.KeepUnderscores = b }),
+		Doc: "Passes fields on that have an underscore in their name, unless a backend could take them for one that Daemun sets.",
+	},
+	{Name: "ignore-invalid-headers", Default: "true", Support: Tuning, Doc: "Drops fields whose names are not valid; here such a request is always refused."},
 	{
 		Name: "use-http2", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.HTTP2Off = !b }),
 		Doc: "Speaks HTTP/2 with clients: on TLS, and with prior knowledge on the plain port.",
@@ -86,8 +93,14 @@ var rows = []Row{
 		Name: "worker-shutdown-timeout", Default: "240s", parse: nginxTime(func(v *Values, d time.Duration) { v.ShutdownTimeout = d }),
 		Doc: "Longest time that requests in flight have at the end.",
 	},
-	{Name: "bind-address", Support: Later, Doc: "Addresses to listen on; --listen-address chooses one."},
-	{Name: "disable-ipv6", Default: "false", Support: Later, Doc: "Listens on IPv4 only."},
+	{
+		Name: "bind-address", parse: parseBindAddress,
+		Doc: "Addresses that clients may connect to; connections to others are closed. --listen-address chooses where the ports are open.",
+	},
+	{
+		Name: "disable-ipv6", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Entrance.IPv4Only = b }),
+		Doc: "Closes connections over IPv6.",
+	},
 	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
 
 	// What is passed on.
@@ -116,8 +129,14 @@ var rows = []Row{
 		Name: "proxy-real-ip-cidr", Default: "0.0.0.0/0", Guard: true, parse: parseTrusted,
 		Doc: "Peers that are believed about the client: by their fields, and by the PROXY protocol. Without it all are.",
 	},
-	{Name: "proxy-add-original-uri-header", Default: "false", Support: Later, Doc: "Sends X-Original-Uri."},
-	{Name: "generate-request-id", Default: "true", Support: Later, Doc: "Makes a request id where there is none."},
+	{
+		Name: "proxy-add-original-uri-header", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.OriginalURI = b }),
+		Doc: "Tells backends the target as received, in X-Original-URI.",
+	},
+	{
+		Name: "generate-request-id", Default: "true", parse: boolean(func(v *Values, b bool) { v.Settings.NoRequestID = !b }),
+		Doc: "Makes a request id where there is none.",
+	},
 	{
 		Name: "proxy-set-headers", parse: reference(func(v *Values, s string) { v.SetHeaders = s }),
 		Doc: "ConfigMap whose entries are fields for all backends, in place of what is sent otherwise; values have variables.",
@@ -134,9 +153,15 @@ var rows = []Row{
 		Name: "global-allowed-response-headers", parse: list(func(v *Values, names []string) { v.AllowedResponseHeaders = names }),
 		Doc: "Fields that custom-headers may set, with commas between them.",
 	},
-	{Name: "allow-backend-server-header", Default: "false", Support: Later, Doc: "Passes Server of backends on."},
-	{Name: "server-tokens", Default: "false", Support: Later, Doc: "Says nginx's version in Server."},
-	{Name: "default-type", Default: "text/html", Support: Later, Doc: "Content-Type of responses without one."},
+	{
+		Name: "allow-backend-server-header", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.BackendServerField = b }),
+		Doc: "Passes Server of backends on; needs server-tokens.",
+	},
+	{
+		Name: "server-tokens", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.ServerField = b }),
+		Doc: "Sends Server with the name of the program, without a version.",
+	},
+	{Name: "default-type", Default: "text/html", Support: Tuning, Doc: "Content-Type of what nginx makes itself; pages here are text/html, and responses of backends stay as they are."},
 
 	// Backends.
 	{Name: "proxy-body-size", Default: "1m", annotation: "proxy-body-size"},
@@ -205,7 +230,10 @@ var rows = []Row{
 		Name: "allow-cross-namespace-resources", Default: "false", parse: boolean(func(v *Values, b bool) { v.CrossNamespace = b }),
 		Doc: "Lets annotations name Secrets and ConfigMaps of other namespaces.",
 	},
-	{Name: "allow-snippet-annotations", Default: "false", Support: Refused, Doc: "Lets annotations hold configuration text."},
+	{
+		Name: "allow-snippet-annotations", Default: "false", parse: boolean(func(v *Values, b bool) { v.AllowSnippets = b }),
+		Doc: "Lets annotations hold directives of nginx and rules of the firewall; annotations-risk-level has to be Critical as well.",
+	},
 	{
 		Name: "annotation-value-word-blocklist", parse: list(func(v *Values, words []string) { v.Blocklist = words }),
 		Doc: "Texts that no annotation may contain, with commas between them.",
@@ -214,10 +242,22 @@ var rows = []Row{
 		Name: "annotations-risk-level", Default: "High", parse: parseRisk,
 		Doc: "Highest risk of an annotation that is loaded: Low, Medium, High or Critical.",
 	},
-	{Name: "strict-validate-path-type", Default: "true", Support: Later, Doc: "Refuses paths that do not fit their type."},
-	{Name: "block-cidrs", Support: Later, Guard: true, Doc: "Client addresses that get 403."},
-	{Name: "block-user-agents", Support: Later, Guard: true, Doc: "User agents that get 403."},
-	{Name: "block-referers", Support: Later, Guard: true, Doc: "Referers that get 403."},
+	{
+		Name: "strict-validate-path-type", Default: "true", parse: boolean(func(v *Values, b bool) { v.StrictPathType = b }),
+		Doc: "The webhook refuses paths of type Exact or Prefix with other characters than letters, digits, `.`, `_`, `-` and `/`.",
+	},
+	{
+		Name: "block-cidrs", Guard: true, parse: parseBlockedNetworks,
+		Doc: "Client addresses that get 403 everywhere, whatever an Ingress allows.",
+	},
+	{
+		Name: "block-user-agents", Guard: true, parse: patterns(func(b *ir.Block, list []string) { b.UserAgents = list }),
+		Doc: "User agents that get 403 everywhere: texts, or expressions behind ~ or ~*.",
+	},
+	{
+		Name: "block-referers", Guard: true, parse: patterns(func(b *ir.Block, list []string) { b.Referers = list }),
+		Doc: "Referers that get 403 everywhere: texts, or expressions behind ~ or ~*.",
+	},
 	{Name: "whitelist-source-range", Guard: true, annotation: "allowlist-source-range"},
 	{Name: "denylist-source-range", Guard: true, annotation: "denylist-source-range"},
 	{
@@ -244,7 +284,10 @@ var rows = []Row{
 		Name: "global-auth-request-redirect", parse: globalAuth("auth-request-redirect"),
 		Doc: "Value of X-Auth-Request-Redirect.",
 	},
-	{Name: "global-auth-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "global-auth-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Auth = s }),
+		Doc: "Directives for the request to the service of global-auth-url; docs/snippets.md lists them.",
+	},
 	{
 		Name: "global-auth-cache-key", parse: globalAuth("auth-cache-key"),
 		Doc: "Keeps its answers by this text with variables.",
@@ -265,17 +308,44 @@ var rows = []Row{
 	{Name: "nginx-status-ipv6-whitelist", Default: "::1", Support: Tuning, Doc: "Who may read nginx's status page."},
 
 	// TLS.
-	{Name: "ssl-protocols", Default: "TLSv1.2 TLSv1.3", Support: Later, Doc: "TLS versions for clients."},
-	{Name: "ssl-ciphers", Support: Later, Doc: "TLS 1.2 cipher suites for clients."},
-	{Name: "ssl-ecdh-curve", Default: "auto", Support: Later, Doc: "Curves for key exchange."},
+	{
+		Name: "ssl-protocols", Default: "TLSv1.2 TLSv1.3", parse: parseProtocols,
+		Doc: "TLS versions for clients; older ones are never offered.",
+	},
+	{
+		Name: "ssl-ciphers", parse: parseSuites,
+		Doc: "TLS 1.2 cipher suites for clients, by their names in OpenSSL with colons between them; those without forward secrecy and authenticated encryption are left out.",
+	},
+	{
+		Name: "ssl-ecdh-curve", Default: "auto", parse: parseCurves,
+		Doc: "Groups for the key exchange, with colons between them: X25519MLKEM768, X25519, P-256, P-384, P-521.",
+	},
 	{Name: "ssl-dh-param", Support: Tuning, Doc: "Parameters of finite-field key exchange, which is not offered."},
-	{Name: "ssl-early-data", Default: "false", Support: Later, Doc: "Accepts TLS 1.3 early data."},
-	{Name: "ssl-reject-handshake", Default: "false", Support: Later, Doc: "Refuses names without a certificate."},
-	{Name: "ssl-session-cache", Default: "true", Support: Later, Doc: "Resumes sessions."},
+	{
+		Name: "ssl-early-data", Default: "false", parse: parseEarlyData,
+		Doc: "TLS 1.3 early data; never accepted, because it can be replayed.",
+	},
+	{
+		Name: "ssl-reject-handshake", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.TLS.RejectUnknown = b }),
+		Doc: "Ends the handshakes of names that no host has, and of clients that send none.",
+	},
+	{
+		Name: "ssl-session-cache", Default: "true", parse: boolean(func(v *Values, b bool) { v.noSessions = v.noSessions || !b }),
+		Doc: "Resumes sessions; always by tickets.",
+	},
 	{Name: "ssl-session-cache-size", Default: "10m", Support: Tuning, Doc: "Size of the session cache."},
-	{Name: "ssl-session-tickets", Default: "false", Support: Later, Doc: "Resumes sessions by tickets."},
-	{Name: "ssl-session-ticket-key", Support: Later, Doc: "Key of tickets."},
-	{Name: "ssl-session-timeout", Default: "10m", Support: Later, Doc: "Life of sessions."},
+	{
+		Name: "ssl-session-tickets", Default: "false", parse: boolean(func(v *Values, b bool) { v.noSessions, v.tickets = v.noSessions || !b, b }),
+		Doc: "Resumes sessions by tickets. They are on unless this, or ssl-session-cache, says false.",
+	},
+	{
+		Name: "ssl-session-ticket-key", secret: true, parse: parseTicketKey,
+		Doc: "Secret of 48 or 80 octets in base64, from which the keys of tickets are made; replicas that share it resume each other's sessions.",
+	},
+	{
+		Name: "ssl-session-timeout", Default: "10m", parse: nginxTime(func(v *Values, d time.Duration) { v.Settings.TLS.SessionTime = ir.Duration(max(d, time.Second)) }),
+		Doc: "Time in which a session can be resumed; without it up to two days.",
+	},
 	{Name: "ssl-buffer-size", Default: "4k", Support: Tuning, Doc: "Size of TLS records."},
 	{Name: "enable-ocsp", Default: "false", Support: Later, Doc: "Staples OCSP answers."},
 
@@ -438,16 +508,40 @@ var rows = []Row{
 	},
 	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
 	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
-	{Name: "enable-modsecurity", Default: "false", Support: Later, Guard: true, Doc: "Web application firewall."},
-	{Name: "enable-owasp-modsecurity-crs", Default: "false", Support: Later, Guard: true, Doc: "Its core rules."},
-	{Name: "modsecurity-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "enable-modsecurity", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.On = b }),
+		Doc: "Web application firewall for all hosts (builds with the tag waf, and the image).",
+	},
+	{
+		Name: "enable-owasp-modsecurity-crs", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.CoreRules = b }),
+		Doc: "Adds the core rule set of OWASP.",
+	},
+	{
+		Name: "modsecurity-snippet", Guard: true, parse: parseRules,
+		Doc: "Rules in ModSecurity's language in place of the recommended settings.",
+	},
 
 	// Configuration text.
-	{Name: "main-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "http-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "server-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "location-snippet", Support: Refused, Doc: "Configuration text."},
-	{Name: "stream-snippet", Support: Refused, Doc: "Configuration text."},
+	{
+		Name: "main-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Main = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
+	},
+	{
+		Name: "http-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.HTTP = s }),
+		Doc: "Directives of nginx for all hosts; docs/snippets.md lists those that are understood.",
+	},
+	{
+		Name: "server-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Server = s }),
+		Doc: "The same, as server-snippet of each host.",
+	},
+	{
+		Name: "location-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Location = s }),
+		Doc: "The same, as configuration-snippet of each route.",
+	},
+	{
+		Name: "stream-snippet", parse: snippet(func(v *Values, s string) { v.Snippets.Stream = s }),
+		Doc: "Directives of nginx outside of HTTP, of which none is understood.",
+	},
 
 	// Tuning of nginx.
 	{Name: "enable-aio-write", Default: "true", Support: Tuning, Doc: "Tuning of nginx."},

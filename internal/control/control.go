@@ -58,6 +58,8 @@ type State struct {
 	// Built is when the table went live, Took how long it took to make.
 	Built time.Time
 	Took  time.Duration
+	// Live is the time from the news of the change to Built.
+	Live time.Duration
 	// Tables counts the tables published so far, Failures the builds that
 	// panicked since the last one that did not.
 	Tables, Failures uint64
@@ -68,6 +70,7 @@ type State struct {
 type Loop struct {
 	Config
 	state     atomic.Pointer[State]
+	heard     time.Time // when the signal came that Build follows; zero for none
 	endpoints endpointCache
 }
 
@@ -107,6 +110,10 @@ func (l *Loop) Build() (err error) {
 		Revision: view.Revision, Config: res.Config, Problems: res.Problems, Accepted: res.Accepted, Served: res.Served,
 		Built: time.Now(), Took: time.Since(start), Tables: old.Tables + 1,
 	}
+	s.Live = s.Took
+	if !l.heard.IsZero() {
+		s.Live, l.heard = s.Built.Sub(l.heard), time.Time{}
+	}
 	l.state.Store(s)
 	l.endpoints.retain(l.Upstreams)
 	l.Published(*s)
@@ -125,6 +132,7 @@ func (l *Loop) Run(ctx context.Context) error {
 			l.refreshTouched()
 			continue
 		case <-l.Store.Dirty():
+			l.heard = time.Now()
 		}
 		if err := l.Build(); err != nil {
 			l.Logger.Error("table not built; the last one stays live", "error", err)

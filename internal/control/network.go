@@ -17,7 +17,8 @@ import (
 // is short because a Pod that stops waits for its endpoint to leave.
 const minNetworkInterval = 2 * time.Millisecond
 
-// NetworkConfig is what a NetworkLoop works with. All fields are required.
+// NetworkConfig is what a NetworkLoop works with. Store, Apply and Logger are
+// required.
 type NetworkConfig struct {
 	Store *store.Store
 	// Apply makes layer 4 and DNS serve a network. It is called from one
@@ -27,6 +28,11 @@ type NetworkConfig struct {
 	// Translator makes a translator with an empty memory; nil is that of the
 	// whole Service network.
 	Translator func() NetworkTranslator
+	// Dirty wakes the loop in place of the store, which wakes one loop only.
+	// Also is Dirty of a second one: it gets a token, if it has room, whenever
+	// this one wakes.
+	Dirty <-chan struct{}
+	Also  chan<- struct{}
 }
 
 // NetworkTranslator turns views into networks. It is used by one goroutine.
@@ -48,6 +54,9 @@ type NetworkLoop struct {
 func NewNetworkLoop(c NetworkConfig) *NetworkLoop {
 	if c.Translator == nil {
 		c.Translator = func() NetworkTranslator { return network.New() }
+	}
+	if c.Dirty == nil {
+		c.Dirty = c.Store.NetworkDirty()
 	}
 	return &NetworkLoop{NetworkConfig: c, translator: c.Translator()}
 }
@@ -97,7 +106,11 @@ func (l *NetworkLoop) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-l.Store.NetworkDirty():
+		case <-l.Dirty:
+		}
+		select {
+		case l.Also <- struct{}{}:
+		default:
 		}
 		if err := l.Build(); err != nil {
 			l.Logger.Error("network not built; the last one stays in force", "error", err)

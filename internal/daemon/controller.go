@@ -180,6 +180,7 @@ func (d *controller) edges() edges {
 		starting:  "not everything has been read from the API server yet",
 		namespace: d.Self.Namespace, class: d.Translate.Controllers[0], pod: d.Self.Name,
 		refuse:     refuseLoopback,
+		layer4:     d.publishedStats(),
 		tableLive:  func(s control.State) { d.tableIsLive(s) },
 		leader:     func() (string, bool) { return d.Election.ID, d.leading() },
 		health:     func() error { return d.readiness() },

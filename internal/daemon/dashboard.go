@@ -14,7 +14,7 @@ func (g *gateway) dashboard() http.Handler {
 		Version: g.config.Version, View: g.store.View, State: g.loop.State, Table: g.table.Load,
 		Problems: g.problems.list, Certificates: g.certs.Info, Ready: g.readiness,
 		History: g.history, Tap: g.tap, Source: g.source, Explain: g.explain, ExplainConnection: g.explainConnection,
-		Entrance: g.entrance, Logger: g.logger,
+		Entrance: g.httpAddress, Logger: g.logger,
 	}
 	if g.logPath != nil {
 		c.Log = func(pod store.Name, container string, lines int) ([]byte, error) {
@@ -24,8 +24,8 @@ func (g *gateway) dashboard() http.Handler {
 	return dashboard.New(c)
 }
 
-// entrance is the address that serves http, "" before it is open.
-func (g *gateway) entrance() string {
+// httpAddress is the address that serves http, "" before it is open.
+func (g *gateway) httpAddress() string {
 	l := g.listeners.Load()
 	if l == nil {
 		return ""

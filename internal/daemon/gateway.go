@@ -25,6 +25,7 @@ import (
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
 	"daemun/internal/otlp"
+	"daemun/internal/passthrough"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
 	"daemun/internal/store"
@@ -63,6 +64,7 @@ type GatewayConfig struct {
 	Reopen       <-chan os.Signal
 	// Upper bounds of the histograms; nil are the usual ones.
 	TimeBuckets, LengthBuckets, SizeBuckets []float64
+	Series                                  SeriesConfig
 }
 
 // edges are what a mode adds to its gateway. The functions may be called as
@@ -121,8 +123,14 @@ type gateway struct {
 	tap       *tap.Tap
 	history   *history.History
 	certs     *listen.Certificates
-	preamble  listen.Preamble
-	problems  *problemBoard
+	way       listen.Entrance
+	// passthrough carries connections whose TLS is their backends'.
+	passthrough *passthrough.Server
+	problems    *problemBoard
+
+	// live is how long changes take; facts are those of certificates.
+	live  metrics.Times
+	facts certificateFacts
 
 	// measured is the configuration whose routes have series; the control
 	// loop's own.
@@ -131,7 +139,10 @@ type gateway struct {
 	// webhook is nil where nobody asks about Ingresses.
 	webhook *webhook
 	// published is nil where no TCP and UDP ports lead to Services.
-	published *publishedPorts
+	// publishedDirty wakes its loop where the Service network has one, too; nil
+	// where the store does.
+	published      *publishedPorts
+	publishedDirty chan struct{}
 
 	admin net.Listener
 	pages pageServers
@@ -164,22 +175,26 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g := &gateway{config: c, edges: e, store: store.New(), certs: listen.NewCertificates(), shared: map[string]bool{}, alone: make(chan struct{})}
 	logger, level := NewLogger(c.Stderr, c.Log)
 	g.logger, g.logs = logger, newLogs(c, level)
+	fw := newFirewall(g.logger)
+	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
+	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap = tap.New()
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Spool: g.newSpool(), CleartextHTTP2: true})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
-		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New})},
+		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules, Beyond: c.Translate.Beyond})},
 		Table:   &g.table, Logger: g.logger,
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {
 			g.spans.Configure(s.Config.Settings.Tracing)
 			g.upstreams.Keep(s.Config.Settings.Pool)
 			g.retainMetrics(s.Config)
+			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)
 			g.problems.publish(s.Problems)
 			if g.tableLive != nil {
@@ -194,7 +209,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 // table is live.
 func (g *gateway) updateListeners(cfg *ir.Config) {
 	g.certs.Update(cfg)
-	g.preamble.Update(cfg)
+	g.way.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -218,10 +233,11 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Preamble: &g.preamble}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Entrance: &g.way}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
+	secure.Passthrough = g.passthrough
 	plain.Socket, secure.Socket = g.inherited.Take(socketHTTP, plain.Address), g.inherited.Take(socketHTTPS, secure.Address)
 	var l listeners
 	var err error
@@ -336,7 +352,7 @@ func (g *gateway) drain(limit time.Duration, kill <-chan struct{}) {
 	ctx, cancel := drainContext(limit, kill)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.published.drain} {
+	for _, shutdown := range []func(context.Context) error{g.shutdownProxy, g.passthrough.Shutdown, g.published.drain} {
 		wg.Go(func() { g.sayCut(shutdown(ctx)) })
 	}
 	wg.Wait()
@@ -369,6 +385,7 @@ func (g *gateway) shutdownProxy(ctx context.Context) error {
 	if err == nil {
 		if err = g.unaccepting(ctx); err != nil {
 			_ = g.proxy.Shutdown(ctx) // cuts who came late
+			_ = g.passthrough.Shutdown(ctx)
 		}
 	}
 	return err

@@ -139,6 +139,7 @@ func (g *gateway) makeWay(limit time.Duration, kill <-chan struct{}) {
 	defer cancel()
 	var published sync.WaitGroup
 	published.Go(func() { g.sayCut(g.published.drain(ctx)) })
+	published.Go(func() { g.sayCut(g.passthrough.Shutdown(ctx)) })
 	within(ctx, pagesFarewell, g.pages.leave)
 	g.draining.Store(true)
 	within(ctx, min(idleFarewell, limit/2), g.unaccepting)

@@ -12,6 +12,7 @@ import (
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
 	"daemun/internal/network"
+	"daemun/internal/policy"
 	"daemun/internal/standalone"
 	"daemun/internal/store"
 	"daemun/internal/table"
@@ -52,7 +53,7 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 		}
 	})
 	view := s.View()
-	res := translate.New(o).Translate(view)
+	res := translate.New(withFirewall(o)).Translate(view)
 	in := &Inspection{
 		Config: res.Config, Objects: len(first.Put), loader: loader, view: view, prefix: o.AnnotationsPrefix,
 		backends: upstream.NewRegistry(upstream.Config{}),
@@ -71,6 +72,8 @@ func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection,
 	in.table = table.Compile(nil, view.Revision, res.Config, table.Handles{
 		Backend: in.backends.Backend,
 		Route:   func(*ir.Host, *ir.Route) *metrics.Route { return unobserved },
+
+		Policies: policy.NewState(policy.Config{Beyond: o.Beyond}),
 	})
 	return in, nil
 }

@@ -84,7 +84,7 @@ func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges stand
 		return nil, err
 	}
 	n.openStandard(ctx)
-	n.loop = control.NewNetworkLoop(control.NetworkConfig{Store: g.store, Logger: g.logger, Apply: func(network *ir.Network) {
+	n.loop = control.NewNetworkLoop(control.NetworkConfig{Store: g.store, Logger: g.logger, Also: g.publishedDirty, Apply: func(network *ir.Network) {
 		services.update(network)
 		// Names follow: they never lead to what is not served yet.
 		n.l4.Update(network)

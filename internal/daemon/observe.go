@@ -32,18 +32,23 @@ func (g *gateway) metricsConfig() metrics.Config {
 		Buffers: g.buffers,
 		Layer4:  g.layer4,
 		DNS:     g.names,
-		Leader:  g.leader,
+		Leader:  g.leader, Admission: g.admission,
 		Process: metrics.ReadProcess,
+		Own:     g.ownMetrics(), Runtime: true,
+		WithoutHost: g.config.Series.WithoutHost, StatusClasses: g.config.Series.StatusClasses, Exclude: g.config.Series.Exclude,
 	}
 }
 
-// rejected are the refusals of requests, and of connections that do not begin
-// with the header of the PROXY protocol where they have to.
+// rejected are the refusals of requests, and of connections that may not come
+// in: without the header of the PROXY protocol, or at the wrong address.
 func (g *gateway) rejected() map[string]uint64 {
 	all := g.proxy.Stats().Refusals
 	plain, secure := g.listenerStats()
-	if n := plain.NoPreamble + secure.NoPreamble; n > 0 {
-		all["proxy_header"] = n
+	if n := g.passthrough.Stats().Refused; n > 0 {
+		all["passthrough"] = n
+	}
+	if n := plain.NotEntered + secure.NotEntered; n > 0 {
+		all["entrance"] = n
 	}
 	return all
 }
@@ -81,11 +86,31 @@ func (g *gateway) certificates() []metrics.Certificate {
 			list = append(list, metrics.Certificate{Namespace: namespace, Host: host, SecretName: name, Identifier: c.Fingerprint, NotAfter: c.NotAfter})
 		}
 	}
+	g.facts.add(list, g.loop.State().Config)
 	return list
+}
+
+// admission is what the webhook has reviewed, nil without one.
+func (g *gateway) admission() *metrics.Admission {
+	if g.webhook == nil {
+		return nil
+	}
+	s := g.webhook.Stats()
+	a := &metrics.Admission{RoundTrip: s.Last, Size: s.Size, Tested: s.Together, TestTook: s.Checked}
+	for name, n := range s.Checks {
+		a.Checks = append(a.Checks, metrics.AdmissionChecks{Namespace: name.Namespace, Ingress: name.Name, Accepted: n.Accepted, Refused: n.Refused})
+	}
+	return a
 }
 
 // routeMetrics is the handle of a route's series.
 func (g *gateway) routeMetrics(h *ir.Host, r *ir.Route) *metrics.Route {
+	if h.Name == "" && r.Ingress.Name == "" {
+		if !g.config.Series.UndefinedHost {
+			return nil
+		}
+		return g.metrics.Route(metrics.RouteKey{Host: undefinedHost})
+	}
 	return g.metrics.Route(routeKey(h, r))
 }
 
@@ -106,7 +131,8 @@ func routeKey(h *ir.Host, r *ir.Route) metrics.RouteKey {
 }
 
 // retainMetrics forgets the series of routes that the configuration no longer
-// has. It looks at the hosts that are others than before; a key names its host.
+// has. It looks at the hosts that are others than before; a key names its host,
+// unless routes of several hosts share their series.
 func (g *gateway) retainMetrics(now *ir.Config) {
 	before := g.measured
 	g.measured = now
@@ -114,17 +140,31 @@ func (g *gateway) retainMetrics(now *ir.Config) {
 		return
 	}
 	gone := map[metrics.RouteKey]bool{}
+	has := func(k metrics.RouteKey) { delete(gone, g.seriesOf(k)) }
 	ir.DiffHosts(before.Hosts, now.Hosts, func(old, now *ir.Host) {
 		if old != nil {
-			eachKey(old, func(k metrics.RouteKey) { gone[k] = true })
+			eachKey(old, func(k metrics.RouteKey) { gone[g.seriesOf(k)] = true })
 		}
 		if now != nil {
-			eachKey(now, func(k metrics.RouteKey) { delete(gone, k) })
+			eachKey(now, has)
 		}
 	})
+	if len(gone) > 0 && g.config.Series.WithoutHost {
+		for _, h := range now.Hosts {
+			eachKey(h, has)
+		}
+	}
 	for k := range gone {
 		g.metrics.Forget(k)
 	}
+}
+
+// seriesOf is the key of the series that a route counts in.
+func (g *gateway) seriesOf(k metrics.RouteKey) metrics.RouteKey {
+	if g.config.Series.WithoutHost {
+		k.Host = ""
+	}
+	return k
 }
 
 func eachKey(h *ir.Host, f func(metrics.RouteKey)) {

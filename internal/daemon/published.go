@@ -53,12 +53,12 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	}
 	p := &publishedPorts{}
 	var err error
-	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
+	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
 		return nil, err
 	}
 	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: g.ownPorts()}
 	p.loop = control.NewNetworkLoop(control.NetworkConfig{
-		Store: g.store, Logger: g.logger, Apply: p.l4.Update,
+		Store: g.store, Logger: g.logger, Apply: p.l4.Update, Dirty: g.publishedDirty,
 		Translator: func() control.NetworkTranslator { return network.NewPublished(config) },
 	})
 	return p, nil

@@ -25,7 +25,7 @@ func MigrateFiles(paths []string, stdin io.Reader, o translate.Options) (*migrat
 	}
 	defer in.Close()
 	return migrate.New(migrate.Input{
-		View: in.view, Result: translate.New(o).Translate(in.view), Options: o, Place: placeOf(in.loader.Locate),
+		View: in.view, Result: translate.New(withFirewall(o)).Translate(in.view), Options: o, Place: placeOf(in.loader.Locate),
 	}), nil
 }
 
@@ -35,7 +35,7 @@ func MigrateCluster(ctx context.Context, a kube.Access, scope kube.Scope, o tran
 	if err != nil {
 		return nil, err
 	}
-	return migrate.New(migrate.Input{View: view, Result: translate.New(o).Translate(view), Options: o}), nil
+	return migrate.New(migrate.Input{View: view, Result: translate.New(withFirewall(o)).Translate(view), Options: o}), nil
 }
 
 // readCluster reads everything once.

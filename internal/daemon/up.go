@@ -97,6 +97,7 @@ func newUp(ctx context.Context, c UpConfig) (*up, error) {
 		return nil, err
 	}
 	d.gateway = newGateway(c.GatewayConfig, d.edges())
+	d.publishedDirty = make(chan struct{}, 1)
 	if err := d.openSockets(ctx); err != nil {
 		return nil, err
 	}

@@ -94,7 +94,12 @@ func (g *gateway) check(in *networkingv1.Ingress) (translate.Checked, error) {
 	if current == nil {
 		return translate.Checked{}, errors.New("starting: there is no configuration to compare with yet")
 	}
-	return translate.Check(g.store.View(), current, g.config.Translate, in, time.Now()), nil
+	v := g.store.View()
+	checked := translate.Check(v, current, g.config.Translate, in, time.Now())
+	if checked.Ours {
+		checked.Problems = append(checked.Problems, translate.CheckPathTypes(v, g.config.Translate, in)...)
+	}
+	return checked, nil
 }
 
 func (g *gateway) serveWebhook(ctx context.Context) error {

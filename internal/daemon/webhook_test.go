@@ -47,7 +47,7 @@ func TestWebhookJudgesByWhatIsInService(t *testing.T) {
 	api.Put(t, redirecting("web", "web.test", "http://one.test/"))
 	address := "127.0.0.1:" + freePort(t)
 	certificate, key := certificateFiles(t)
-	serve(t, api, func(c *ControllerConfig) {
+	i := serve(t, api, func(c *ControllerConfig) {
 		c.Webhook = WebhookConfig{Address: address, Certificate: certificate, Key: key}
 		c.Scope.Namespace = "shop"
 	})
@@ -83,6 +83,21 @@ func TestWebhookJudgesByWhatIsInService(t *testing.T) {
 	}
 	if r := review(redirecting("third", "other.test", "http://two.test/")); !r.Allowed || !strings.Contains(strings.Join(r.Warnings, " "), `there is no Service "web"`) {
 		t.Errorf("%+v", r)
+	}
+	expression := redirecting("third", "other.test", "http://two.test/")
+	expression.Spec.Rules[0].HTTP.Paths[0].Path = "/(.*)"
+	if r := review(expression); r.Allowed || !strings.Contains(r.Result.Message, "use ImplementationSpecific") {
+		t.Errorf("%+v", r)
+	}
+	_, metrics := i.admin("/metrics")
+	for _, line := range []string{
+		`check_success{controller_class="k8s.io/ingress-nginx",controller_namespace="",controller_pod="",ingress="third",namespace="shop"} 1`,
+		`check_errors{controller_class="k8s.io/ingress-nginx",controller_namespace="",controller_pod="",ingress="second",namespace="shop"} 1`,
+		`admission_tested_ingresses{`,
+	} {
+		if !strings.Contains(metrics, line) {
+			t.Errorf("/metrics has no %s", line)
+		}
 	}
 	foreign := redirecting("second", "web.test", "http://two.test/")
 	foreign.Namespace = "elsewhere"

@@ -20,6 +20,8 @@ type explainPage struct {
 	Answer *explain.Answer
 	State  state
 	Status string
+	// Result is that of the answer without the status.
+	Result string
 	// Rows are the paths of the host that are shown, More how many are not.
 	Rows      []stepRow
 	More      int
@@ -115,6 +117,7 @@ func (d *Dashboard) explainRequest(v *explainPage) {
 	}
 	a := v.Answer
 	v.Status, v.State = verdict(a)
+	v.Result = strings.TrimPrefix(strings.TrimPrefix(a.Result, v.Status), ":")
 	v.steps()
 	for _, p := range a.Policies {
 		if p.Source == "annotation" {

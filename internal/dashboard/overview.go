@@ -17,7 +17,7 @@ import (
 type overviewPage struct {
 	State    state
 	Headline string
-	Items    []item
+	Items    items
 	// More is how many items are not shown.
 	More  int
 	Plots []plot
@@ -44,23 +44,23 @@ const (
 func (d *Dashboard) overview(*http.Request) (*page, error) {
 	s := d.survey()
 	o := &overviewPage{Items: d.items(s), Plots: d.plots(), Facts: d.facts(s), Busy: busiest(s)}
-	for _, i := range o.Items {
+	n := o.Items.n
+	for _, i := range o.Items.List {
 		o.State = max(o.State, i.State)
 	}
 	switch routes := len(s.rows); {
 	case d.Table() == nil:
 		o.Headline = "Nothing is served yet: the first routing table is still to come."
-	case len(o.Items) > 0:
-		o.Headline = plural(len(o.Items), "thing needs", "things need") + " attention."
+	case n > 0:
+		o.Headline = plural(n, "thing needs", "things need") + " attention."
 	case s.hosts == 0 && routes <= 1:
 		o.Headline = "Nothing is wrong, and nothing is served: no Ingress has a rule."
 	default:
 		o.State, o.Headline = ok, fmt.Sprintf("All %s of %s are served as written.", plural(routes, "route", "routes"), plural(s.hosts, "host", "hosts"))
 	}
-	if len(o.Items) > maxItems {
-		o.More = len(o.Items) - maxItems
-		o.Items = o.Items[:maxItems]
-	}
+	slices.SortStableFunc(o.Items.List, func(a, b item) int { return cmp.Compare(b.State, a.State) })
+	o.Items.List = o.Items.List[:min(len(o.Items.List), maxItems)]
+	o.More = n - len(o.Items.List)
 	if len(o.Busy) == 0 {
 		o.Try = d.try(s)
 	}
@@ -81,77 +81,98 @@ func (d *Dashboard) try(s *survey) string {
 	return ""
 }
 
-// items lists what needs attention, the worst first.
-func (d *Dashboard) items(s *survey) []item {
-	list := d.downItems(s)
+// items are what needs attention. All are counted, and few of each kind are
+// made: with ten thousand nobody reads them.
+type items struct {
+	List []item
+	n    int
+}
+
+// add counts n things and makes an item of them if there is room; kept is how
+// many of the kind were added before.
+func (l *items) add(kept int, build func() item) {
+	l.n++
+	if kept < maxItems {
+		l.List = append(l.List, build())
+	}
+}
+
+// items lists what needs attention.
+func (d *Dashboard) items(s *survey) items {
+	var l items
+	d.addDown(&l, s)
+	kept := 0
 	for _, r := range s.rows {
 		if all, bad := r.Rates.Requests(), r.Rates.Failed(); r.Ready() > 0 && all > 0 && bad >= troubledShare*all {
-			list = append(list, item{
-				State: r.State, Title: hostName(r.Host()) + r.Path(), Link: r.Link(),
-				Text: fmt.Sprintf("%s of %s requests per second end in 5xx", percent(bad, all), rate(all)),
+			l.add(kept, func() item {
+				return item{State: r.State, Title: hostName(r.Host()) + r.Path(), Link: r.Link(), Text: fmt.Sprintf("%s of %s requests per second end in 5xx", percent(bad, all), rate(all))}
 			})
+			kept++
 		}
 	}
-	list = append(list, d.problemItems()...)
+	d.addProblems(&l)
+	kept = 0
 	for _, c := range d.certificateRows() {
 		if c.State >= warn {
-			list = append(list, item{State: c.State, Title: "Certificate " + string(c.ID), Text: c.Why, Link: "/certificates"})
+			l.add(kept, func() item {
+				return item{State: c.State, Title: "Certificate " + string(c.ID), Text: c.Why, Link: "/certificates"}
+			})
+			kept++
 		}
 	}
-	slices.SortStableFunc(list, func(a, b item) int { return cmp.Compare(b.State, a.State) })
-	return list
+	return l
 }
 
-// downItems are the backends without a ready endpoint, each once, and the
-// routes that answer nothing but errors for another reason.
-func (d *Dashboard) downItems(s *survey) []item {
-	var list []item
-	of := map[ir.BackendID][]*row{}
-	var order []ir.BackendID
+// addDown adds the backends without a ready endpoint, each once, and the routes
+// that answer nothing but errors for another reason.
+func (d *Dashboard) addDown(l *items, s *survey) {
+	of := map[ir.BackendID]int{} // routes that answer 503 for want of it
+	var first []*row             // of each
+	denied := 0
 	for _, r := range s.rows {
-		id := r.route.IR.Backend
-		switch {
+		switch id := r.route.IR.Backend; {
 		case r.State != fail:
 		case r.route.IR.Denied != 0 || r.route.Err != nil:
-			list = append(list, item{State: fail, Title: hostName(r.Host()) + r.Path(), Text: r.Why, Link: r.Link()})
+			l.add(denied, func() item {
+				return item{State: fail, Title: hostName(r.Host()) + r.Path(), Text: r.Why, Link: r.Link()}
+			})
+			denied++
 		case r.Ready() == 0:
-			if of[id] == nil {
-				order = append(order, id)
-			}
-			of[id] = append(of[id], r)
-		}
-	}
-	for i, id := range order {
-		rows := of[id]
-		namespace, name, _ := serviceOf(id)
-		text := "no endpoint is ready"
-		if i < maxItems { // asking why takes a look at all Pods
-			if _, none := explain.Endpoints(rows[0].host, rows[0].route, d.Source()); none != "" {
-				text = none
+			if of[id]++; of[id] == 1 {
+				first = append(first, r)
 			}
 		}
-		effect := hostName(rows[0].Host()) + rows[0].Path() + " answers 503"
-		if len(rows) > 1 {
-			effect = fmt.Sprintf("%s%s and %d more answer 503", hostName(rows[0].Host()), rows[0].Path(), len(rows)-1)
-		}
-		list = append(list, item{State: fail, Title: namespace + "/" + name, Text: fmt.Sprintf("%s: %s", effect, text), Link: rows[0].Link()})
 	}
-	return list
+	for i, r := range first {
+		l.add(i, func() item {
+			effect := hostName(r.Host()) + r.Path() + " answers 503"
+			if more := of[r.route.IR.Backend] - 1; more > 0 {
+				effect = fmt.Sprintf("%s%s and %s answer 503", hostName(r.Host()), r.Path(), plural(more, "other route", "other routes"))
+			}
+			return item{State: fail, Title: r.Service().Namespace + "/" + r.Service().Name, Text: effect + ": " + explain.WhyNone(r.host, r.route, d.Source()), Link: r.Link()}
+		})
+	}
 }
 
-func (d *Dashboard) problemItems() []item {
-	byState := map[state]int{}
+// addProblems adds the errors, and one line for all warnings.
+func (d *Dashboard) addProblems(l *items) {
+	errors, warnings := 0, 0
 	for _, p := range d.Problems() {
-		byState[stateOf(p.Severity)]++
+		switch stateOf(p.Severity) {
+		case fail:
+			l.add(errors, func() item {
+				return item{State: fail, Title: p.Object.String(), Text: p.Message, Link: link("/problems", "q", p.Object.String())}
+			})
+			errors++
+		case warn:
+			warnings++
+		}
 	}
-	var list []item
-	if n := byState[fail]; n > 0 {
-		list = append(list, item{State: fail, Title: plural(n, "error", "errors") + " in objects", Text: "something is out of service or stays on an old state", Link: "/problems?severity=error"})
+	if warnings > 0 {
+		l.add(0, func() item {
+			return item{State: warn, Title: plural(warnings, "warning", "warnings") + " about objects", Text: "something is served, but not as it was written", Link: "/problems?severity=warning"}
+		})
 	}
-	if n := byState[warn]; n > 0 {
-		list = append(list, item{State: warn, Title: plural(n, "warning", "warnings") + " about objects", Text: "something is served, but not as it was written", Link: "/problems?severity=warning"})
-	}
-	return list
 }
 
 func busiest(s *survey) []*row {
@@ -188,40 +209,22 @@ func (d *Dashboard) facts(s *survey) []fact {
 }
 
 func (d *Dashboard) plots() []plot {
-	points, now, current := d.History.Points(plotPoints), d.Now().Truncate(history.Step), d.History.Now()
-	total, bad := current.Requests(), current.Failed()
-	class := func(i int) func(history.Point) float64 {
-		return func(p history.Point) float64 { return p.ByClass[i] }
+	f := frame{points: d.History.Points(plotPoints), now: d.Now().Truncate(history.Step), current: history.Point{Rates: d.History.Now()}}
+	if n := len(f.points); n > 0 {
+		f.current.Connections = f.points[n-1].Connections
 	}
-	other := func(p history.Point) float64 { return p.Requests() - p.ByClass[4] - p.ByClass[5] }
-	share := func(p history.Point) float64 {
-		if p.Requests() == 0 {
-			return 0
-		}
-		return 100 * p.Failed() / p.Requests()
-	}
-	inPercent := func(v float64) string { return strings.TrimSuffix(percent(v, 100), "%") + "%" }
-	first := d.History.FirstBound()
-	took := func(v float64) string { return seconds(v, first) }
-	axis := func(v float64) string {
-		if v < 0 {
-			return "–"
-		}
-		return duration(v)
-	}
-	open := int64(0)
-	if n := len(points); n > 0 {
-		open = points[n-1].Connections
-	}
+	total, bad := f.current.Requests(), f.current.Failed()
 	plots := []plot{
-		draw(plot{ID: "requests", Title: "Requests", Now: rate(total), Unit: "per second", Nothing: "no requests"}, points, now, true, []curve{
-			{"c5", "5xx", class(5), rate}, {"c4", "4xx", class(4), rate}, {"c2", "1xx–3xx", other, rate},
+		draw(plot{ID: "requests", Title: "Requests", Now: rate(total), Unit: "per second", Nothing: "no requests"}, f, true, []curve{
+			{"c5", "5xx", ofClass(5), rate}, {"c4", "4xx", ofClass(4), rate}, {"c2", "1xx–3xx", ofGood, rate},
 		}),
-		draw(plot{ID: "errors", Title: "Errors", Now: percent(bad, total), Unit: "of requests end in 5xx", Nothing: "no errors"}, points, now, true, []curve{{"c5", "5xx", share, inPercent}}),
-		draw(plot{ID: "latency", Title: "Latency", Now: took(current.P99), Unit: "at the 99th percentile", Nothing: "no requests"}, points, now, false, []curve{
-			{"p99", "p99", func(p history.Point) float64 { return p.P99 }, axis}, {"p50", "p50", func(p history.Point) float64 { return p.P50 }, axis},
+		draw(plot{ID: "errors", Title: "Errors", Now: percent(bad, total), Unit: "of requests end in 5xx", Nothing: "no errors"}, f, true, []curve{
+			{"c5", "5xx", failedShare, func(v float64) string { return percent(v, 100) }},
 		}),
-		draw(plot{ID: "connections", Title: "Connections", Now: count(int(open)), Unit: "of clients open", Nothing: "none open"}, points, now, true, []curve{
+		draw(plot{ID: "latency", Title: "Latency", Now: seconds(f.current.P99, d.History.FirstBound()), Unit: "at the 99th percentile", Nothing: "no requests"}, f, false, []curve{
+			{"p99", "p99", func(p history.Point) float64 { return p.P99 }, quantile}, {"p50", "p50", func(p history.Point) float64 { return p.P50 }, quantile},
+		}),
+		draw(plot{ID: "connections", Title: "Connections", Now: count(f.current.Connections), Unit: "of clients open", Nothing: "none open"}, f, true, []curve{
 			{"c2", "open", func(p history.Point) float64 { return float64(p.Connections) }, rate},
 		}),
 	}
@@ -236,4 +239,27 @@ func (d *Dashboard) plots() []plot {
 		p.Summary = fmt.Sprintf("%s over the last 15 minutes, on a scale up to %s; now %s %s", p.Title, p.Top, p.Now, p.Unit)
 	}
 	return plots
+}
+
+func ofClass(i int) func(history.Point) float64 {
+	return func(p history.Point) float64 { return p.ByClass[i] }
+}
+
+// ofGood is what is neither 4xx nor 5xx; rounding must not make it negative.
+func ofGood(p history.Point) float64 { return max(0, p.Requests()-p.ByClass[4]-p.ByClass[5]) }
+
+func failedShare(p history.Point) float64 {
+	if p.Requests() == 0 {
+		return 0
+	}
+	return 100 * p.Failed() / p.Requests()
+}
+
+// quantile prints a value of a curve; a scale has to be exact where a figure
+// would say "less than".
+func quantile(v float64) string {
+	if v < 0 {
+		return "–"
+	}
+	return duration(v)
 }

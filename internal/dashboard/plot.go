@@ -54,8 +54,16 @@ type curve struct {
 	print       func(float64) string
 }
 
+// frame is what all plots of a page have in common.
+type frame struct {
+	points  []history.Point
+	now     time.Time
+	current history.Point
+}
+
 // draw makes a plot; stacked curves stand on each other.
-func draw(p plot, points []history.Point, now time.Time, stacked bool, curves []curve) plot {
+func draw(p plot, f frame, stacked bool, curves []curve) plot {
+	points, now := f.points, f.now
 	values := make([][]float64, len(curves))
 	top := 0.0
 	for i, c := range curves {
@@ -73,10 +81,7 @@ func draw(p plot, points []history.Point, now time.Time, stacked bool, curves []
 	top = niceTop(top)
 	p.Top, p.Half = curves[0].print(top), curves[0].print(top/2)
 	for i, c := range curves {
-		l := line{Class: c.class, Name: c.name}
-		if n := len(points); n > 0 {
-			l.Now = c.print(c.value(points[n-1]))
-		}
+		l := line{Class: c.class, Name: c.name, Now: c.print(c.value(f.current))}
 		path := pathOf(points, values[i], now, top)
 		l.Path = attribute("d", path)
 		if stacked {
@@ -129,6 +134,9 @@ func pathOf(points []history.Point, values []float64, now time.Time, top float64
 			continue
 		}
 		fmt.Fprintf(&b, "%s%.1f %.1f", pen, xOf(at.At, now), yOf(values[i], top))
+		if pen == "M" {
+			b.WriteString("h.1") // a point alone is seen, too
+		}
 		pen = "L"
 	}
 	return b.String()

@@ -55,9 +55,8 @@ func (d *Dashboard) route(r *http.Request) (*page, error) {
 		}
 	}
 	v.Place = explain.Where(at.host, at.route, source)
-	var list []explain.Endpoint
-	list, v.None = explain.Endpoints(at.host, at.route, source)
-	v.Endpoints = d.endpointRows(list, at.route.Backend)
+	v.None = explain.WhyNone(at.host, at.route, source)
+	v.Endpoints = d.endpointRows(explain.Endpoints(at.host, at.route, source), at.route.Backend)
 	v.Problems = d.problemRows(explain.Concerning(at.route.IR, source.Problems))
 	v.Tap = link("/tap", "route", at.Host()+at.Path())
 	if host := strings.Replace(at.Host(), "*", "any", 1); host != "" {

@@ -107,7 +107,6 @@ func newRouteRow(at *row, source explain.Source) routeRow {
 		}
 		r.Policies = append(r.Policies, p.Name)
 	}
-	list, _ := explain.Endpoints(at.host, at.route, source)
-	r.Endpoints = len(list)
+	r.Endpoints = len(explain.Endpoints(at.host, at.route, source))
 	return r
 }

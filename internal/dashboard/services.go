@@ -27,11 +27,11 @@ type serviceRow struct {
 	Namespace, Name, Type string
 	Addresses             []string
 	Ports                 []string
-	Ready, Endpoints      int
-	// Routes is how many lead here.
-	Routes int
-	State  state
-	Why    string
+	Ready, All            int
+	// Leading is how many routes lead here.
+	Leading int
+	State   state
+	Why     string
 }
 
 // Link is where the Service is shown.
@@ -83,7 +83,7 @@ func compareNames(a, b store.Name) int {
 }
 
 func newServiceRow(view *store.View, svc *corev1.Service, routes int) serviceRow {
-	r := serviceRow{Namespace: svc.Namespace, Name: svc.Name, Type: cmp.Or(string(svc.Spec.Type), "ClusterIP"), Addresses: addressesOf(svc), Routes: routes}
+	r := serviceRow{Namespace: svc.Namespace, Name: svc.Name, Type: cmp.Or(string(svc.Spec.Type), "ClusterIP"), Addresses: addressesOf(svc), Leading: routes}
 	if svc.Spec.ClusterIP == corev1.ClusterIPNone {
 		r.Type = "headless"
 	}
@@ -105,16 +105,16 @@ func newServiceRow(view *store.View, svc *corev1.Service, routes int) serviceRow
 			}
 		}
 	}
-	r.Ready, r.Endpoints = len(ready), len(all)
+	r.Ready, r.All = len(ready), len(all)
 	switch {
 	case svc.Spec.Type == corev1.ServiceTypeExternalName:
 		r.State = idle
-	case r.Endpoints == 0 && len(svc.Spec.Selector) == 0:
+	case r.All == 0 && len(svc.Spec.Selector) == 0:
 		r.State, r.Why = idle, "no selector and no endpoints"
 	case r.Ready == 0:
 		r.State, r.Why = fail, "no ready endpoint"
-	case r.Ready < r.Endpoints:
-		r.State, r.Why = warn, fmt.Sprintf("%d not ready", r.Endpoints-r.Ready)
+	case r.Ready < r.All:
+		r.State, r.Why = warn, fmt.Sprintf("%d not ready", r.All-r.Ready)
 	default:
 		r.State = ok
 	}

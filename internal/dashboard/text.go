@@ -7,29 +7,54 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 func (d *Dashboard) functions() template.FuncMap {
 	return template.FuncMap{
-		"asset":   d.assets.url,
-		"rate":    rate,
-		"percent": percent,
-		"seconds": func(s float64) string { return seconds(s, d.History.FirstBound()) },
-		"ago":     func(t time.Time) string { return ago(d.Now(), t) },
-		"clock":   func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" },
-		"host":    hostName,
-		"link":    link,
-		"count":   count[int],
-		"plural":  plural,
-		"stamp":   func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"size":    size,
-		"mark":    mark,
-		"fault":   func() template.HTML { return mark(fail) },
-		"good":    func() template.HTML { return mark(ok) },
-		"warning": func() template.HTML { return mark(warn) },
-		"join":    func(list []string) string { return strings.Join(list, ", ") },
-		"took":    duration,
+		"asset":    d.assets.url,
+		"rate":     rate,
+		"percent":  percent,
+		"seconds":  func(s float64) string { return seconds(s, d.History.FirstBound()) },
+		"ago":      func(t time.Time) string { return ago(d.Now(), t) },
+		"clock":    func(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" },
+		"host":     hostName,
+		"link":     link,
+		"count":    count[int],
+		"plural":   plural,
+		"stamp":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"size":     size,
+		"mark":     mark,
+		"fault":    func() template.HTML { return mark(fail) },
+		"good":     func() template.HTML { return mark(ok) },
+		"warning":  func() template.HTML { return mark(warn) },
+		"sentence": sentence,
+		"prose":    prose,
+		"join":     func(list []string) string { return strings.Join(list, ", ") },
+		"took":     duration,
 	}
+}
+
+// sentence begins a text with a capital letter.
+func sentence(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
+// prose prints a text of the documentation: what stands between backquotes is
+// code.
+func prose(s string) template.HTML {
+	parts := strings.Split(s, "`")
+	var b strings.Builder
+	for i, p := range parts {
+		p = template.HTMLEscapeString(p)
+		if i%2 == 1 && i < len(parts)-1 {
+			p = "<code>" + p + "</code>"
+		}
+		b.WriteString(p)
+	}
+	return template.HTML(b.String()) //nolint:gosec // escaped above
 }
 
 // rate prints something per second.
@@ -173,5 +198,5 @@ var shapes = [...]string{
 // mark draws a state, with its word for those who do not see it.
 func mark(s state) template.HTML {
 	return template.HTML(`<span class="mark s-` + s.String() + `"><svg viewBox="0 0 16 16" aria-hidden="true">` + //nolint:gosec // constants
-		shapes[s] + `</svg><span class="vh">` + s.String() + `</span></span>`)
+		shapes[s] + `</svg><span class="vh">` + s.String() + ` </span></span>`)
 }

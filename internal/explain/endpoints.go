@@ -2,7 +2,6 @@ package explain
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -123,10 +122,9 @@ func (e *explanation) whyNone(r *ir.Route) string {
 func (e *explanation) noPod(service *corev1.Service, port string) string {
 	selector := labels.SelectorFromSet(service.Spec.Selector)
 	var selected *corev1.Pod
-	for _, name := range slices.SortedFunc(maps.Keys(e.View.Pods), compareNames) {
-		if pod := e.View.Pods[name]; name.Namespace == service.Namespace && selector.Matches(labels.Set(pod.Labels)) {
+	for name, pod := range e.View.Pods { // the first by name; there may be ten thousand
+		if name.Namespace == service.Namespace && (selected == nil || name.Name < selected.Name) && selector.Matches(labels.Set(pod.Labels)) {
 			selected = pod
-			break
 		}
 	}
 	if selected == nil {

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -53,6 +54,47 @@ func edits(f *ir.FieldEdits, side func(*ir.FieldEdits) []ir.FieldEdit) string {
 		texts = append(texts, fmt.Sprintf("%s %s", e.Kind, e.Name))
 	}
 	return strings.Join(texts, ", ")
+}
+
+// script prints the steps of a snippet, which are not run here: they depend on
+// more of a request than its URL.
+func script(s *ir.Script) string {
+	if s == nil {
+		return ""
+	}
+	var texts []string
+	for _, step := range s.Steps {
+		if step.If == nil {
+			texts = append(texts, action(&step.Action))
+			continue
+		}
+		var then []string
+		for i := range step.Then {
+			then = append(then, action(&step.Then[i]))
+		}
+		condition := step.If.Left
+		if step.If.Op != ir.Holds {
+			condition += fmt.Sprintf(" %s %q", step.If.Op, step.If.Right)
+		}
+		texts = append(texts, fmt.Sprintf("if %s: %s", condition, cmp.Or(strings.Join(then, ", "), "other settings")))
+	}
+	return strings.Join(texts, "; ")
+}
+
+func action(a *ir.Action) string {
+	switch {
+	case a.Set != nil:
+		return fmt.Sprintf("set $%s to %q", a.Set.Name, a.Set.Value)
+	case a.Return != nil && a.Return.Text != "":
+		return fmt.Sprintf("return %d %q", a.Return.Status, a.Return.Text)
+	case a.Return != nil:
+		return fmt.Sprintf("return %d", a.Return.Status)
+	case a.Rewrite != nil && a.Rewrite.Status != 0:
+		return fmt.Sprintf("redirect %s with %d to %s", a.Rewrite.Pattern, a.Rewrite.Status, a.Rewrite.Path)
+	case a.Rewrite != nil:
+		return fmt.Sprintf("rewrite %s to %s", a.Rewrite.Pattern, a.Rewrite.Path)
+	}
+	return "break"
 }
 
 func basicAuth(a *ir.BasicAuth) string {

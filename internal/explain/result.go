@@ -19,9 +19,12 @@ type policyRow struct {
 // names are those of the annotations.
 func policyRows() []policyRow {
 	return []policyRow{
+		{"ssl-passthrough", func(h *ir.Host, _ *ir.Route) string { return on(h.Passthrough) }},
 		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
+		{"server-snippet", func(h *ir.Host, _ *ir.Route) string { return script(h.Script) }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
+		{"configuration-snippet", func(_ *ir.Host, r *ir.Route) string { return script(r.Script) }},
 		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
 		{"rewrite-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Rewrite == nil {
@@ -106,6 +109,7 @@ func policyRows() []policyRow {
 		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"enable-modsecurity", func(_ *ir.Host, r *ir.Route) string { return firewall(r.Firewall) }},
 		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {
 			if r.AccessLog {
@@ -151,7 +155,7 @@ func (e *explanation) policies() []Policy {
 // for what concerns the whole host all of the host.
 func (e *explanation) setters(name string) []ir.Ref {
 	own := []ir.Ref{e.route.IR.Ingress}
-	if name != "app-root" && name != "auth-tls-secret" {
+	if name != "app-root" && name != "auth-tls-secret" && name != "server-snippet" {
 		return own
 	}
 	for _, s := range e.Trail.Steps {
@@ -236,6 +240,8 @@ func (e *explanation) result() {
 	h, r := e.host.IR, e.route.IR
 	target, away := e.target()
 	switch {
+	case h.Passthrough && e.u.Scheme == "https":
+		e.passedThrough()
 	case h.AppRoot != "" && e.Trail.Readings.Matched == "/":
 		e.Result = "302 to " + h.AppRoot
 	case h.Name == "" && strings.HasPrefix(e.Trail.Readings.Matched, healthPath) && len(r.Path) < len(healthPath):
@@ -260,6 +266,22 @@ func (e *explanation) result() {
 		if !strings.HasPrefix(e.Result, "503") {
 			e.guarded()
 		}
+	}
+}
+
+// passedThrough is the result for a connection whose TLS is the backend's.
+func (e *explanation) passedThrough() {
+	r := e.host.Passthrough
+	e.Certificate = "that of the backend: TLS passes through unopened"
+	switch {
+	case r == nil:
+		e.Result = "the connection is closed: ssl-passthrough, and no path / of the host has a Service"
+	case r.IR.Denied != 0:
+		e.Result = fmt.Sprintf("the connection is closed: a setting of %s cannot be used", r.IR.Ingress)
+	case r.Backend.Len() == 0:
+		e.Result = fmt.Sprintf("the connection is closed: %s has no ready endpoint, because %s", r.IR.Backend, e.whyNone(r.IR))
+	default:
+		e.Result = fmt.Sprintf("TLS passes through to %s unopened; paths, and annotations about HTTP, have no say", r.IR.Backend)
 	}
 }
 

@@ -11,19 +11,23 @@ func Policies(h *table.Host, r *table.Route, s Source) []Policy {
 	return aboutRoute(h, r, s).policies()
 }
 
-// Endpoints lists the endpoints of a route's backend, ready or not. None is
-// why there is not one that is ready, "" if there is, or if the route has no
-// backend.
-func Endpoints(h *table.Host, r *table.Route, s Source) (list []Endpoint, none string) {
+// Endpoints lists the endpoints of a route's backend, ready or not.
+func Endpoints(h *table.Host, r *table.Route, s Source) []Endpoint {
 	if r.Backend == nil {
-		return nil, ""
+		return nil
+	}
+	return aboutRoute(h, r, s).endpoints(r)
+}
+
+// WhyNone is why a route's backend has no ready endpoint, "" if it has one, or
+// if there is no backend.
+func WhyNone(h *table.Host, r *table.Route, s Source) string {
+	if r.Backend == nil || r.Backend.Len() > 0 {
+		return ""
 	}
 	e := aboutRoute(h, r, s)
 	e.Answer.Endpoints = e.endpoints(r)
-	if r.Backend.Len() > 0 {
-		return e.Answer.Endpoints, ""
-	}
-	return e.Answer.Endpoints, e.whyNone(r.IR)
+	return e.whyNone(r.IR)
 }
 
 // Concerning lists the problems of the Ingress of a route.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -195,9 +196,10 @@ func TestPortsAreHandedOverAsTheyAre(t *testing.T) {
 	}
 	defer datagrams.Close()
 	stream := listenTCP(t, "127.0.0.1:0")
-	path, room := socketPath(t), 0
+	path := socketPath(t)
+	var room atomic.Int64 // of the Door's goroutine
 	ports := func(most int) (list []Port) {
-		room = most
+		room.Store(int64(most))
 		for name, c := range map[string]syscall.Conn{"UDP": datagrams, "TCP": stream} {
 			fd, err := duplicate(c)
 			if err != nil {
@@ -209,8 +211,8 @@ func TestPortsAreHandedOverAsTheyAre(t *testing.T) {
 	}
 	open(t, path, func(c *DoorConfig) { c.Ports = ports })
 	in := ask(t, path)
-	if room != maxListeners-1 {
-		t.Errorf("room for %d", room)
+	if n := room.Load(); n != maxListeners-1 {
+		t.Errorf("room for %d", n)
 	}
 	got := map[string]int{}
 	for _, p := range in.Ports() {

@@ -94,7 +94,7 @@ func TestRouteThatGoes(t *testing.T) {
 	k.Record()
 	observe(r, 10, 200, time.Millisecond)
 	k.step(1)
-	k.routes.Retain(func(metrics.RouteKey) bool { return false })
+	k.routes.Forget(metrics.RouteKey{Path: "/"})
 	k.step(1)
 	points := k.Points(steps)
 	if last := points[len(points)-1]; last.Requests() != 0 {

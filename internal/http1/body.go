@@ -33,6 +33,7 @@ type BodyReader struct {
 	err  error // final, io.EOF when done
 
 	payload, wire int64
+	unread        []byte // given out once already
 
 	// Chunked only.
 	part     chunkPart
@@ -68,7 +69,11 @@ func (b *BodyReader) Reset(rd *Reader, kind BodyKind, length int64, lim *Limits)
 
 // Done reports that the body was read to its proper end, so that the next
 // octet of the connection belongs to the next message (H2.11).
-func (b *BodyReader) Done() bool { return b.err == io.EOF }
+func (b *BodyReader) Done() bool { return b.err == io.EOF && len(b.unread) == 0 }
+
+// Unread puts back payload that Read has given out: the next Read begins with
+// it. p belongs to the BodyReader until it was read.
+func (b *BodyReader) Unread(p []byte) { b.unread = p }
 
 // Payload is the number of decoded octets given out so far.
 func (b *BodyReader) Payload() int64 { return b.payload }
@@ -78,8 +83,11 @@ func (b *BodyReader) Payload() int64 { return b.payload }
 func (b *BodyReader) Wire() int64 { return b.wire }
 
 // Remaining is the number of octets a body of known length still has, -1 when
-// that is unknown.
+// that is unknown, or when some of them were put back.
 func (b *BodyReader) Remaining() int64 {
+	if len(b.unread) > 0 {
+		return -1
+	}
 	switch b.kind {
 	case BodyNone:
 		return 0
@@ -117,6 +125,11 @@ func (b *BodyReader) Trailers() []Field {
 // Read gives out payload, as much as there is without waiting, but at least
 // one octet if p has room.
 func (b *BodyReader) Read(p []byte) (int, error) {
+	if len(b.unread) > 0 {
+		n := copy(p, b.unread)
+		b.unread = b.unread[n:]
+		return n, nil
+	}
 	if b.err != nil {
 		return 0, b.err
 	}

@@ -54,6 +54,8 @@ type ExternalAuth struct {
 	ResponseHeaders []string `json:"responseHeaders,omitempty"`
 	// SetHeaders are fields for the service; their values are texts.
 	SetHeaders []Field `json:"setHeaders,omitempty"`
+	// Script may answer in place of the service; nil when absent.
+	Script *Script `json:"script,omitempty"`
 	// Redirect is X-Auth-Request-Redirect, a text.
 	Redirect string `json:"redirect"`
 	// CacheKey is a text; empty does not keep answers. CacheFor says for how

@@ -77,9 +77,20 @@ type Host struct {
 	RedirectTo string `json:"redirectTo,omitempty"`
 	// ClientAuth is nil when clients are not asked for certificates.
 	ClientAuth *ClientAuth `json:"clientAuth,omitempty"`
+	// Suites are the cipher suites of TLS 1.2, by their numbers; empty is those
+	// of all hosts.
+	Suites []uint16 `json:"suites,omitempty"`
+	// Passthrough leaves TLS connections for this host to the backend of its
+	// route for "/" (ssl-passthrough); requests over other connections with
+	// TLS are refused. Without such a backend the connections are closed.
+	Passthrough bool `json:"passthrough,omitempty"`
 	// Fields are for the responses that come before a route is chosen; nil when
 	// absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
+	// Script runs before a route is chosen, Locations come beside Routes, by
+	// the rules of nginx (server-snippet); nil when absent.
+	Script    *Script     `json:"script,omitempty"`
+	Locations []*Location `json:"locations,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -211,6 +222,12 @@ type Policies struct {
 	ResponseFields []Field `json:"responseFields,omitempty"`
 	// Fields is nil when absent.
 	Fields *FieldEdits `json:"fields,omitempty"`
+	// Script runs before the redirects and the rewrite of the route; nil when
+	// absent.
+	Script *Script `json:"script,omitempty"`
+	// MethodAccess and ErrorPages come from snippets.
+	MethodAccess *MethodAccess `json:"methodAccess,omitempty"`
+	ErrorPages   []ErrorPage   `json:"errorPages,omitempty"`
 	// ConnectionField is the Connection field that the backend gets, "close"
 	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
 	// needs.
@@ -223,6 +240,8 @@ type Policies struct {
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`
 
+	// Firewall is nil when no rules judge requests.
+	Firewall *Firewall `json:"firewall,omitempty"`
 	// Trace is nil when requests are not part of traces.
 	Trace *Trace `json:"trace,omitempty"`
 }
@@ -381,6 +400,23 @@ type Settings struct {
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
 	// Pool is how connections to backends are kept; nil is DefaultPool.
 	Pool *Pool `json:"pool,omitempty"`
+	// Block is nil when nobody is refused everywhere.
+	Block *Block `json:"block,omitempty"`
+	// Entrance and RequestHeads are zero for the usual way.
+	Entrance     Entrance     `json:"entrance,omitzero"`
+	RequestHeads RequestHeads `json:"requestHeads,omitzero"`
+	// ServerField sends Server with responses; BackendServerField, with it,
+	// that of the backend if it has one.
+	ServerField        bool `json:"serverField,omitempty"`
+	BackendServerField bool `json:"backendServerField,omitempty"`
+	// TLS is zero for the usual way.
+	TLS TLS `json:"tls,omitzero"`
+	// Passthrough says that hosts may leave TLS to their backends.
+	Passthrough bool `json:"passthrough,omitempty"`
+	// NoRequestID leaves requests without an id that come without one.
+	NoRequestID bool `json:"noRequestID,omitempty"`
+	// OriginalURI tells backends the target as received, in X-Original-URI.
+	OriginalURI bool `json:"originalURI,omitempty"`
 	// Compression is nil when responses go out as they are.
 	Compression *Compression `json:"compression,omitempty"`
 	// Tracing is nil when spans go nowhere.

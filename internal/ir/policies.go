@@ -37,6 +37,8 @@ type Access struct {
 	Deny []netip.Prefix `json:"deny,omitempty"`
 	// Allow is everybody when it is empty.
 	Allow []netip.Prefix `json:"allow,omitempty"`
+	// Rules count for clients that neither list decides about.
+	Rules []AccessRule `json:"rules,omitempty"`
 }
 
 // BasicAuth asks for a name and a password, or with Digest for a proof of

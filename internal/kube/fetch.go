@@ -2,6 +2,9 @@ package kube
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -10,22 +13,36 @@ import (
 	"daemun/internal/store"
 )
 
-// fetchTimeout bounds the time that an Ingress waits for its Secrets.
+// fetchTimeout bounds the time that an Ingress waits for one of its Secrets.
 const fetchTimeout = 2 * time.Second
+
+// fetchers read at the same time: a thousand new Ingresses with a Secret each
+// are read in as many round trips as there are in a hundred.
+const fetchers = 10
 
 // fetches are objects that wait for the data of others, at most one entry per
 // object.
 type fetches struct {
+	// wake has a token for each fetcher: whoever is awake reads until nothing
+	// waits, so that a token more would wake nobody.
 	wake    chan struct{}
-	waiting map[store.Key][]store.Key
+	waiting map[store.Key]*fetch
+}
+
+// fetch is one object that waits.
+type fetch struct {
+	missing []store.Key
+	begun   bool
 }
 
 func newFetches() fetches {
-	return fetches{wake: make(chan struct{}, 1), waiting: map[store.Key][]store.Key{}}
+	return fetches{wake: make(chan struct{}, fetchers), waiting: map[store.Key]*fetch{}}
 }
 
+// add has an object wait. What was missing for an older version of it is not
+// waited for any more.
 func (f *fetches) add(owner store.Key, missing []store.Key) {
-	f.waiting[owner] = missing
+	f.waiting[owner] = &fetch{missing: missing}
 	select {
 	case f.wake <- struct{}{}:
 	default:
@@ -34,49 +51,70 @@ func (f *fetches) add(owner store.Key, missing []store.Key) {
 
 func (f *fetches) forget(owner store.Key) { delete(f.waiting, owner) }
 
-// next returns any waiting object.
-func (f *fetches) next() (owner store.Key, missing []store.Key, ok bool) {
-	for owner, missing = range f.waiting {
-		return owner, missing, true
+// next returns any waiting object that nobody reads for yet.
+func (f *fetches) next() (owner store.Key, one *fetch) {
+	for owner, one = range f.waiting {
+		if !one.begun {
+			one.begun = true
+			return owner, one
+		}
 	}
-	return owner, nil, false
+	return owner, nil
 }
 
 // fetchLoop reads what has become of interest until ctx ends.
 func (s *Source) fetchLoop(ctx context.Context) {
+	failed := failures{keys: map[store.Key]bool{}}
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	for range fetchers {
+		reading.Go(func() { s.fetchWaiting(ctx, &failed) })
+	}
 	retry := time.NewTicker(time.Second)
 	defer retry.Stop()
-	failed := map[store.Key]bool{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-retry.C:
+			for _, key := range failed.take() {
+				s.fetchOne(ctx, key, &failed)
+			}
+		}
+	}
+}
+
+// fetchWaiting is one of the fetchers.
+func (s *Source) fetchWaiting(ctx context.Context, failed *failures) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.fetches.wake:
-		case <-retry.C:
-			for key := range failed {
-				delete(failed, key)
-				s.fetchOne(ctx, key, failed)
-			}
 		}
-		for {
+		for ctx.Err() == nil {
 			s.mu.Lock()
-			owner, missing, ok := s.fetches.next()
+			owner, one := s.fetches.next()
 			s.mu.Unlock()
-			if !ok || ctx.Err() != nil {
+			if one == nil {
 				break
 			}
-			for _, key := range missing {
+			for _, key := range one.missing {
 				s.fetchOne(ctx, key, failed)
 			}
-			s.release(owner)
+			s.release(owner, one)
 		}
 	}
 }
 
-// release publishes an object that has waited.
-func (s *Source) release(owner store.Key) {
+// release publishes an object that has waited, unless there is a newer version
+// of it that waits for something else.
+func (s *Source) release(owner store.Key, one *fetch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.fetches.waiting[owner] != one {
+		return
+	}
 	s.fetches.forget(owner)
 	n := s.sinkOf(owner)
 	if n == nil {
@@ -87,19 +125,41 @@ func (s *Source) release(owner store.Key) {
 	}
 }
 
-func (s *Source) fetchOne(ctx context.Context, key store.Key, failed map[store.Key]bool) {
+// failures are objects that could not be read.
+type failures struct {
+	mu   sync.Mutex
+	keys map[store.Key]bool
+}
+
+func (f *failures) add(key store.Key) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keys[key] = true
+}
+
+// take returns and forgets them.
+func (f *failures) take() []store.Key {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	keys := slices.Collect(maps.Keys(f.keys))
+	clear(f.keys)
+	return keys
+}
+
+func (s *Source) fetchOne(ctx context.Context, key store.Key, failed *failures) {
 	s.mu.Lock()
 	n := s.sinkOf(key)
+	needed := n != nil && isStub(n.have[key]) && s.refs.has(key)
 	s.mu.Unlock()
-	if n == nil {
-		return // deleted meanwhile
+	if !needed {
+		return // deleted meanwhile, or read for another object
 	}
-	o, err := s.Cluster.one(ctx, &n.kind, key)
+	o, err := s.Cluster.one(ctx, s.patience, &n.kind, key)
 	if err != nil {
 		if ctx.Err() == nil {
-			s.Logger.Warn("object not read; trying again", "kind", key.Kind, "namespace", key.Namespace, "name", key.Name, "err", err)
+			s.Logger.Warn("object not read; trying again", "kind", key.Kind, "namespace", key.Namespace, "name", key.Name, "err", reason(err))
 		}
-		failed[key] = true
+		failed.add(key)
 		return
 	}
 	s.mu.Lock()
@@ -112,8 +172,8 @@ func (s *Source) fetchOne(ctx context.Context, key store.Key, failed map[store.K
 
 // one reads one object; nil means that there is none. It lists by name: the
 // permissions of ingress-nginx let it list Secrets, not get them.
-func (c *Cluster) one(ctx context.Context, k *kind, key store.Key) (store.Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+func (c *Cluster) one(ctx context.Context, patience time.Duration, k *kind, key store.Key) (store.Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	list := k.list()
 	err := k.client(c).Get().NamespaceIfScoped(key.Namespace, key.Namespace != "").Resource(k.resource).

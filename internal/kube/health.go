@@ -21,6 +21,8 @@ type health struct {
 	failing map[*sink]error
 	// since is when the first of those that fail now began to.
 	since time.Time
+	// complete: everything has been read once, and there is a configuration.
+	complete bool
 }
 
 func newHealth(logger *slog.Logger, host string) health {
@@ -48,13 +50,30 @@ func (h *health) heard(n *sink, err error) (forbidden bool) {
 	if len(h.failing) == 1 && !was {
 		h.since = time.Now()
 		if !forbidden {
-			h.logger.Warn("cannot read from the API server; the last configuration stays in service", "host", h.host, "err", err)
+			message := "cannot read from the API server; nothing is served before it answers"
+			if h.complete {
+				message = "cannot read from the API server; the last configuration stays in service"
+			}
+			h.logger.Warn(message, "host", h.host, "err", reason(err))
 		}
 	}
 	if forbidden && (!was || !apierrors.IsForbidden(before)) {
-		h.logger.Error("not allowed to read a kind; see the RBAC rules in docs/cluster.md", "kind", n.name, "namespace", n.selection.namespace, "err", err)
+		h.logger.Error("not allowed to read a kind; see the RBAC rules in docs/cluster.md", "kind", n.name, "namespace", n.selection.namespace, "err", reason(err))
 	}
 	return forbidden
+}
+
+// reason is what an error says, or what is known of one that says nothing: the
+// status that an API server sends may have no message.
+func reason(err error) string {
+	text := err.Error()
+	if text == "" {
+		text = string(apierrors.ReasonForError(err))
+	}
+	if text == "" {
+		text = fmt.Sprintf("%T without a message", err)
+	}
+	return text
 }
 
 func (h *health) problems() (list []ir.Problem) {

@@ -73,7 +73,7 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context)) error {
 			renewed = time.Now()
 		case err == nil || time.Since(renewed) > e.TTL/2:
 			if stop != nil {
-				e.Logger.Warn("no longer the leader", "lease", e.Lease.Name, "err", err)
+				e.lost(err)
 			}
 			resign()
 		}
@@ -95,6 +95,15 @@ func (e *Election) Run(ctx context.Context, lead func(context.Context)) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// lost says that this one leads no more.
+func (e *Election) lost(err error) {
+	if err == nil {
+		e.Logger.Warn("no longer the leader: another one has taken the Lease", "lease", e.Lease.Name)
+		return
+	}
+	e.Logger.Warn("no longer the leader: the Lease could not be renewed", "lease", e.Lease.Name, "err", err)
 }
 
 // attempt takes or renews the Lease if that is possible now.

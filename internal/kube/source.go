@@ -50,6 +50,8 @@ type Source struct {
 	// addressed receives after the address in the status of an Ingress has
 	// changed.
 	addressed chan struct{}
+	// patience bounds the time that an object waits for one of its Secrets.
+	patience time.Duration
 
 	mu         sync.Mutex
 	sinks      []*sink
@@ -65,7 +67,7 @@ type Source struct {
 // NewSource returns a source that has read nothing.
 func NewSource(c SourceConfig) *Source {
 	s := &Source{
-		SourceConfig: c, queue: newQueue(c.Store), synced: make(chan struct{}), addressed: make(chan struct{}, 1),
+		SourceConfig: c, queue: newQueue(c.Store), synced: make(chan struct{}), addressed: make(chan struct{}, 1), patience: fetchTimeout,
 		addresses: map[store.Key][]networkingv1.IngressLoadBalancerIngress{},
 		fetches:   newFetches(), health: newHealth(c.Logger, c.Cluster.Host),
 	}
@@ -339,6 +341,6 @@ func (s *Source) markSynced(n *sink) {
 	if s.complete || slices.ContainsFunc(s.sinks, func(n *sink) bool { return !n.synced }) {
 		return
 	}
-	s.complete = true
+	s.complete, s.health.complete = true, true
 	s.queue.closeAfter(s.synced)
 }

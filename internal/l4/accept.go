@@ -25,7 +25,7 @@ func (f *frontend) accept(l *loop) {
 		fd, client, e := acceptFrom(f.reg.fd)
 		switch e {
 		case 0:
-			f.admit(l, fd, client.Addr())
+			f.admit(l, fd, client)
 			if got > f.burst {
 				f.burst = min(2*got, acceptBatch)
 				return
@@ -46,7 +46,7 @@ func (f *frontend) accept(l *loop) {
 }
 
 // admit decides about one accepted connection.
-func (f *frontend) admit(l *loop, fd int, client netip.Addr) {
+func (f *frontend) admit(l *loop, fd int, client netip.AddrPort) {
 	if f.filtered {
 		// The connection has inherited the program, which has done its work,
 		// and would cost time with each packet.
@@ -55,20 +55,24 @@ func (f *frontend) admit(l *loop, fd int, client netip.Addr) {
 	c := &l.count
 	c.accepted.Add(1)
 	p := f.plan
-	to, sources, refused := p.pick(l, client)
+	to, sources, refused := p.pick(l, client.Addr())
+	s := f.beginSession(l, client, to.to)
 	switch {
 	case refused != admitted:
 		c.refused[refused].Add(1)
 		resetSocket(fd)
+		s.end(l.server, true)
 	case l.server.tcp.Add(1) > int64(l.server.config.MaxConnections):
 		l.server.tcp.Add(-1)
 		c.refused[refusedByLimit].Add(1)
 		resetSocket(fd)
+		s.end(l.server, true)
 	default:
-		if e := l.dial(fd, to, sources); e != 0 {
+		if e := l.dial(fd, to, sources, s); e != 0 {
 			l.server.tcp.Add(-1)
 			c.dialFailed.Add(1)
 			resetSocket(fd)
+			s.end(l.server, true)
 			if noRoom(e) {
 				l.pause(&f.reg, e)
 			}
@@ -162,7 +166,7 @@ func (w *way) choose(held endpoint) endpoint {
 
 // dial begins the connection to an endpoint and gives both to a loop. On
 // failure the client's socket is still the caller's.
-func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr) unix.Errno {
+func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, s *session) unix.Errno {
 	fd, e := sourceSocket(unix.SOCK_STREAM, to.to.Addr(), sources[:]...)
 	if e != 0 {
 		return e
@@ -173,7 +177,7 @@ func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr) unix.Errno {
 	}
 	target := l.server.loops[l.next]
 	l.next = (l.next + 1) % len(l.server.loops)
-	c := &conn{loop: target, deadline: l.now.Add(l.server.config.DialTimeout)}
+	c := &conn{loop: target, session: s, deadline: l.now.Add(l.server.config.DialTimeout)}
 	c.mayBeItself = to.to.Addr() == sources[0] || to.to.Addr() == usualSource(to.to.Addr())
 	c.sides[clientSide].reg = registration{owner: c, fd: client, side: clientSide}
 	c.sides[endpointSide].reg = registration{owner: c, fd: fd, side: endpointSide}

@@ -16,6 +16,7 @@ type flow struct {
 	to      netip.AddrPort
 	replied bool
 	ended   bool
+	session *session // nil: nobody wants to know
 
 	// guarded by the flowTable
 	prev, next *flow
@@ -127,4 +128,5 @@ func (w *flow) end(l *loop) {
 	l.flows.remove(w)
 	delete(w.front.flows, w.client)
 	l.server.udp.Add(-1)
+	w.session.end(l.server, false)
 }

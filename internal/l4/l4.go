@@ -46,6 +46,9 @@ type Config struct {
 	HostAddresses []netip.Addr
 	// DialFilter may refuse an endpoint at every connection; nil allows all.
 	DialFilter func(netip.AddrPort) error
+	// Ended hears of each connection and flow that has ended, and of clients
+	// that got none. It is called by the loops and must not wait; nil is nobody.
+	Ended func(*Session)
 	// Logger takes rare events; nil discards them.
 	Logger *slog.Logger
 	// MaxFrontends bounds listening sockets, so that connections have

@@ -32,6 +32,7 @@ type conn struct {
 	aged        bool // has seen a tick
 	queued      bool // in loop.pending
 	closed      bool
+	session     *session // nil: nobody wants to know
 }
 
 // side is one of the two sockets.
@@ -256,6 +257,7 @@ func (c *conn) index(s *side) int {
 }
 
 func (c *conn) count(to *side, n int) {
+	c.session.count(to == &c.sides[clientSide], n)
 	if to == &c.sides[clientSide] {
 		c.loop.count.toClients.Add(uint64(n))
 		return
@@ -308,6 +310,7 @@ func (c *conn) release() {
 			s.pipe = nil
 		}
 	}
+	c.session.end(l.server, !c.connected)
 	l.server.connectionEnded()
 }
 

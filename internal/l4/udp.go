@@ -114,6 +114,7 @@ func (f *frontend) forward(l *loop, client netip.AddrPort, name *sockaddr, run [
 		}
 		e := l.send(w.reg.fd, run)
 		if e == 0 {
+			w.session.count(false, octetsOf(run))
 			l.flows.touch(w, l.now)
 			return
 		}
@@ -148,6 +149,7 @@ func (f *frontend) begin(l *loop, client netip.AddrPort, name *sockaddr) *flow {
 		f.flows = map[netip.AddrPort]*flow{}
 	}
 	f.flows[client] = w
+	w.session = f.beginSession(l, client, w.to)
 	l.flows.add(w, l.now)
 	l.count.flows.Add(1)
 	return w
@@ -194,8 +196,17 @@ func (w *flow) ready(l *loop, _ int, _ uint32) {
 		// An error of this socket may be about any client; it is cleared now.
 		l.count.datagramsLost.Add(uint64(len(got)))
 	}
+	w.session.count(true, octetsOf(got))
 	w.replied = true
 	l.flows.touch(w, l.now)
+}
+
+// octetsOf is what messages hold.
+func octetsOf(m []message) (n int) {
+	for i := range m {
+		n += int(m[i].length)
+	}
+	return n
 }
 
 // dropStale ends the flows whose endpoint no longer serves; their next

@@ -208,9 +208,9 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 	}()
 	info := ConnInfo{Peer: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
 	info.Remote = info.Peer
-	if want := l.config.Preamble.load(); want != nil {
-		if err := l.readPreamble(ctx, c, want, &info); err != nil {
-			l.noPreamble.Add(1)
+	if want := l.config.Entrance.load(); want != nil {
+		if err := l.enter(ctx, c, want, &info); err != nil {
+			l.notEntered.Add(1)
 			c.Close()
 			return
 		}
@@ -220,7 +220,11 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 		h.ServeConn(c, info)
 		return
 	}
-	t, state := l.handshake(ctx, c)
+	begin, ok := l.passThrough(ctx, c, &info)
+	if !ok {
+		return
+	}
+	t, state := l.handshake(ctx, begin)
 	if t == nil {
 		return
 	}

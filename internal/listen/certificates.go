@@ -37,6 +37,7 @@ type CertificateInfo struct {
 type Certificates struct {
 	selfMade *tls.Certificate
 	config   *tls.Config
+	now      func() time.Time
 	index    atomic.Pointer[index]
 	broken   atomic.Uint64
 
@@ -47,18 +48,18 @@ type Certificates struct {
 // NewCertificates returns a store that knows the self-made default certificate
 // only; its key is fresh.
 func NewCertificates() *Certificates {
-	c := &Certificates{selfMade: selfMade(time.Now())}
+	c := &Certificates{selfMade: selfMade(time.Now()), now: time.Now}
 	c.index.Store(&index{})
 	c.config = serverConfig(c.choose)
 	c.config.GetConfigForClient = c.configFor
+	c.index.Store(c.build(&ir.Config{}, &index{}))
 	return c
 }
 
 // Config returns the one server configuration of all listeners. It is never
-// copied: session tickets are then valid across listeners and updates, and
-// crypto/tls rotates their keys daily. One ticket policy is enough as long as
-// there is one TLS policy; with client certificates each policy gets a
-// configuration, and so keys, of its own (H7.5).
+// copied; what a handshake goes by is chosen for each, so that session tickets
+// are valid across listeners and updates, but not from one policy to another
+// (H7.5).
 func (c *Certificates) Config() *tls.Config { return c.config }
 
 // Broken counts the pairs that could not be used although translation let them
@@ -80,9 +81,6 @@ type index struct {
 	// info is made for the first who asks.
 	info    func() []CertificateInfo
 	clients clients
-	// withoutHTTP2 has a configuration for each other one while HTTP/2 is off,
-	// else it is nil.
-	withoutHTTP2 map[*tls.Config]*tls.Config
 }
 
 // pair is a certificate with its key. It is parsed by the first handshake that
@@ -136,9 +134,6 @@ func (c *Certificates) build(cfg *ir.Config, old *index) *index {
 	x.fallback = x.byID[cfg.DefaultCertificate]
 	x.addHosts(cfg, map[ir.CertificateID][]string{})
 	x.clients = c.clientsOf(cfg, &old.clients)
-	if cfg.Settings.HTTP2Off {
-		x.withoutHTTP2 = c.withoutHTTP2(&x.clients)
-	}
 	return x
 }
 

@@ -41,10 +41,10 @@ func (x *index) follow(last, cfg *ir.Config) (*index, bool) {
 // sameTLS reports whether two hosts are the same to a handshake.
 func sameTLS(a, b *ir.Host) bool {
 	return a != nil && b != nil && slices.Equal(a.Certificates, b.Certificates) &&
-		slices.Equal(a.Aliases, b.Aliases) && reflect.DeepEqual(a.ClientAuth, b.ClientAuth)
+		slices.Equal(a.Aliases, b.Aliases) && slices.Equal(a.Suites, b.Suites) && reflect.DeepEqual(a.ClientAuth, b.ClientAuth)
 }
 
 // plainTLS reports whether a host has no say in more than its own name.
 func plainTLS(h *ir.Host) bool {
-	return h == nil || h.Name != "" && len(h.Aliases) == 0 && h.ClientAuth == nil
+	return h == nil || h.Name != "" && len(h.Aliases) == 0 && h.ClientAuth == nil && len(h.Suites) == 0
 }

@@ -34,7 +34,7 @@ const (
 )
 
 // handshake ends TLS on c. It returns nil, with c closed, when that fails.
-func (l *Listener) handshake(ctx context.Context, c *net.TCPConn) (*tls.Conn, *tls.ConnectionState) {
+func (l *Listener) handshake(ctx context.Context, c net.Conn) (*tls.Conn, *tls.ConnectionState) {
 	// One absolute deadline for all of it (H6.4, H6.17).
 	c.SetDeadline(time.Now().Add(l.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { c.Close() })
@@ -46,6 +46,7 @@ func (l *Listener) handshake(ctx context.Context, c *net.TCPConn) (*tls.Conn, *t
 	}
 	if err != nil {
 		l.handshakes.failed.Add(1)
+		l.reasons.fail(err)
 		if plain, ok := plainHTTP(err); ok {
 			l.handshakes.plainHTTP.Add(1)
 			answerPlainHTTP(plain)
@@ -56,6 +57,7 @@ func (l *Listener) handshake(ctx context.Context, c *net.TCPConn) (*tls.Conn, *t
 	c.SetDeadline(time.Time{})
 	l.handshakes.ok.Add(1)
 	state := t.ConnectionState()
+	l.reasons.succeed(state.Version)
 	if state.DidResume {
 		l.handshakes.resumed.Add(1)
 	}

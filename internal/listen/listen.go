@@ -57,6 +57,14 @@ type ConnInfo struct {
 	Names []string
 }
 
+// Passthrough takes connections whose TLS is somebody else's. Serve closes the
+// connection; hello are the octets that have been read of it.
+type Passthrough interface {
+	On() bool
+	Takes(name string) bool
+	Serve(c *net.TCPConn, name string, hello []byte, info ConnInfo)
+}
+
 // defaultHandshakeTimeout is H6.4.
 const defaultHandshakeTimeout = 10 * time.Second
 
@@ -71,8 +79,12 @@ type Config struct {
 	Socket *net.TCPListener
 	// TLS makes it a TLS listener with these certificates; nil is plain.
 	TLS *Certificates
-	// Preamble is what clients begin with; nil is nothing.
-	Preamble *Preamble
+	// Entrance says who is taken, and what clients begin with; nil is everybody,
+	// with nothing.
+	Entrance *Entrance
+	// Passthrough takes connections whose TLS is not ended here; nil takes none.
+	// It is asked on TLS listeners only.
+	Passthrough Passthrough
 	// Flag is the command-line flag that chooses another port, named in the
 	// errors ("--http-port").
 	Flag string
@@ -101,9 +113,9 @@ type Stats struct {
 	// HandshakesOK includes HandshakesResumed. PlainHTTP counts requests
 	// without TLS on a TLS port; they are among HandshakesFailed.
 	HandshakesOK, HandshakesResumed, HandshakesFailed, PlainHTTP uint64
-	// NoPreamble counts connections that were closed because they did not
-	// begin as they have to.
-	NoPreamble uint64
+	// NotEntered counts connections that were closed because they did not
+	// begin as they have to, or came to the wrong address.
+	NotEntered uint64
 	// AcceptErrors counts failed accepts (descriptor shortage and the like),
 	// Panics those of handlers.
 	AcceptErrors, Panics uint64
@@ -125,8 +137,9 @@ type Listener struct {
 	serving bool // Serve owns the socket and closes it
 	leaving bool // the accept queue is another process's
 
-	accepted, handled, refused, noPreamble, acceptErrors, panics atomic.Uint64
+	accepted, handled, refused, notEntered, acceptErrors, panics atomic.Uint64
 	handshakes                                                   struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
+	reasons                                                      handshakeCounts
 	open                                                         atomic.Int64
 }
 
@@ -260,7 +273,7 @@ func (l *Listener) Stats() Stats {
 		Accepted: l.accepted.Load(), Handled: l.handled.Load(), Refused: l.refused.Load(), Open: l.open.Load(),
 		HandshakesOK: l.handshakes.ok.Load(), HandshakesResumed: l.handshakes.resumed.Load(),
 		HandshakesFailed: l.handshakes.failed.Load(), PlainHTTP: l.handshakes.plainHTTP.Load(),
-		NoPreamble:   l.noPreamble.Load(),
+		NotEntered:   l.notEntered.Load(),
 		AcceptErrors: l.acceptErrors.Load(), Panics: l.panics.Load(),
 	}
 }

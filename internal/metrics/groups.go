@@ -26,6 +26,9 @@ func stateGroups(c Config) []group {
 	if c.Rejected != nil {
 		groups = append(groups, rejectedGroup(c.Rejected))
 	}
+	if c.Admission != nil {
+		groups = append(groups, admissionGroup(c.Admission))
+	}
 	if c.Layer4 != nil {
 		groups = append(groups, layer4Group(c.Layer4))
 	}
@@ -47,6 +50,7 @@ func stateGroups(c Config) []group {
 	if c.SpansDropped != nil {
 		groups = append(groups, single("daemun_trace_dropped_spans_total", "Spans lost to a full queue or a collector that did not take them.", c.SpansDropped))
 	}
+	groups = append(groups, ownGroups(c.Own)...)
 	if c.Leader != nil {
 		groups = append(groups, leaderGroup(c.Leader))
 	}
@@ -132,6 +136,10 @@ func certificatesGroup(class string, read func() []Certificate) group {
 		metrics: []metric{{
 			name: namespace + "_ssl_expire_time_seconds", help: "When the certificate of a host expires, in seconds since 1970.",
 			kind: gauge, labels: []string{"namespace", "class", "host", "secret_name", "identifier"}, bare: true,
+		}, {
+			name: namespace + "_ssl_certificate_info", help: "Always 1; the labels tell what the certificate of a host says of itself.",
+			kind: gauge, bare: true,
+			labels: []string{"namespace", "class", "host", "secret_name", "identifier", "issuer_organization", "issuer_common_name", "serial_number", "public_key_algorithm"},
 		}},
 		collect: func(emit emitter) {
 			seen := map[Certificate]bool{}
@@ -143,6 +151,7 @@ func certificatesGroup(class string, read func() []Certificate) group {
 				}
 				seen[c] = true
 				emit(0, float64(expires.Unix()), c.Namespace, class, c.Host, c.SecretName, c.Identifier)
+				emit(1, 1, c.Namespace, class, c.Host, c.SecretName, c.Identifier, c.IssuerOrganization, c.IssuerCommonName, c.SerialNumber, c.PublicKeyAlgorithm)
 			}
 		},
 	}

@@ -35,6 +35,7 @@ type layout struct {
 	requests                             int // the counter of all requests
 	size                                 int // of a shard, whole cache lines
 	shardMask                            int
+	classes                              bool // statuses are counted by class
 }
 
 func newLayout(c Config) layout {
@@ -50,7 +51,7 @@ func newLayout(c Config) layout {
 	if sizes == nil {
 		sizes = prometheus.ExponentialBuckets(10, 10, 7)
 	}
-	l := layout{shardMask: shardMask(), size: 1} // counter 0: requests
+	l := layout{shardMask: shardMask(), size: 1, classes: c.StatusClasses} // counter 0: requests
 	second, octet := float64(time.Second), 1.0
 	l.duration = l.add(times, second)
 	l.connect = l.add(times, second)

@@ -18,6 +18,7 @@ import (
 	"unsafe"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -45,6 +46,12 @@ func New(c Config) *Registry {
 	r := &Registry{config: c, layout: newLayout(c), seed: maphash.MakeSeed(), routes: map[uint64]*Route{}}
 	r.gather = prometheus.NewRegistry()
 	r.gather.MustRegister(newRouteCollector(r), newStateCollector(c))
+	if c.Own.Live != nil {
+		r.gather.MustRegister(newTimesCollector(c))
+	}
+	if c.Runtime {
+		r.gather.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	}
 	return r
 }
 
@@ -59,6 +66,9 @@ func (r *Registry) Handler() http.Handler {
 
 // Route returns the handle of a route; equal keys get the same handle.
 func (r *Registry) Route(k RouteKey) *Route {
+	if r.config.WithoutHost {
+		k.Host = ""
+	}
 	h := maphash.Comparable(r.seed, k)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -141,7 +151,7 @@ func (r *Route) Observe(o *Observation) {
 	if r == nil {
 		return
 	}
-	k := keyOf(o.Status, o.Method)
+	k := r.layout.keyOf(o.Status, o.Method)
 	c := r.cells.Load().find(k)
 	if c == nil {
 		c = r.cell(k)
@@ -159,9 +169,12 @@ const (
 	maxCells    = 128
 )
 
-func keyOf(status int, method []byte) cellKey {
-	if status < 100 || status > 599 {
+func (l *layout) keyOf(status int, method []byte) cellKey {
+	switch {
+	case status < 100 || status > 599:
 		status = otherStatus
+	case l.classes:
+		status /= 100
 	}
 	return cellKey(status<<4 | methodIndex(method))
 }
@@ -195,7 +208,10 @@ func methodIndex(m []byte) int {
 
 func (k cellKey) labels() (status, method string) {
 	method = methodNames[k&15]
-	if n := k >> 4; n != otherStatus {
+	switch n := k >> 4; {
+	case n > 0 && n < 10:
+		return string([]byte{byte('0' + n), 'x', 'x'}), method
+	case n != otherStatus:
 		return string([]byte{byte('0' + n/100), byte('0' + n/10%10), byte('0' + n%10)}), method
 	}
 	return "other", method

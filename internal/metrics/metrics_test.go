@@ -49,7 +49,7 @@ func everything() Config {
 			return Table{Revision: 42, Hash: 1<<60 + 12345, OK: true, Built: built, Took: 3 * time.Millisecond, Builds: 9, Failures: 2}
 		},
 		Certificates: func() []Certificate {
-			c := Certificate{"shop", "shop.test", "shop-tls", "shop-1", built}
+			c := Certificate{"shop", "shop.test", "shop-tls", "shop-1", built, "Example", "Example CA", "42", "ECDSA"}
 			return []Certificate{c, c} // twice is shown once
 		},
 		Handshakes:       func() Handshakes { return Handshakes{OK: 10, Resumed: 4, Failed: 3} },
@@ -58,6 +58,7 @@ func everything() Config {
 		AccessLogWritten: func() uint64 { return 6 },
 		SpansExported:    func() uint64 { return 7 },
 		SpansDropped:     func() uint64 { return 8 },
+		Own:              everythingOwn(),
 		Process: func() (Process, error) {
 			return Process{2500 * time.Millisecond, 1 << 20, 1 << 30, 11, 12, built}, nil
 		},

@@ -19,6 +19,17 @@ type Config struct {
 	// ingress-nginx.
 	TimeBuckets, LengthBuckets, SizeBuckets []float64
 
+	// WithoutHost leaves the label host out, so that the routes of an Ingress
+	// with the same path share their series. StatusClasses has "2xx" for 200.
+	WithoutHost, StatusClasses bool
+	// Exclude are names of metrics of requests that are not shown.
+	Exclude []string
+	// Runtime shows go_… and process_…, as ingress-nginx does.
+	Runtime bool
+
+	// Own are Daemun's own figures.
+	Own Own
+
 	Connections  func() Connections
 	Table        func() Table
 	Certificates func() []Certificate
@@ -36,6 +47,9 @@ type Config struct {
 	SpansExported, SpansDropped func() uint64
 	// Leader is the name of the election and whether this one has won it.
 	Leader func() (name string, leading bool)
+	// Admission is what the webhook has reviewed; it returns nil where there is
+	// none.
+	Admission func() *Admission
 	// Process describes the own process; ReadProcess is the usual one.
 	Process func() (Process, error)
 }
@@ -73,6 +87,8 @@ type Table struct {
 type Certificate struct {
 	Namespace, Host, SecretName, Identifier string
 	NotAfter                                time.Time
+	// What the certificate says of itself.
+	IssuerOrganization, IssuerCommonName, SerialNumber, PublicKeyAlgorithm string
 }
 
 // Handshakes counts TLS handshakes; OK includes Resumed.

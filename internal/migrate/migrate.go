@@ -11,13 +11,16 @@ package migrate
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
+	"daemun/internal/snippet"
 	"daemun/internal/store"
 	"daemun/internal/translate"
 )
@@ -141,7 +144,7 @@ func (in *Input) ingress(name store.Name, problems map[ir.Ref][]ir.Problem) *Obj
 		if !ours || value == "" {
 			continue
 		}
-		f := annotationFinding(bare, value, problemsAt(own, annotation.Field(key)))
+		f := annotationFinding(bare, value, problemsAt(own, annotation.Field(key)), in.Options.Beyond)
 		f.field = annotation.Field(key)
 		o.Findings = append(o.Findings, f)
 	}
@@ -174,7 +177,7 @@ func problemsAt(problems []ir.Problem, field string) (list []ir.Problem) {
 
 // annotationFinding judges one annotation by its row and by what translation
 // says of its value.
-func annotationFinding(name, value string, problems []ir.Problem) Finding {
+func annotationFinding(name, value string, problems []ir.Problem, beyond expression.Engine) Finding {
 	f := Finding{Verdict: Kept, Subject: name, Value: value}
 	row, known := annotation.Lookup(name)
 	if !known {
@@ -192,8 +195,30 @@ func annotationFinding(name, value string, problems []ir.Problem) Finding {
 		}
 	case annotation.Supported:
 		f.judge(name, value, problems)
+		if context, ok := contexts[name]; ok {
+			f.judgeSnippet(context, value, snippet.Options{Beyond: beyond})
+		}
 	}
 	return f
+}
+
+// contexts are those of the snippets.
+var contexts = map[string]snippet.Context{
+	"configuration-snippet": snippet.Location, "server-snippet": snippet.Server, "auth-snippet": snippet.Auth, "stream-snippet": snippet.Other,
+}
+
+// judgeSnippet reads a snippet whether it is allowed or not. Variables of other
+// texts are not known here, which is for translation to say.
+func (f *Finding) judgeSnippet(context snippet.Context, text string, o snippet.Options) {
+	var texts []string
+	for _, p := range snippet.Read(context, text, o).Problems {
+		if p.Weight == snippet.Broken && !p.Variable {
+			texts = append(texts, fmt.Sprintf("%v: %s: %s", p.Place, p.Directive, p.Message))
+		}
+	}
+	if len(texts) > 0 {
+		f.Verdict, f.Text = Unsupported, strings.Join(texts, "; ")
+	}
 }
 
 // judge is for annotations that work.
@@ -205,6 +230,8 @@ func (f *Finding) judge(name, value string, problems []ir.Problem) {
 	}
 	for _, p := range problems {
 		switch p.Code {
+		case translate.CodeRisk, translate.CodeSnippetsOff:
+			f.Text = p.Message // and so with ingress-nginx
 		case annotation.CodeLater, annotation.CodeLaterGuard:
 			f.Verdict, f.Text = Unsupported, p.Message
 		case annotation.CodeDenied:
@@ -263,7 +290,8 @@ func keyFinding(row configmap.Row, value string, problems []ir.Problem) Finding 
 	}
 	for _, p := range problems {
 		f.Text = p.Message
-		if p.Code == configmap.CodeLater || p.Code == configmap.CodeLaterGuard || p.Code == configmap.CodeSnippet {
+		if p.Code == configmap.CodeLater || p.Code == configmap.CodeLaterGuard || p.Code == configmap.CodeSnippet ||
+			p.Code == translate.CodeSnippet || p.Code == translate.CodeSnippetIgnored {
 			f.Verdict = Unsupported
 		}
 	}

@@ -55,7 +55,7 @@ func differences() []string {
 		"No change closes a connection; there are no reloads.",
 		"What is unknown, wrong or without effect is a problem: an Event of the object and a line of `daemun get problems`.",
 		"What guards fails closed: an unusable guard answers 503, where ingress-nginx fails open for some.",
-		"Snippets are never accepted, whatever the ConfigMap allows.",
+		"Snippets are read into typed policies and never become text of a configuration; a directive that is not understood closes its routes (docs/snippets.md).",
 		"Request bodies are streamed to the backend, not buffered first.",
 		"Malformed and ambiguous requests are refused where nginx repairs them (docs/hardening.md).",
 		"A head that is too large gets 431 instead of 400.",

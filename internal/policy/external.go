@@ -21,6 +21,8 @@ type External struct {
 	Set []TextField
 	// Keyed is the text of the cache key, nil when answers are not kept.
 	Keyed *variable.Text
+	// Script may answer in place of the service; nil for none.
+	Script *Script
 
 	state *State
 }
@@ -35,7 +37,7 @@ func newExternal(a *ir.ExternalAuth, s *State) *External {
 	if a == nil {
 		return nil
 	}
-	e := &External{IR: a, Target: textOf(a.Target), Redirect: textOf(a.Redirect), state: s}
+	e := &External{IR: a, Target: textOf(a.Target), Redirect: textOf(a.Redirect), Script: NewScript(a.Script, s.config.Beyond), state: s}
 	if a.SignIn != "" {
 		e.SignIn = textOf(a.SignIn)
 	}
@@ -48,12 +50,12 @@ func newExternal(a *ir.ExternalAuth, s *State) *External {
 	return e
 }
 
-// textOf reads a text that translation has checked; what it cannot read stands
-// for itself.
+// textOf reads a text that translation has checked. Variables that are none of
+// nginx's are set by a snippet.
 func textOf(s string) *variable.Text {
 	t, err := variable.Parse(s)
 	if err != nil {
-		t, _ = variable.Parse(strings.ReplaceAll(s, "$", ""))
+		t, _ = variable.ParseOpen(s)
 	}
 	return t
 }

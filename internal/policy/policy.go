@@ -27,6 +27,8 @@ type Set struct {
 	Mirror   *Mirror
 	// Errors is nil when absent.
 	Errors *ir.Errors
+	// Firewall is nil when no rules judge.
+	Firewall *Firewall
 	// Trace is nil when requests are in no trace.
 	Trace *Trace
 	// FastCGI is nil when absent.
@@ -37,6 +39,9 @@ type Set struct {
 	Bandwidth *Bandwidth
 	// Fields are changes of heads, nil for none.
 	Fields *Fields
+	// Script and Pages come from snippets; nil when absent.
+	Script *Script
+	Pages  *Pages
 	// Response is what happens to the fields of the backend's response, nil
 	// if they pass as they are.
 	Response *Response
@@ -46,10 +51,11 @@ type Set struct {
 // this package knows.
 func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
-		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access), Auth: newAuth(p.BasicAuth, state),
+		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access, p.MethodAccess), Auth: newAuth(p.BasicAuth, state),
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), FastCGI: newFastCGI(p.FastCGI), Errors: p.Errors,
-		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p), Fields: NewFields(p.Fields),
-		Trace: newTrace(p.Trace),
+		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p, state.config.Beyond), Fields: NewFields(p.Fields),
+		Script: NewScript(p.Script, state.config.Beyond), Pages: newPages(p.ErrorPages, state.config.Beyond),
+		Trace: newTrace(p.Trace), Firewall: newFirewall(p.Firewall, state),
 	}
 	if s == (Set{}) {
 		return nil

@@ -68,7 +68,7 @@ func TestCORSReplaces(t *testing.T) {
 
 func TestAccess(t *testing.T) {
 	t.Parallel()
-	a := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "2001:db8::/32"), Deny: prefixes("10.9.0.0/16")})
+	a := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "2001:db8::/32"), Deny: prefixes("10.9.0.0/16")}, nil)
 	for addr, want := range map[string]AccessVerdict{
 		"10.1.2.3": Allowed, "::ffff:10.1.2.3": Allowed, "10.9.0.1": Refused, "11.0.0.0": Refused, "9.255.255.255": Refused,
 		"2001:db8::1": Allowed, "2001:db9::": Refused,
@@ -77,7 +77,7 @@ func TestAccess(t *testing.T) {
 			t.Errorf("Judge(%s) = %d, want %d", addr, got, want)
 		}
 	}
-	if got := newAccess(&ir.Access{Deny: prefixes("10.0.0.0/8")}).Judge(netip.MustParseAddr("11.0.0.1")); got != Indifferent {
+	if got := newAccess(&ir.Access{Deny: prefixes("10.0.0.0/8")}, nil).Judge(netip.MustParseAddr("11.0.0.1")); got != Indifferent {
 		t.Errorf("a deny list says %d about others", got)
 	}
 }
@@ -112,8 +112,8 @@ func TestNetworksLikeAWalk(t *testing.T) {
 func TestCookie(t *testing.T) {
 	t.Parallel()
 	both := &Response{
-		cookieDomain: &ir.Replacement{From: "old.test", To: "new.test"},
-		cookiePath:   &ir.Replacement{From: "/one/", To: "/"},
+		cookieDomain: newReplacer(&ir.Replacement{From: "old.test", To: "new.test"}, nil),
+		cookiePath:   newReplacer(&ir.Replacement{From: "/one/", To: "/"}, nil),
 	}
 	for in, want := range map[string]string{
 		"a=b":                                "",
@@ -140,7 +140,7 @@ func TestCookie(t *testing.T) {
 
 func TestLocation(t *testing.T) {
 	t.Parallel()
-	r := &Response{location: &ir.Replacement{From: "http://old/", To: "https://new/x/"}}
+	r := &Response{location: newReplacer(&ir.Replacement{From: "http://old/", To: "https://new/x/"}, nil)}
 	if head, rest, ok := r.Location([]byte("http://old/a?b")); !ok || head+string(rest) != "https://new/x/a?b" {
 		t.Errorf("got %q %q %v", head, rest, ok)
 	}
@@ -157,11 +157,34 @@ func TestLocation(t *testing.T) {
 	}
 }
 
+// TestExpressionsInReplacements pins that what matches is replaced as a whole.
+func TestExpressionsInReplacements(t *testing.T) {
+	t.Parallel()
+	r := newResponse(&ir.Policies{
+		CookieDomain: &ir.Replacement{From: `~\.?(a|b)\.test$`, To: "$1.new"}, CookiePath: &ir.Replacement{From: `~*^/USER/(.*)`, To: "/u/$1/$2"},
+		LocationPrefix: &ir.Replacement{From: `~^http://([^/]+)(/.*)$`, To: "https://$1.new$2"},
+	}, nil)
+	for value, want := range map[string]string{
+		"x=y; Domain=.a.test; Path=/user/1; Secure": "x=y; Domain=.a.new; Path=/u/1/; Secure",
+		"x=y; Domain=c.test; Path=/other":           "",
+	} {
+		if got, _ := r.Cookie(nil, []byte(value)); string(got) != want {
+			t.Errorf("%s: %q, want %q", value, got, want)
+		}
+	}
+	if head, rest, ok := r.Location([]byte("http://in/x?y")); !ok || head != "https://in.new/x?y" || rest != nil {
+		t.Errorf("%q %q %v", head, rest, ok)
+	}
+	if _, _, ok := r.Location([]byte("/x")); ok {
+		t.Error("a path is changed")
+	}
+}
+
 func FuzzCookie(f *testing.F) {
 	f.Add("a=b; Domain=.old; Path=/one/x", "old", "/one")
 	f.Add(";=;path=", "", "")
 	f.Fuzz(func(t *testing.T, value, domain, path string) {
-		r := &Response{cookieDomain: &ir.Replacement{From: domain, To: "D"}, cookiePath: &ir.Replacement{From: path, To: "P"}}
+		r := &Response{cookieDomain: newReplacer(&ir.Replacement{From: domain, To: "D"}, nil), cookiePath: newReplacer(&ir.Replacement{From: path, To: "P"}, nil)}
 		out, ok := r.Cookie(nil, []byte(value))
 		if ok == (out == nil) {
 			t.Errorf("Cookie(%q) = %q, %v", value, out, ok)

@@ -2,8 +2,11 @@ package policy
 
 import (
 	"bytes"
+	"strings"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
+	"daemun/internal/variable"
 )
 
 // Response is what becomes of the fields of a backend's response.
@@ -12,14 +15,69 @@ type Response struct {
 	// changed.
 	Set []ir.Field
 
-	cookieDomain, cookiePath, location *ir.Replacement
+	cookieDomain, cookiePath, location *replacer
 }
 
-func newResponse(p *ir.Policies) *Response {
+// replacer is a replacement as it runs.
+type replacer struct {
+	*ir.Replacement
+	// expr is what From has behind "~" or "~*"; nil when From is a plain text.
+	// What matches is then replaced as a whole.
+	expr expression.Matcher
+	to   *variable.Text
+}
+
+// newReplacer returns nil for nil, and for an expression that does not compile,
+// which translation has refused.
+func newReplacer(r *ir.Replacement, beyond expression.Engine) *replacer {
+	if r == nil {
+		return nil
+	}
+	expr, isExpression := strings.CutPrefix(r.From, "~")
+	if !isExpression {
+		return &replacer{Replacement: r}
+	}
+	expr, fold := strings.CutPrefix(expr, "*")
+	m, err := expression.Compile(expr, expression.Case(fold), beyond)
+	if err != nil {
+		return nil
+	}
+	made := &replacer{Replacement: r, expr: m}
+	made.to, _ = variable.ParseOpen(r.To)
+	return made
+}
+
+// groups are the captures of a replacement; other variables have no value.
+type groups struct {
+	text []byte
+	caps expression.Captures
+}
+
+// AppendVariable makes groups a variable.Source.
+func (g *groups) AppendVariable(dst []byte, id variable.ID, arg string) []byte {
+	if id != variable.Capture {
+		return dst
+	}
+	return append(dst, g.caps.Group(g.text, int(arg[0]-'0'))...)
+}
+
+// expand returns what takes the place of a text that the expression matches.
+func (r *replacer) expand(text []byte) (with string, ok bool) {
+	g := groups{text: text}
+	if matched, err := r.expr.Match(text, &g.caps); !matched || err != nil {
+		return "", false
+	}
+	return string(r.to.Append(nil, &g)), true
+}
+
+func newResponse(p *ir.Policies, beyond expression.Engine) *Response {
 	if len(p.ResponseFields) == 0 && p.CookieDomain == nil && p.CookiePath == nil && p.LocationPrefix == nil {
 		return nil
 	}
-	return &Response{Set: p.ResponseFields, cookieDomain: p.CookieDomain, cookiePath: p.CookiePath, location: p.LocationPrefix}
+	return &Response{
+		Set: p.ResponseFields, cookieDomain: newReplacer(p.CookieDomain, beyond), cookiePath: newReplacer(p.CookiePath, beyond),
+		location: newReplacer(p.LocationPrefix, beyond),
+	}
 }
 
 // Replaces reports whether a field of the backend gives way to one of Set.
@@ -38,9 +96,9 @@ func (r *Response) Cookie(dst, value []byte) (out []byte, ok bool) {
 		if n := bytes.IndexByte(value[at+1:], ';'); n >= 0 {
 			end = at + 1 + n
 		}
-		if from, to, with := r.attribute(value, at+1, end); with != nil {
+		if from, to, with, ok := r.attribute(value, at+1, end); ok {
 			dst = append(dst, value[copied:from]...)
-			dst = append(dst, with.To...)
+			dst = append(dst, with...)
 			copied = to
 		}
 		at = end
@@ -52,12 +110,12 @@ func (r *Response) Cookie(dst, value []byte) (out []byte, ok bool) {
 }
 
 // attribute looks at the attribute value[from:end]. It returns the octets that
-// a replacement takes the place of, nil when none does. As in nginx a Domain is
+// a replacement takes the place of, and it; ok is false when none does. As in nginx a Domain is
 // compared as a whole and without its first dot, a Path by its beginning.
-func (r *Response) attribute(value []byte, from, end int) (start, stop int, with *ir.Replacement) {
+func (r *Response) attribute(value []byte, from, end int) (start, stop int, with string, ok bool) {
 	eq := bytes.IndexByte(value[from:end], '=')
 	if eq < 0 {
-		return 0, 0, nil
+		return 0, 0, "", false
 	}
 	name := bytes.TrimSpace(value[from : from+eq])
 	start = from + eq + 1
@@ -70,20 +128,28 @@ func (r *Response) attribute(value []byte, from, end int) (start, stop int, with
 		if len(text) > 0 && text[0] == '.' {
 			start, text = start+1, text[1:]
 		}
-		if equalFold(text, r.cookieDomain.From) {
-			return start, start + len(text), r.cookieDomain
+		if r.cookieDomain.expr != nil {
+			with, ok = r.cookieDomain.expand(text)
+			return start, start + len(text), with, ok
 		}
+		return start, start + len(text), r.cookieDomain.To, equalFold(text, r.cookieDomain.From)
 	case r.cookiePath != nil && equalFold(name, "path"):
-		if bytes.HasPrefix(text, []byte(r.cookiePath.From)) {
-			return start, start + len(r.cookiePath.From), r.cookiePath
+		if r.cookiePath.expr != nil {
+			with, ok = r.cookiePath.expand(text)
+			return start, start + len(text), with, ok
 		}
+		return start, start + len(r.cookiePath.From), r.cookiePath.To, bytes.HasPrefix(text, []byte(r.cookiePath.From))
 	}
-	return 0, 0, nil
+	return 0, 0, "", false
 }
 
 // Location returns the Location of the backend in two parts when
 // proxy-redirect changes it: what is new, and what stays behind it.
 func (r *Response) Location(value []byte) (head string, rest []byte, ok bool) {
+	if r.location != nil && r.location.expr != nil {
+		head, ok = r.location.expand(value)
+		return head, nil, ok
+	}
 	if r.location == nil || !bytes.HasPrefix(value, []byte(r.location.From)) {
 		return "", nil, false
 	}

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -19,6 +20,12 @@ type Config struct {
 	// Verifier makes the verifier of a list of users; nil means that nobody
 	// passes.
 	Verifier func([]ir.User) Verifier
+	// Beyond runs the expressions that the linear engine cannot express; nil
+	// closes what has one.
+	Beyond expression.Engine
+	// Rules finds the rules of a firewall by their text, nil for one that is
+	// not usable; nil knows none.
+	Rules func(text string) Rules
 }
 
 // State is what policies know beyond one request and one table: it is made once
@@ -47,6 +54,9 @@ func NewState(c Config) *State {
 	_, _ = rand.Read(s.key[:]) // never fails
 	return s
 }
+
+// Beyond is the engine of Config.
+func (s *State) Beyond() expression.Engine { return s.config.Beyond }
 
 // maxVerified is about how many pairs of name and password are remembered.
 const maxVerified = 8192

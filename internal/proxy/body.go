@@ -118,7 +118,7 @@ func (x *exchange) gather() error {
 	if buffers && x.req.ContentLength > replayMax {
 		most = 0 // it goes to the spool at once
 	}
-	for !x.body.Done() && (small || x.mirrorsBody() || x.c.arrived() && len(x.prefix) < most) {
+	for !x.body.Done() && (small || x.mirrorsBody() || x.inspectsBody() || x.c.arrived() && len(x.prefix) < most) {
 		if len(x.prefix) == cap(x.prefix) {
 			x.prefix = append(x.prefix, make([]byte, max(1024, min(len(x.prefix), replayMax)))...)[:len(x.prefix)]
 		}

@@ -10,6 +10,11 @@ import (
 func (x *exchange) refuseClient() bool {
 	c := x.match.Host.ClientAuth
 	switch {
+	case x.match.Host.IR.Passthrough && x.c.secure:
+		// TLS that was ended here is not the host's (H7.4).
+		x.c.server.counters.other[refusedMisdirected].Add(1)
+		x.answer(421)
+		return true
 	case c == nil:
 		return false
 	case c.IR.Broken:

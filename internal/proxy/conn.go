@@ -238,7 +238,7 @@ func (x *exchange) readHead() error {
 	if c.stream != nil {
 		return x.readStreamHead()
 	}
-	n, err := x.req.Parse(c.rd.Buffered(), &c.server.request)
+	n, err := x.req.Parse(c.rd.Buffered(), c.server.heads())
 	if err == http1.ErrIncomplete {
 		n, err = x.readRestOfHead()
 	}
@@ -247,7 +247,7 @@ func (x *exchange) readHead() error {
 	}
 	x.received = int64(n)
 	c.rd.Hold(n)
-	x.body.Reset(&c.rd, x.req.Body, x.req.ContentLength, &c.server.request)
+	x.body.Reset(&c.rd, x.req.Body, x.req.ContentLength, c.server.heads())
 	return nil
 }
 
@@ -268,12 +268,12 @@ func (x *exchange) readRestOfHead() (n int, err error) {
 			}
 			// For the log. Fill may have changed the buffer before it failed:
 			// what was parsed before would be another connection's by now.
-			_, _ = x.req.Parse(c.rd.Buffered(), &c.server.request)
+			_, _ = x.req.Parse(c.rd.Buffered(), c.server.heads())
 			return 0, os.ErrDeadlineExceeded
 		default:
 			return 0, errSilent
 		}
-		if n, err = x.req.Parse(c.rd.Buffered(), &c.server.request); err != http1.ErrIncomplete {
+		if n, err = x.req.Parse(c.rd.Buffered(), c.server.heads()); err != http1.ErrIncomplete {
 			return n, err
 		}
 	}

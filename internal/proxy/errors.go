@@ -28,6 +28,9 @@ func (x *exchange) replaces(status int) bool {
 // reports whether it did. A refusal of a guard keeps its status whatever that
 // backend answers: nothing may make it look like an allowed request (§14.22).
 func (x *exchange) replaceError(status int) bool {
+	if x.answerPage(status) {
+		return true
+	}
 	if !x.replaces(status) {
 		return false
 	}
@@ -81,7 +84,7 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 	r := x.match.Route.IR
 	b := http1.AppendRequestLine(nil, x.req.Method, []byte("/"), 1)
 	b = http1.AppendField(b, "Host", x.shownHost())
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Code", string(http1.AppendStatusLine(nil, status, []byte{})[9:12]))
 	if accept, ok := x.req.Get(http1.FieldAccept); ok {

@@ -53,11 +53,17 @@ type exchange struct {
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
 	noEndpoint  bool                  // which is why the answer is 503
+	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
 	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
 	held        heldBody              // of the request body
 	userScratch [256]byte
-	traced      tracing // zero for a request that is in no trace
+	inspection  policy.Inspection // nil when no rules judge the request
+	traced      tracing           // zero for a request that is in no trace
+
+	frame    *policy.Frame // of scripts; nil until one ran
+	rerouted []byte        // the escaped path that a script has made
+	pageType string        // of the page that a script answers with
 
 	rewritten bool
 	continued bool // 100 was sent
@@ -101,9 +107,13 @@ func (x *exchange) begin() {
 	x.table, x.backend, x.match.Host, x.match.Route = nil, nil, nil, nil
 	x.policies, x.origin, x.cors, x.challenge = nil, nil, false, x.challenge[:0]
 	x.edits = x.edits[:0]
+	if x.frame != nil {
+		x.frame.Reset()
+		x.pageType = ""
+	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.noEndpoint = false
-	x.replacing, x.guarded, x.certificate = false, false, nil
+	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
@@ -137,7 +147,7 @@ func (x *exchange) shrink() {
 			*b = nil
 		}
 	}
-	for _, b := range [...]*[]byte{&x.target, &x.location} {
+	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted} {
 		if cap(*b) > largestRare {
 			*b = nil
 		}
@@ -194,6 +204,7 @@ func (x *exchange) finish() {
 	if s.log != nil && !x.quiet {
 		x.log(now)
 	}
+	x.closeInspection()
 	if x.traced.Sampled {
 		x.recordSpans(now)
 	}
@@ -237,6 +248,9 @@ func (x *exchange) requestID() []byte {
 	if id, ok := x.req.Get(http1.FieldXRequestID); ok && isToken(id) {
 		return id
 	}
+	if x.table != nil && x.table.Settings.NoRequestID {
+		return nil
+	}
 	if x.id[0] == 0 {
 		for half := range 2 {
 			n := x.c.random.Uint64()
@@ -247,6 +261,14 @@ func (x *exchange) requestID() []byte {
 		}
 	}
 	return x.id[:]
+}
+
+// appendRequestID appends the field with the id, if there is to be one.
+func (x *exchange) appendRequestID(b []byte) []byte {
+	if id := x.requestID(); len(id) > 0 {
+		return http1.AppendField(b, "X-Request-ID", id)
+	}
+	return b
 }
 
 func isToken(id []byte) bool {
@@ -314,14 +336,14 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
-	x.settleEdits(status, ownType(status))
+	x.settleEdits(status, x.mediaType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))
 	if status != 204 && status != 304 {
 		switch {
 		case page == nil, x.setsField("Content-Type"):
 		default:
-			b = http1.AppendField(b, "Content-Type", ownType(status))
+			b = http1.AppendField(b, "Content-Type", x.mediaType(status))
 		}
 		b = http1.AppendContentLength(b, int64(len(page)))
 	}
@@ -364,6 +386,9 @@ const retryAfter = "Retry-After: 5\r\n"
 func (x *exchange) appendOwnFields(b []byte) []byte {
 	if x.hsts() && !x.setsField(hstsName) {
 		b = http1.AppendField(b, hstsName, x.table.HSTS)
+	}
+	if x.table != nil && x.table.Settings.ServerField && !x.named {
+		b = append(b, "Server: daemun\r\n"...)
 	}
 	if x.c.server.parting.Load() { // began while the request was running
 		x.keep = false

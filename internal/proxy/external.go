@@ -105,7 +105,7 @@ func (x *exchange) ownService(s *subrequest, target []byte) (out []byte, ok bool
 // about the request what the client cannot say itself.
 func (x *exchange) appendServiceFields(b []byte) []byte {
 	e := x.policies.External
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = http1.AppendField(b, "X-Original-URL", x.appendURI(append(append(append([]byte(nil), x.c.scheme()...), "://"...), x.authority()...)))
 	b = http1.AppendField(b, "X-Original-Method", x.req.Method)
 	b = append(b, "X-Sent-From: nginx-ingress-controller\r\n"...)
@@ -120,7 +120,9 @@ func (x *exchange) appendServiceFields(b []byte) []byte {
 		b = x.appendClientFields(b)
 	}
 	for i := range e.Set {
-		b, _ = http1.AppendCheckedField(b, e.Set[i].Name, e.Set[i].Value.Append(nil, x))
+		if value := e.Set[i].Value.Append(nil, x); len(value) > 0 { // as proxy_set_header
+			b, _ = http1.AppendCheckedField(b, e.Set[i].Name, value)
+		}
 	}
 	b = x.traced.AppendFields(b)
 	for i := range x.req.Fields {

@@ -12,8 +12,8 @@ import (
 // settleEdits finds the edits that act on the response whose head comes next.
 func (x *exchange) settleEdits(status int, contentType []byte) {
 	x.edits = x.edits[:0]
-	if x.policies != nil && x.policies.Fields != nil {
-		x.edits = x.policies.Fields.OfResponse(x.edits, status, contentType)
+	if fields := x.fields(); fields != nil {
+		x.edits = fields.OfResponse(x.edits, status, contentType)
 	}
 }
 
@@ -46,10 +46,11 @@ func (x *exchange) appendEdit(b []byte, e *policy.Edit) []byte {
 // are whole lines, so that what Daemun itself says is found as well as what the
 // client sent; framing comes behind them and is never touched.
 func (x *exchange) editRequest(b []byte, start int) []byte {
-	if x.policies == nil || x.policies.Fields == nil {
+	fields := x.fields()
+	if fields == nil {
 		return b
 	}
-	edits := x.policies.Fields.Request()
+	edits := fields.Request()
 	for i := range edits {
 		e := &edits[i]
 		found := false

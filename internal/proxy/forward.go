@@ -40,6 +40,9 @@ func (x *exchange) forward() {
 		x.fail(bodyStatus(err))
 		return
 	}
+	if x.inspectBody() {
+		return
+	}
 	x.mirror()
 	if x.speaksFastCGI() {
 		x.up = x.appendFastCGI(x.up[:0])
@@ -72,6 +75,7 @@ func (x *exchange) forward() {
 			x.fail(f.status)
 			return
 		}
+		x.c.server.counters.retries.Add(1)
 	}
 }
 
@@ -136,7 +140,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
 		x.captureReceived()
-		if !x.replaceResponse(up) {
+		if !x.inspectResponse(up) && !x.replaceResponse(up) {
 			x.relay(up)
 		}
 		x.seen.Response = time.Since(start)

@@ -37,12 +37,15 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	} else {
 		b = http1.AppendField(b, "Host", authority)
 	}
-	b = http1.AppendField(b, "X-Request-ID", x.requestID())
+	b = x.appendRequestID(b)
 	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Forwarded-Host", authority)
 	forwarded := &x.table.Settings.Forwarded
 	b = x.appendOriginal(b, told{http1.FieldXForwardedFor, forwarded.ForField}, "X-Original-Forwarded-For")
 	b = x.appendOriginal(b, told{http1.FieldXForwardedHost, forwarded.HostField}, "X-Original-Forwarded-Host")
+	if x.table.Settings.OriginalURI {
+		b = append(x.appendURI(append(b, "X-Original-URI: "...)), "\r\n"...)
+	}
 	if r.ForwardedPrefix != "" && r.Rewrite != nil { // §14.8
 		x.location = x.match.ForwardedPrefix(x.location[:0])
 		b, _ = http1.AppendCheckedField(b, "X-Forwarded-Prefix", x.location)
@@ -52,6 +55,9 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	b = x.traced.AppendFields(b)
 	external := x.external()
+	if x.table.Heads != nil {
+		x.hideTwins()
+	}
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
 	}
@@ -60,11 +66,9 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || x.fallback && isFallbackField(f.Name) || f.ID == http1.FieldAuthorization && x.keepsCredentials() ||
-			external != nil && external.Replaces(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name) {
-			continue
+		if !x.withholds(f) && (external == nil || !external.Replaces(f.Name)) {
+			b = http1.AppendField(b, f.Name, f.Value)
 		}
-		b = http1.AppendField(b, f.Name, f.Value)
 	}
 	b = x.editRequest(b, fields)
 	switch {
@@ -84,6 +88,20 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 		b = http1.AppendField(b, "Upgrade", x.req.Upgrade)
 	}
 	return http1.AppendHeadEnd(b)
+}
+
+// withholds tells whether a field of the client does not go on to the backend:
+// Daemun says it itself, or it is between the client and Daemun.
+func (x *exchange) withholds(f *http1.Field) bool {
+	switch {
+	case f.Hop || ownRequestFields[f.ID]:
+		return true
+	case f.ID == http1.FieldXOriginalURI:
+		return x.table.Settings.OriginalURI
+	case f.ID == http1.FieldAuthorization:
+		return x.keepsCredentials()
+	}
+	return x.fallback && isFallbackField(f.Name) || x.certificate != nil && isClientField(f.Name) || x.traced.Replaces(f.Name)
 }
 
 // upstreamTarget is the target as received, or the rewritten one (§15.2).
@@ -158,4 +176,28 @@ func (x *exchange) idempotent() bool {
 		return true
 	}
 	return false
+}
+
+// hideTwins drops the fields with an underscore that a backend could take for
+// one that means something, above all for what Daemun says (H4.9): many read
+// X_Real_IP and X-Real-IP as one.
+func (x *exchange) hideTwins() {
+	for i := range x.req.Fields {
+		f := &x.req.Fields[i]
+		if bytes.IndexByte(f.Name, '_') < 0 {
+			continue
+		}
+		var scratch [64]byte
+		if len(f.Name) > len(scratch) {
+			continue // longer than all of ours
+		}
+		name := scratch[:copy(scratch[:], f.Name)]
+		for j, c := range name {
+			if c == '_' {
+				name[j] = '-'
+			}
+		}
+		external := x.external()
+		f.Hop = f.Hop || http1.LookupField(name) != http1.FieldOther || x.certificate != nil && isClientField(name) || external != nil && external.Replaces(name)
+	}
 }

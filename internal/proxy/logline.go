@@ -11,7 +11,7 @@ import (
 
 // log writes the line of a finished request.
 func (x *exchange) log(now time.Time) {
-	if x.match.Route != nil && !x.match.Route.IR.AccessLog || x.c.server.log.Skips(x.requestURI()) {
+	if x.match.Route != nil && !x.match.Route.IR.AccessLog || x.unlogged() || x.c.server.log.Skips(x.requestURI()) {
 		return
 	}
 	e := &x.entry

@@ -11,6 +11,23 @@ import (
 // client is the address that policies go by: the one place to ask for it.
 func (x *exchange) client() netip.Addr { return x.from.addr }
 
+// refuseBlocked is what every host refuses: addresses, user agents, referers. It
+// comes before all that an Ingress says (§14.23).
+func (x *exchange) refuseBlocked() bool {
+	b := x.table.Block
+	if b == nil {
+		return false
+	}
+	agent, _ := x.req.Get(http1.FieldUserAgent)
+	referer, _ := x.req.Get(http1.FieldReferer)
+	if !b.Blocks(x.client(), agent, referer) {
+		return false
+	}
+	x.c.server.counters.other[refusedBlocked].Add(1)
+	x.answer(403)
+	return true
+}
+
 // answerPreflight is CORS (§1.5): it decides whether the response gets the
 // fields, and answers OPTIONS from an allowed origin, before all that guards
 // the route (§14.5).
@@ -66,7 +83,7 @@ func (x *exchange) authorize() bool {
 	}
 	refused := 0
 	if p.Access != nil {
-		switch p.Access.Judge(x.client()) {
+		switch p.Access.JudgeMethod(x.req.Method, x.client()) {
 		case policy.Refused:
 			refused = 403
 		case policy.Allowed:
@@ -85,7 +102,9 @@ func (x *exchange) authorize() bool {
 		}
 	}
 	if p.External != nil && (p.Any || refused == 0) {
-		x.grant = x.askService()
+		if x.grant = x.askScript(p.External.Script); x.grant == nil {
+			x.grant = x.askService()
+		}
 		switch {
 		case x.grant.Status != 200:
 			refused = x.grant.Status
@@ -198,7 +217,7 @@ func (x *exchange) appendResponseField(b []byte, f *http1.Field) []byte {
 	if x.cors && p.CORS.Replaces(f.Name) {
 		return b
 	}
-	if p.Fields != nil && (p.Fields.Hides(f.Name) || policy.Removes(x.edits, f.Name)) {
+	if fields := x.fields(); fields != nil && (fields.Hides(f.Name) || policy.Removes(x.edits, f.Name)) {
 		return b
 	}
 	r := p.Response

@@ -107,7 +107,7 @@ func (x *exchange) framing() framing {
 // appendResponseHead appends the head for the client: the upstream's fields in
 // their order, then framing and our own.
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
-	if x.policies != nil && x.policies.Fields != nil {
+	if x.fields() != nil {
 		contentType, _ := x.resp.Get(http1.FieldContentType)
 		x.settleEdits(x.resp.Status, contentType)
 	}
@@ -115,6 +115,11 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	hsts := x.hsts()
 	for i := range x.resp.Fields {
 		field := &x.resp.Fields[i]
+		if field.ID == http1.FieldServer && x.namesBackend() {
+			x.named = true
+			b = http1.AppendField(b, field.Name, field.Value)
+			continue
+		}
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
@@ -139,6 +144,12 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	b = x.appendPolicyFields(b)
 	b = x.appendOwnFields(b)
 	return http1.AppendHeadEnd(b)
+}
+
+// namesBackend says that Server of the backend reaches the client.
+func (x *exchange) namesBackend() bool {
+	s := &x.table.Settings
+	return s.ServerField && s.BackendServerField && !x.named
 }
 
 // relayBody writes the pending head and the body. The two errors tell which

@@ -136,6 +136,14 @@ func New(c Config) *Server {
 	return s
 }
 
+// heads are the limits of request heads that hold now.
+func (s *Server) heads() *http1.Limits {
+	if t := s.table.Load(); t != nil && t.Heads != nil {
+		return t.Heads
+	}
+	return &s.request
+}
+
 // pieceSize is the size of the buffers that bodies are copied through.
 const pieceSize = 32 << 10
 

@@ -11,6 +11,7 @@ import (
 type counters struct {
 	accepted, requests atomic.Uint64
 	panics             atomic.Uint64
+	retries            atomic.Uint64      // attempts after the first of a request
 	unmirrored         atomic.Uint64      // requests whose copy was not sent
 	uncompressed       atomic.Uint64      // responses for which no compressor was left
 	refusals           [256]atomic.Uint64 // by http1.Reason
@@ -30,13 +31,14 @@ const (
 	refusedHeaderTime
 	refusedBodyTime
 	refusedMisdirected
+	refusedBlocked
 	otherCount
 )
 
 var refusalNames = [otherCount]string{
 	refusedBadPath: "bad-path", refusedAmbiguousPath: "ambiguous-path", refusedAsterisk: "asterisk", refusedHost: "bad-host",
 	refusedBodySize: "body-size", refusedHeaderTime: "header-time", refusedBodyTime: "body-time",
-	refusedMisdirected: "misdirected",
+	refusedMisdirected: "misdirected", refusedBlocked: "blocked",
 }
 
 // Stats is the state of a Server at one moment.
@@ -45,6 +47,8 @@ type Stats struct {
 	Accepted              uint64 // connections since start
 	Requests              uint64 // requests since start
 	Panics                uint64 // requests that ended in a panic
+	Retries               uint64 // attempts after the first of a request
+	HTTP2                 int    // of the open connections
 	Unmirrored            uint64 // requests whose copy was dropped
 	Uncompressed          uint64 // responses for which no compressor was left
 	// Spool is what bodies that are buffered take.
@@ -55,7 +59,7 @@ type Stats struct {
 
 // Stats counts; it is made for a scrape, not for each request.
 func (s *Server) Stats() Stats {
-	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Unmirrored: s.counters.unmirrored.Load(), Refusals: make(map[string]uint64)}
+	st := Stats{Accepted: s.counters.accepted.Load(), Panics: s.counters.panics.Load(), Retries: s.counters.retries.Load(), Unmirrored: s.counters.unmirrored.Load(), Refusals: make(map[string]uint64)}
 	st.Spool = s.spool.Stats()
 	st.Uncompressed = s.counters.uncompressed.Load()
 	for _, r := range http1.Reasons() {
@@ -73,6 +77,9 @@ func (s *Server) Stats() Stats {
 	st.Requests = s.counters.requests.Load()
 	for c := range s.open {
 		st.Requests += c.requests.Load()
+		if c.http2.Load() != nil {
+			st.HTTP2++
+		}
 		switch c.state.Load() {
 		case stateActive:
 			st.Active++

@@ -15,20 +15,24 @@ func (x *exchange) run() {
 	switch {
 	case x.refuseWithoutTable():
 	case x.refuseBadHostOrPath():
+	case x.refuseBlocked():
 	case x.beginTrace():
 	case x.refuseMisdirected():
 	case x.refuseClient():
 	case x.redirectToOtherName():
 	case x.redirectToAppRoot():
+	case x.runHostScript():
 	case x.answerHealth():
 	case x.answerStatus():
 	case x.deny():
 	case x.answerPreflight():
+	case x.runScript():
 	case x.redirectFixed():
 	case x.rewrite():
 	case x.redirectToHTTPS():
 	case x.answerWithoutEndpoint():
 	case x.limit():
+	case x.inspectHead():
 	case x.authorize():
 	case x.answerDefault():
 	case x.refuseLargeBody():
@@ -160,7 +164,7 @@ func (x *exchange) deny() bool {
 // name without port (§3.4).
 func (x *exchange) redirectFixed() bool {
 	r := x.match.Route.IR.Redirect
-	if r == nil {
+	if r == nil || x.stopped() {
 		return false
 	}
 	l := x.location[:0]
@@ -181,14 +185,16 @@ func (x *exchange) redirectFixed() bool {
 
 // rewrite makes the upstream target; a target with a scheme is a redirect.
 func (x *exchange) rewrite() bool {
-	if x.match.Route.IR.Rewrite == nil {
+	if x.match.Route.IR.Rewrite == nil || x.stopped() {
 		return false
 	}
+	before := len(x.target)
 	out, redirect := x.match.Rewrite(x.target[:0])
 	if len(out) == 0 { // the expression does not match: as received
+		x.target = out[:before]
 		return false
 	}
-	x.target = x.appendQuery(out)
+	x.target = x.appendArgs(out)
 	if redirect {
 		x.redirect(302, x.target)
 		return true

@@ -51,6 +51,9 @@ func (c *conn) serveHTTP2() {
 	}
 	if t := c.server.table.Load(); t != nil {
 		config.Idle, config.HeadTime = max(t.Settings.KeepAlive.D(), leastIdle), t.Settings.HeaderTimeout.D()
+		if t.Heads != nil {
+			config.Limits.HeadBytes = t.Heads.Head
+		}
 		if t.Settings.HTTP2Streams > 0 {
 			config.Limits.Streams = t.Settings.HTTP2Streams
 		}
@@ -144,7 +147,7 @@ func (c *conn) arrived() bool {
 // readStreamHead reads the head of a stream, which is complete.
 func (x *exchange) readStreamHead() error {
 	st := x.c.stream
-	limits := &x.c.server.request
+	limits := x.c.server.heads()
 	n, err := x.req.Parse(st.Head(), limits)
 	if err == http1.ErrIncomplete && st.Refusal() != 0 {
 		err = nil
@@ -171,7 +174,7 @@ func (x *exchange) trailers() []http1.Field {
 	if lines == nil {
 		return nil
 	}
-	fields, err := http1.ParseTrailers(lines, &x.c.server.request)
+	fields, err := http1.ParseTrailers(lines, x.c.server.heads())
 	if err != nil {
 		return nil // over a limit: dropped as a whole
 	}

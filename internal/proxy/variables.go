@@ -30,11 +30,11 @@ func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
 		start := len(b)
 		return appendEscapedURI(b, x.appendURI(b)[start:])
 	case variable.URI:
-		return append(b, x.match.Path...)
+		return x.appendPath(b)
 	case variable.Args:
-		return append(b, x.req.Query...)
+		return append(b, x.args()...)
 	case variable.IsArgs:
-		if len(x.req.Query) > 0 {
+		if len(x.args()) > 0 {
 			return append(b, '?')
 		}
 		return b
@@ -45,10 +45,39 @@ func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
 	case variable.Cookie:
 		return append(b, x.Cookie(arg)...)
 	case variable.Arg:
-		value, _ := variable.Param(x.req.Query, arg, variable.AnyCase)
+		value, _ := variable.Param(x.args(), arg, variable.AnyCase)
 		return append(b, value...)
 	}
+	if x.frame == nil {
+		return x.appendConnectionVariable(b, id)
+	}
+	switch id {
+	case variable.User:
+		return x.frame.AppendUser(b, arg)
+	case variable.Capture:
+		return x.frame.AppendCapture(b, arg)
+	}
 	return x.appendConnectionVariable(b, id)
+}
+
+// appendPath appends the normalised path, as a script may have rewritten it.
+func (x *exchange) appendPath(b []byte) []byte {
+	if x.frame != nil {
+		if uri, moved := x.frame.URI(); moved {
+			return append(b, uri...)
+		}
+	}
+	return append(b, x.match.Path...)
+}
+
+// args are the arguments, as a script may have set them.
+func (x *exchange) args() []byte {
+	if x.frame != nil {
+		if args, set := x.frame.Args(); set {
+			return args
+		}
+	}
+	return x.req.Query
 }
 
 // appendConnectionVariable has the variables of the connection and the route.

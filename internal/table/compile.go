@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"daemun/internal/compress"
+	"daemun/internal/expression"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
@@ -29,6 +31,8 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		source:   withCatchAll(cfg.Hosts),
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
 		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
+		Block:    policy.NewBlock(cfg.Settings.Block),
+		Heads:    headLimits(cfg.Settings.RequestHeads),
 	}
 	if prev != nil {
 		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
@@ -61,9 +65,11 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 	if host.Fields != nil {
 		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
 	}
+	h.Script = policy.NewScript(host.Script, hs.Policies.Beyond())
 	if host.RedirectTo != "" {
 		return h
 	}
+	h.locations = newLocations(host, hs)
 	ordered := host.RegexMode || slices.ContainsFunc(host.Routes, func(r *ir.Route) bool { return r.Match == ir.MatchRegex })
 	h.routes = make([]*Route, len(host.Routes))
 	for i, r := range host.Routes {
@@ -73,12 +79,25 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 			h.routes[i].effect = h.routes[i-1].effect
 		}
 	}
+	if host.Passthrough {
+		h.Passthrough = rootOf(h.routes)
+	}
 	h.index = newIndex(h.routes, ordered)
 	if !slices.ContainsFunc(host.Routes, matchesAll) {
 		h.nowhere = compileRoute(host, nowhere(), false, hs)
 		h.nowhere.effect = -1
 	}
 	return h
+}
+
+// rootOf returns the route that was written for "/" and has a backend.
+func rootOf(routes []*Route) *Route {
+	for _, r := range routes {
+		if r.IR.Path == "/" && r.Backend != nil && !r.IR.DefaultBackend {
+			return r
+		}
+	}
+	return nil
 }
 
 // sameEffect recognises the two locations that one Prefix path becomes in
@@ -134,9 +153,9 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 		}
 	}
 	if ordered {
-		c.Err = c.compileMatcher()
+		c.Err = c.compileMatcher(hs.Policies.Beyond())
 	}
-	if err := c.compileRewrite(); c.Err == nil {
+	if err := c.compileRewrite(hs.Policies.Beyond()); c.Err == nil {
 		c.Err = err
 	}
 	if c.Err != nil && r.Denied == 0 {
@@ -150,14 +169,14 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 // compileMatcher fails for an expression that does not compile. The route then
 // stands, in its place, for every path that the expression could match:
 // passing over it would hand requests that it may guard to a later route.
-func (r *Route) compileMatcher() error {
+func (r *Route) compileMatcher(beyond expression.Engine) error {
 	switch r.IR.Match {
 	case ir.MatchExact:
 		r.matcher = exactPath(r.IR.Pattern)
 	case ir.MatchPrefix:
 		r.matcher = newPrefixPath(r.IR.Pattern)
 	default:
-		p, err := pattern.Compile(r.IR.Pattern)
+		p, _, err := compileExpression(r.IR.Pattern, beyond)
 		if err != nil {
 			r.matcher = foldedPrefix(pattern.LiteralPrefix(r.IR.Pattern))
 			return fmt.Errorf("path %s: %w", r.IR.Path, err)
@@ -170,21 +189,36 @@ func (r *Route) compileMatcher() error {
 // compileRewrite prepares IR.Rewrite. Its expression is mostly that of the
 // location without the anchor; then the location's own matcher gives the same
 // captures, because the location has matched at the start.
-func (r *Route) compileRewrite() error {
+func (r *Route) compileRewrite(beyond expression.Engine) error {
 	rw := r.IR.Rewrite
 	if rw == nil {
 		return nil
 	}
-	if p, ok := r.matcher.(*pattern.Pattern); ok && r.IR.Pattern == "^"+rw.Pattern {
+	if p, ok := r.matcher.(capturer); ok && r.IR.Pattern == "^"+rw.Pattern {
 		r.rewrite = p
 		return nil
 	}
-	p, err := pattern.Compile(rw.Pattern)
+	_, p, err := compileExpression(rw.Pattern, beyond)
 	if err != nil {
 		return fmt.Errorf("rewrite of %s: %w", rw.Pattern, err)
 	}
 	r.rewrite = p
 	return nil
+}
+
+// headLimits returns nil for what is not set.
+func headLimits(h ir.RequestHeads) *http1.Limits {
+	if h == (ir.RequestHeads{}) {
+		return nil
+	}
+	limits := http1.RequestLimits()
+	if h.KeepUnderscores {
+		limits.Underscores = http1.UnderscoresKeep
+	}
+	if h.Line > 0 {
+		limits.RequestLine, limits.FieldLine, limits.Head = h.Line, h.Line, h.Head
+	}
+	return &limits
 }
 
 func hstsValue(s ir.HSTS) string {

@@ -18,11 +18,19 @@ func equalHost(a, b *ir.Host) bool {
 		a.AppRoot == b.AppRoot &&
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
+		a.Passthrough == b.Passthrough &&
+		slices.Equal(a.Suites, b.Suites) &&
 		equalDeep(a.ClientAuth, b.ClientAuth) &&
 		equalDeep(a.Fields, b.Fields) &&
+		equalDeep(a.Script, b.Script) &&
+		slices.EqualFunc(a.Locations, b.Locations, equalLocation) &&
 		slices.Equal(a.Aliases, b.Aliases) &&
 		slices.Equal(a.Certificates, b.Certificates) &&
 		slices.EqualFunc(a.Routes, b.Routes, equalRoute)
+}
+
+func equalLocation(a, b *ir.Location) bool {
+	return a.Match == b.Match && a.Pattern == b.Pattern && equalRoute(a.Route, b.Route)
 }
 
 func equalRoute(a, b *ir.Route) bool {
@@ -75,10 +83,14 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalPointer(a.Bandwidth, b.Bandwidth) &&
 		slices.Equal(a.ResponseFields, b.ResponseFields) &&
 		equalDeep(a.Fields, b.Fields) &&
+		equalDeep(a.Script, b.Script) &&
+		equalDeep(a.MethodAccess, b.MethodAccess) &&
+		reflect.DeepEqual(a.ErrorPages, b.ErrorPages) &&
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
 		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
+		equalPointer(a.Firewall, b.Firewall) &&
 		equalPointer(a.Trace, b.Trace)
 }
 

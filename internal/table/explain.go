@@ -168,6 +168,9 @@ func (h *Host) steps(path string, winner *Route, regexMode bool) []Step {
 		slices.SortStableFunc(routes, byStrength)
 	}
 	at := slices.Index(routes, winner)
+	if at < 0 { // a location of a server-snippet
+		routes, at = slices.Insert(routes, 0, winner), 0
+	}
 	steps := make([]Step, len(routes))
 	for i, r := range routes {
 		steps[i] = Step{
@@ -196,6 +199,8 @@ func (r *Route) matchesAlone(path string, regexMode bool) bool {
 
 func wonReason(r *ir.Route, regexMode bool) string {
 	switch {
+	case strings.HasPrefix(r.PathType, "location"):
+		return fmt.Sprintf("%s %s of the server-snippet comes before the routes of the host", r.PathType, r.Pattern)
 	case regexMode && r.Match == ir.MatchRegex:
 		return fmt.Sprintf("expression %s is the first that matches (this host is in regex mode: case is ignored, there is no end anchor)", r.Pattern)
 	case regexMode:

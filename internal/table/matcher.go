@@ -6,14 +6,14 @@ import (
 	"daemun/internal/table/pattern"
 )
 
-// pathMatcher decides about one route of a host in regex mode. Another engine
-// for expressions joins as another implementation.
+// pathMatcher decides about one route of a host in regex mode.
 type pathMatcher interface {
 	Match(path []byte) bool
 }
 
 var (
 	_ pathMatcher = (*pattern.Pattern)(nil)
+	_ pathMatcher = (*foreign)(nil)
 	_ pathMatcher = exactPath("")
 	_ pathMatcher = prefixPath{}
 	_ pathMatcher = foldedPrefix("")

@@ -33,6 +33,8 @@ type orderedRoute struct {
 	// need is text that occurs in every path that matches, in lower case; it
 	// is empty when looking for it would not be cheaper than matching.
 	need []byte
+	// foreign is the matcher of the route if it may give up.
+	foreign *foreign
 }
 
 func newOrdered(routes []*Route) *ordered {
@@ -42,6 +44,7 @@ func newOrdered(routes []*Route) *ordered {
 		o.probes[i] = newProbe(prefix)
 		o.window = max(o.window, o.probes[i].offset+8)
 		o.routes[i].route = r
+		o.routes[i].foreign, _ = r.matcher.(*foreign)
 		if !strings.Contains(prefix, need) {
 			o.routes[i].need = []byte(need)
 			o.window = math.MaxInt
@@ -62,6 +65,8 @@ func (r *Route) literals() (prefix, need string) {
 		return lowerString(m.bare), ""
 	case foldedPrefix:
 		return string(m), ""
+	case *foreign:
+		return m.prefix, ""
 	}
 	return "", ""
 }
@@ -90,6 +95,16 @@ func (o *ordered) find(path []byte, s *scratch) *Route {
 		}
 		c := &o.routes[i]
 		if len(c.need) > 0 && !bytes.Contains(low[:end], c.need) {
+			continue
+		}
+		if c.foreign != nil {
+			matched, costly := c.foreign.try(path)
+			if costly {
+				return tooCostly(c.route)
+			}
+			if matched {
+				return c.route
+			}
 			continue
 		}
 		if c.route.matcher.Match(path) {

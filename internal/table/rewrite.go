@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"daemun/internal/canonical"
-	"daemun/internal/table/pattern"
 )
 
 // Rewrite appends the rewritten and re-escaped path to dst. It must only be
@@ -47,7 +46,7 @@ func (m *Match) ForwardedPrefix(dst []byte) []byte {
 	}
 	p := m.Route.rewrite
 	if p == nil {
-		p, _ = m.Route.matcher.(*pattern.Pattern)
+		p, _ = m.Route.matcher.(capturer)
 	}
 	if p == nil || !p.Captures(m.Path, &m.caps) {
 		for i := range m.caps {

@@ -19,6 +19,7 @@ import (
 
 	"daemun/internal/canonical"
 	"daemun/internal/compress"
+	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/metrics"
 	"daemun/internal/policy"
@@ -48,6 +49,10 @@ type Table struct {
 	HSTS string
 	// Trust is nil when nobody is believed about where requests come from.
 	Trust *policy.Trust
+	// Block is nil when nobody is refused everywhere.
+	Block *policy.Block
+	// Heads are the limits of request heads, nil for the usual ones.
+	Heads *http1.Limits
 	// Compression is nil when responses go out as they are.
 	Compression *compress.Settings
 	// Sampler decides which traces are recorded.
@@ -72,9 +77,16 @@ type Host struct {
 	// Policies are for the responses that come before a route is chosen; nil
 	// for none.
 	Policies *policy.Set
+	// Script runs before a route is chosen; nil for none.
+	Script *policy.Script
 
-	routes []*Route // in the order of IR.Routes
-	index  pathIndex
+	// Passthrough is the route whose backend gets TLS connections unopened, nil
+	// without IR.Passthrough or such a route.
+	Passthrough *Route
+
+	locations *locations // nil: none
+	routes    []*Route   // in the order of IR.Routes
+	index     pathIndex
 	// nowhere answers what no route matches; translation never lets that
 	// happen, so it is nil as long as the host has a route for "/".
 	nowhere *Route
@@ -104,8 +116,8 @@ type Route struct {
 	// the user; nil for a sound route.
 	Err error
 
-	matcher pathMatcher      // of a host in regex mode
-	rewrite *pattern.Pattern // of IR.Rewrite.Pattern
+	matcher pathMatcher // of a host in regex mode
+	rewrite capturer    // of IR.Rewrite.Pattern
 	// effect is equal for routes of which it does not matter which one is
 	// chosen (H3.8).
 	effect int
@@ -204,12 +216,16 @@ func (h *Host) agrees(r *Route, read func(dst, raw []byte) ([]byte, bool), rawPa
 
 // find returns the route of a normalised path; nil only without any route.
 func (h *Host) find(path []byte, s *scratch) *Route {
+	r := h.nowhere
 	if h.index != nil {
-		if r := h.index.find(path, s); r != nil {
-			return r
+		if found := h.index.find(path, s); found != nil {
+			r = found
 		}
 	}
-	return h.nowhere
+	if h.locations != nil {
+		return h.locations.choose(path, r)
+	}
+	return r
 }
 
 // HostFor returns the host block of a canonical name by the rules of Resolve:

@@ -69,7 +69,8 @@ func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 func (h *host) finished() *ir.Host {
 	return &ir.Host{
 		Name: h.name, Aliases: h.facts.aliases, Owner: h.owner, Certificates: certificateIDs(h.certificates),
-		Fields: beforeRouting(h.global.Defaults.Fields), TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
+		Fields: beforeRouting(h.fields(nil)), Script: h.script(), Locations: h.locations(), TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
+		Passthrough: h.passthrough != nil, Suites: h.suites,
 	}
 }
 

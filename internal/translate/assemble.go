@@ -142,6 +142,7 @@ func (t *Translator) assemble(hosts []*ir.Host, standard *ir.Certificate) *ir.Co
 		Certificates: t.references.sorted(),
 		Settings:     t.settings.values.Settings,
 	}
+	cfg.Settings.Passthrough = t.options.SSLPassthrough
 	if standard == nil {
 		return cfg
 	}

@@ -107,6 +107,14 @@ func usersOfMap(s *corev1.Secret) (users []ir.User) {
 // hashForms are what hashes begin with that can be checked.
 var hashForms = []string{"$2a$", "$2b$", "$2x$", "$2y$", "$apr1$", "$1$", "$5$", "$6$", "{SHA}", "{SSHA}", "{PLAIN}"}
 
+// isDES recognises what crypt makes without a prefix: two characters of salt and
+// eleven of the rest.
+func isDES(hash string) bool {
+	return len(hash) == 13 && !strings.ContainsFunc(hash, func(r rune) bool {
+		return r != '.' && r != '/' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
+
 // checkUsers reports users who can never pass.
 func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 	field := annotation.Field(c.t.options.AnnotationsPrefix + "/auth-secret")
@@ -114,7 +122,7 @@ func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 		c.report(annotation.CodeUsers, ir.SeverityWarning, field, "Secret %q holds no user: every request gets 401", auth.Secret)
 		return
 	}
-	var formless, elsewhere names
+	var formless, elsewhere, des names
 	for i := range auth.Users {
 		u := &auth.Users[i]
 		if auth.Digest {
@@ -124,6 +132,10 @@ func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 			continue
 		}
 		u.Hash, _, _ = strings.Cut(u.Hash, ":") // a comment may follow
+		if isDES(u.Hash) {
+			des.add(u.Name)
+			continue
+		}
 		if !slices.ContainsFunc(hashForms, func(form string) bool { return strings.HasPrefix(u.Hash, form) }) {
 			formless.add(u.Name)
 		}
@@ -131,6 +143,10 @@ func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 	if elsewhere.count > 0 {
 		c.report(annotation.CodeUsers, ir.SeverityWarning, field,
 			"Secret %q: %v has no line for the realm %q, so nobody can log in as that user: write name:realm:hash, as htdigest does", auth.Secret, &elsewhere, auth.Realm)
+	}
+	if des.count > 0 {
+		c.report(annotation.CodeUsers, ir.SeverityWarning, field,
+			"Secret %q: the hash of %v is crypt with DES, which reads eight characters of a password only and is not accepted, so nobody can log in as that user: make a new one with htpasswd -B", auth.Secret, &des)
 	}
 	if formless.count > 0 {
 		c.report(annotation.CodeUsers, ir.SeverityWarning, field,

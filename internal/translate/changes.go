@@ -18,7 +18,7 @@ type replacement struct{ old, now *ingress }
 
 // few reports whether what changed is all in t.replaced.
 func (t *Translator) few() bool {
-	return t.generation > 1 && !t.unfinished && len(t.replaced) <= maxFew
+	return t.generation > 1 && !t.whole && len(t.replaced) <= maxFew
 }
 
 // compileChanged does what compileAll does, looking only at Ingresses that the
@@ -26,7 +26,7 @@ func (t *Translator) few() bool {
 // store does not know, or too much may be concerned.
 func (t *Translator) compileChanged(v *store.View, resettled bool) bool {
 	changes, known := v.Since(t.view)
-	if !known || resettled || t.unfinished {
+	if !known || resettled || t.whole {
 		return false
 	}
 	names := map[store.Name]struct{}{}

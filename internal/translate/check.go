@@ -19,6 +19,8 @@ type Checked struct {
 	Ours bool
 	// Problems are those of the Ingress, sorted.
 	Problems []ir.Problem
+	// Together is how many Ingresses were translated to find them.
+	Together int
 }
 
 // maxNeighbours bounds the Ingresses that a check looks at.
@@ -54,7 +56,7 @@ func Check(v *store.View, current *ir.Config, o Options, candidate *networkingv1
 		}
 		slices.SortFunc(problems, ir.Problem.Compare)
 	}
-	return Checked{Ours: true, Problems: problems}
+	return Checked{Ours: true, Problems: problems, Together: len(c.others) + 1}
 }
 
 // check is one run of Check.

@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 		{"itself", claim("young", 20, "a.test/young"), ""},
 		{"a bad value that rejects", annotated(claim("new", 0, "c.test/"), "permanent-redirect", "a b"), "permanent-redirect"},
 		{"a bad value with a default", annotated(claim("new", 0, "c.test/"), "proxy-body-size", "lots"), ""},
-		{"a snippet", annotated(claim("new", 0, "c.test/"), "configuration-snippet", "x"), "snippets are never accepted"},
+		{"a snippet", annotated(claim("new", 0, "c.test/"), "configuration-snippet", "x"), "the risk of this annotation is Critical"},
 		{"a bad expression", annotated(claim("new", 0, "c.test/(("), "use-regex", "true"), "requests get 503"},
 		{"a bad host", claim("new", 0, "-/"), "is not a DNS name"},
 		{"another class", other, ""},

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"daemun/internal/expression"
 )
 
 const (
@@ -56,6 +58,18 @@ func checkExpression(expr string) string {
 		return "is too large when compiled; repeat less"
 	}
 	return ""
+}
+
+// costly says why an expression that is wrong for the linear engine needs the
+// one with back-tracking, "" if that cannot run it either.
+func (h *host) costly(expr, wrong string) string {
+	if name, _ := foreignConstruct(expr); wrong == "" || name == "" || h.beyond == nil {
+		return ""
+	}
+	if _, err := expression.Compile("^"+expr, expression.Fold, h.beyond); err != nil {
+		return ""
+	}
+	return wrong
 }
 
 // groupConstructs are the openings of groups that PCRE has and RE2 lacks, the

@@ -49,6 +49,10 @@ func (c *compilation) compileExternalAuth() {
 		made.Backend = c.authTo.ID
 	}
 	c.values.ExternalAuth = made
+	if made.SignIn != "" && !c.writes("custom-http-errors") {
+		// In nginx its own page for 401 keeps those of all hosts away.
+		c.values.ErrorStatuses = nil
+	}
 }
 
 // compileMirror makes the policy of mirror-target.

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"flag"
+	"fmt"
 	"maps"
 	"math/big"
 	"os"
@@ -73,6 +74,12 @@ func TestGolden(t *testing.T) {
 func decode(t testing.TB, in []byte) (Options, []store.Object) {
 	t.Helper()
 	o := DefaultOptions()
+	o.CheckRules = func(rules string) error {
+		if before, _, broken := strings.Cut(rules, "broken"); broken {
+			return fmt.Errorf("line %d: is broken", strings.Count(before, "\n")+1)
+		}
+		return nil
+	}
 	var objects []store.Object
 	for doc := range bytes.SplitSeq(in, []byte("\n---\n")) {
 		var head struct{ Kind string }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -33,6 +34,13 @@ type host struct {
 
 	// global are the settings of the ConfigMap.
 	global *configmap.Values
+	// snippets are those of the ConfigMap; onHost is the server-snippet of an
+	// Ingress, and closed says that it cannot be used.
+	snippets *settingSnippets
+	onHost   *ingress
+	closed   bool
+	// beyond checks expressions that the linear engine cannot run.
+	beyond expression.Engine
 	// standard is the global default backend.
 	standard ir.Backend
 
@@ -41,6 +49,8 @@ type host struct {
 	regexMode    bool
 	appRoot      string
 	clientAuth   *ir.ClientAuth
+	passthrough  *ingress // asks for it
+	suites       []uint16
 	owner        ir.Ref
 	tls          bool // an Ingress of the host has spec.tls
 	alias, www   *ingress
@@ -105,7 +115,7 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, standard: t.defaultBackend}
+	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, beyond: t.options.Beyond, standard: t.defaultBackend}
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.parts {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
@@ -119,6 +129,7 @@ func (t *Translator) build(h *host) {
 	} else {
 		h.plainRoutes(locations)
 	}
+	h.checkPassthrough(t.options.SSLPassthrough)
 	h.chooseCertificates()
 	t.retain(h)
 	t.specialIs(h, h.www != nil || h.alias != nil || h.tls && strings.HasPrefix(h.name, "*."))
@@ -234,12 +245,17 @@ func (h *host) settings(locations []location) {
 			h.alias = in
 		}
 		h.settleClientAuth(in)
+		h.settlePassthrough(in)
+		if h.suites == nil {
+			h.suites = in.values.Suites
+		}
 		if !has[in] {
 			continue
 		}
 		if in.values.FromToWWW && h.www == nil {
 			h.www = in
 		}
+		h.settleSnippet(in)
 		switch {
 		case in.values.AppRoot == "":
 		case root == nil:
@@ -317,6 +333,13 @@ func (h *host) regexRoutes(locations []location) {
 		l := &locations[i]
 		wrong := checkExpression(l.text)
 		code := CodeExpression
+		if costly := h.costly(l.text, wrong); costly != "" && l.in != nil {
+			wrong = ""
+			h.problems = append(h.problems, ir.Problem{
+				Code: CodeCostly, Severity: ir.SeverityNotice, Object: l.in.ref, Field: l.field + ".path",
+				Message: fmt.Sprintf("%.80q %s: the engine with back-tracking runs it, which is slower and gives up on costly paths", l.text, costly),
+			})
+		}
 		if wrong == "" && !isPlain(l.text) {
 			if expressions++; expressions > maxExpressions {
 				wrong, code = fmt.Sprintf("is one expression too many: a host may have %d", maxExpressions), CodeTooMany
@@ -361,6 +384,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.Policies = h.global.Defaults.Policies
 		r.SSLRedirect, r.ForceSSLRedirect = false, false
 		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
+		h.withSnippets(r, nil)
 		return r
 	}
 	r.Ingress = l.in.ref
@@ -403,6 +427,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		h.use(l.in.mirrorTo)
 	}
 	h.errorsOf(r, l)
+	h.withSnippets(r, l.in.onRoute)
 	return r
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/ir"
+	"daemun/internal/snippet"
 	"daemun/internal/store"
 
 	corev1 "k8s.io/api/core/v1"
@@ -45,6 +46,8 @@ type ingress struct {
 	clientAuth *ir.ClientAuth
 	// authTo and mirrorTo are where auth-url and mirror-target lead.
 	authTo, mirrorTo ir.Backend
+	// onRoute and onHost are its snippets; nil when absent.
+	onRoute, onHost *snippet.Block
 	// fallback is the backend of the default-backend annotation.
 	fallback ir.Backend
 	// standard is spec.defaultBackend.
@@ -211,7 +214,11 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		return in
 	}
 	c.compileReferences()
+	c.compilePassthrough()
+	c.compileSnippets()
+	c.tellLeftOut()
 	c.checkTracing()
+	c.compileFirewall()
 	c.shareValues()
 	c.compileFallback()
 	c.compileRules()

@@ -57,6 +57,16 @@ const (
 	// CodeSettingFields: a ConfigMap that add-headers or proxy-set-headers
 	// names cannot be used.
 	CodeSettingFields = "DMN0330"
+	// CodeSnippetsOff: a snippet that allow-snippet-annotations forbids.
+	CodeSnippetsOff = "DMN0331"
+	// CodeSnippet: a snippet cannot be used, so that its routes answer 503.
+	CodeSnippet = "DMN0332"
+	// CodeSnippetIgnored: the same, but --ignore-unsupported-snippets.
+	CodeSnippetIgnored = "DMN0333"
+	// CodeSnippetNoEffect: a directive changes nothing here.
+	CodeSnippetNoEffect = "DMN0334"
+	// CodeCostly: an expression needs the engine with back-tracking.
+	CodeCostly = "DMN0335"
 	// CodePrefix: an annotation has the prefix that --annotations-prefix
 	// replaces.
 	CodePrefix = "DMN0389"

@@ -22,6 +22,7 @@ type settings struct {
 	problems []ir.Problem
 	// configMaps are those that it names.
 	configMaps []configMapUse
+	snippets   settingSnippets
 }
 
 // settleSettings reads the ConfigMap and reports whether it says something
@@ -44,7 +45,9 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	default:
 		r := configmap.Parse(ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}, object.Data)
 		next.values, next.problems = r.Values, r.Problems
+		next.settleFirewall(&t.options, ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name})
 		next.settleFields(v)
+		next.settleSnippets(&t.options)
 	}
 	changed = !reflect.DeepEqual(t.settings.values, next.values)
 	t.settings = next

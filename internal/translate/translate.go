@@ -12,7 +12,9 @@
 // (ingress.go), grouped by host (group), each host is built from its parts
 // (host.go), what hosts do to each other is settled (across.go), and the lists
 // of the configuration are put together (assemble.go). Each stage keeps what
-// it made of unchanged input, and recognises input by its pointer.
+// it made of unchanged input, and recognises input by its pointer. Few changes
+// that the store can name take a shorter way through the first stages, which
+// does not look at the rest (changes.go).
 package translate
 
 import (
@@ -21,6 +23,7 @@ import (
 
 	"daemun/internal/annotation"
 	"daemun/internal/configmap"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -57,6 +60,17 @@ type Options struct {
 	// DisableCatchAll leaves Ingresses with a default backend out;
 	// DisableExternalName gives Services with an external name no endpoint.
 	DisableCatchAll, DisableExternalName bool
+	// SSLPassthrough lets Ingresses leave TLS to their backends.
+	SSLPassthrough bool
+	// IgnoreSnippets serves routes without what cannot be used of their
+	// snippets; they answer 503 otherwise.
+	IgnoreSnippets bool
+	// Beyond checks expressions that the linear engine cannot run; nil refuses
+	// them.
+	Beyond expression.Engine `json:"-"`
+	// CheckRules says what is wrong with rules of the firewall. It depends on
+	// nothing but them; nil is a build that has no firewall.
+	CheckRules func(rules string) error `json:"-"`
 }
 
 // DefaultOptions are ingress-nginx's.
@@ -105,10 +119,10 @@ type Translator struct {
 	ingresses map[store.Name]*ingress
 	// users finds the Ingresses that were compiled from an object.
 	users map[store.Key][]*ingress
-	// replaced are the first changes of this translation; unfinished says that
-	// the last one stopped half-way.
-	replaced   []replacement
-	unfinished bool
+	// replaced are the first changes of this translation. unfinished says that
+	// it stopped half-way; the next one is then whole: it looks at everything.
+	replaced          []replacement
+	unfinished, whole bool
 	// canaries, sharing and otherClass count such Ingresses.
 	canaries, sharing, otherClass int
 	// shared are the values of sets of annotations under the present settings.
@@ -163,16 +177,16 @@ func New(o Options) *Translator {
 // Translate returns the configuration of a view.
 func (t *Translator) Translate(v *store.View) Result {
 	t.generation++
+	t.whole, t.unfinished = t.unfinished, true
 	if t.view == nil {
 		t.view = &store.View{}
 	}
 	resettled := t.settleSettings(v)
 	problems := slices.Clone(t.settings.problems)
 	t.compileAll(v, resettled)
-	rebuild := t.settleDefaultBackend(v, &problems) || resettled || t.unfinished
+	rebuild := t.settleDefaultBackend(v, &problems) || resettled || t.whole
 	defaultCertificate := t.settleDefaultCertificate(v, &problems)
 	regrouped := t.few() && !rebuild && t.canaries == 0
-	t.unfinished = true
 	t.touched = t.touched[:0]
 	if regrouped {
 		t.regroup()
@@ -293,7 +307,7 @@ func (t *Translator) reorder() {
 // group hands the parts of all Ingresses to their hosts and marks the hosts
 // whose parts are not those of the last time.
 func (t *Translator) group(all bool) {
-	member := false
+	member := all
 	catchAll := t.hostNamed("", &member)
 	catchAll.begin(t.generation, all)
 	for _, in := range t.order {

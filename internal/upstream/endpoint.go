@@ -221,6 +221,17 @@ func (e *Endpoint) Dial(ctx context.Context, t Transport, timeout time.Duration)
 }
 
 func (e *Endpoint) connect(ctx context.Context) (*net.TCPConn, error) {
+	past := &e.backend.registry.past
+	tcp, err := e.open(ctx)
+	if err != nil {
+		past.dialFailures.Add(1)
+		return nil, err
+	}
+	past.dials.Add(1)
+	return tcp, nil
+}
+
+func (e *Endpoint) open(ctx context.Context) (*net.TCPConn, error) {
 	if e.spec.Host == "" {
 		return e.dialAddr(ctx, e.spec.Addr)
 	}

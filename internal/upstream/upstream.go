@@ -97,6 +97,7 @@ type Registry struct {
 
 	mu       sync.Mutex // guards the following
 	backends map[ir.BackendID]*Backend
+	past     pastTotals // its counters are atomic
 	closed   bool
 	sweeping bool // the timer is armed
 	timer    *time.Timer
@@ -147,6 +148,7 @@ func (r *Registry) backendLocked(id ir.BackendID) *Backend {
 func (r *Registry) Update(set ir.EndpointSet) {
 	r.mu.Lock()
 	left := r.backendLocked(set.Backend).replace(set.Endpoints)
+	r.leave(left)
 	r.mu.Unlock()
 	for _, e := range left {
 		e.retire()
@@ -163,6 +165,7 @@ func (r *Registry) Retain(inUse func(ir.BackendID) bool) {
 			left = append(left, b.endpoints()...)
 		}
 	}
+	r.leave(left)
 	r.mu.Unlock()
 	// A request that still uses an old table keeps the endpoints; only their
 	// pools are closed.

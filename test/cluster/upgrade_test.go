@@ -26,16 +26,14 @@ func TestUpgradeOnOneHost(t *testing.T) {
 ---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: tcp, namespace: %[1]s}, data: {"9000": "%[1]s/web:http"}}
 `, ns))
-	t.Cleanup(func() {
-		u.TryKubectl("", "delete", "ingressclass", ns)
-		u.TryKubectl("", "delete", "validatingwebhookconfiguration", ns)
-	})
+	removeAfter(t, u, "networking.k8s.io/v1", "IngressClass", ns)
 	args := append(townArguments(ns), "--hand-over="+filepath.Join(t.TempDir(), "hand-over"), "--tcp-services-configmap="+ns+"/tcp",
 		"--drain-timeout=60s", "--validating-webhook=:9444", "--validating-webhook-configuration="+ns)
 	now := u.Controller(args...)
 	u.Apply(fmt.Sprintf(route, ns, "steady", ns, "steady.test", "/"))
 	now.Until("http://steady.test/", 200, "web-")
 	u.Apply(fmt.Sprintf(hook, ns, now.Address, 9444))
+	removeAfter(t, u, "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", ns)
 	address := now.Address.String()
 	loads := []*lab.Load{
 		lab.StartLoad(t, 2, "http://steady.test/", now.HTTP),

@@ -45,12 +45,10 @@ func TestWebhookNeedsNoCertificateOfOthers(t *testing.T) {
 	ns := u.Namespace(nil)
 	u.Env = []string{"POD_NAMESPACE=" + ns, "POD_NAME=one"}
 	u.Apply(fmt.Sprintf("{apiVersion: networking.k8s.io/v1, kind: IngressClass, metadata: {name: %[1]s}, spec: {controller: %[1]s.test/ingress}}", ns))
-	t.Cleanup(func() {
-		u.TryKubectl("", "delete", "ingressclass", ns)
-		u.TryKubectl("", "delete", "validatingwebhookconfiguration", ns)
-	})
+	removeAfter(t, u, "networking.k8s.io/v1", "IngressClass", ns)
 	c := u.Controller(append(townArguments(ns), "--validating-webhook=:9443", "--validating-webhook-configuration="+ns)...)
 	u.Apply(fmt.Sprintf(hook, ns, c.Address, 9443))
+	removeAfter(t, u, "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", ns)
 	create := func(name, host string) (string, error) {
 		return u.TryKubectl(fmt.Sprintf(route, ns, name, ns, host, "/"), "create", "-f", "-")
 	}

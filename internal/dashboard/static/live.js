@@ -132,6 +132,7 @@
     const q = new URLSearchParams(new FormData(form));
     for (const [k, v] of [...q]) if (v === "") q.delete(k);
     rows.replaceChildren();
+    document.getElementById("tap-list").hidden = false;
     for (const e of live.querySelectorAll(".empty, .headline")) e.remove();
     let seen = 0, skipped = 0;
     const tell = () => { note.textContent = "Watching: " + seen + (seen === 1 ? " request" : " requests") + " seen" + (skipped ? ", " + skipped + " more than are shown" : "") + "."; };

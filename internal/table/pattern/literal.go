@@ -1,8 +1,6 @@
 package pattern
 
 import (
-	"errors"
-	"fmt"
 	"regexp/syntax"
 	"strings"
 )
@@ -99,38 +97,4 @@ func LiteralPrefix(expr string) string {
 		b.WriteByte(lower(c))
 	}
 	return b.String()
-}
-
-// explainSyntax turns the parser's error into a sentence that names the part
-// and, for PCRE only constructs, the reason.
-func explainSyntax(err error) error {
-	var se *syntax.Error
-	if !errors.As(err, &se) {
-		return fmt.Errorf("compile expression: %w", err)
-	}
-	for _, c := range pcreOnly {
-		if strings.HasPrefix(se.Expr, c.start) {
-			return fmt.Errorf("%s (%q) is not supported: expressions run in a linear engine with RE2 syntax", c.name, se.Expr)
-		}
-	}
-	return fmt.Errorf("%s: %q", se.Code, se.Expr)
-}
-
-// pcreOnly lists constructs of PCRE without a counterpart in RE2 by their
-// first characters; the longer start stands first.
-var pcreOnly = []struct{ start, name string }{
-	{"(?<=", "look-behind"},
-	{"(?<!", "look-behind"},
-	{"(?=", "look-ahead"},
-	{"(?!", "look-ahead"},
-	{"(?>", "an atomic group"},
-	{"(?(", "a conditional group"},
-	{"(?R", "recursion"},
-	{"++", "a possessive quantifier"},
-	{"*+", "a possessive quantifier"},
-	{"?+", "a possessive quantifier"},
-	{`\1`, "a back reference"},
-	{`\2`, "a back reference"},
-	{`\3`, "a back reference"},
-	{`\K`, `\K`},
 }

@@ -14,38 +14,21 @@ import (
 	"bytes"
 	"fmt"
 	"regexp"
-	"regexp/syntax"
-)
 
-// Limits of H6.21: the length of an expression in octets and the size of its
-// compiled program in about instructions. The time of a match is bounded by the
-// product of program size and path length.
-const (
-	MaxSource  = 1024
-	MaxProgram = 2048
+	"daemun/internal/expression"
 )
 
 // Groups is the number of captures that a target can name: $0 to $9.
-const Groups = 10
+const Groups = expression.Groups
 
-// Captures holds the positions of the groups of one match: group i is
-// path[c[2*i]:c[2*i+1]], and -1 means that it took no part.
-type Captures [2 * Groups]int
+// MaxSource and MaxProgram are the limits of expressions (H6.21).
+const (
+	MaxSource  = expression.MaxSource
+	MaxProgram = expression.MaxProgram
+)
 
-// Group returns the text of group i in the path that was matched; it is empty
-// for a group that took no part or does not exist.
-func (c *Captures) Group(path []byte, i int) []byte {
-	if i < 0 || i >= Groups || c[2*i] < 0 {
-		return nil
-	}
-	return path[c[2*i]:c[2*i+1]]
-}
-
-func (c *Captures) clear() {
-	for i := range c {
-		c[i] = -1
-	}
-}
+// Captures holds the positions of the groups of one match.
+type Captures = expression.Captures
 
 // matcher is one way to execute an expression.
 type matcher interface {
@@ -65,15 +48,9 @@ type Pattern struct {
 // case. The error says what is wrong and, for the constructs of PCRE that a
 // linear engine cannot execute, that they are the reason.
 func Compile(expr string) (*Pattern, error) {
-	if len(expr) > MaxSource {
-		return nil, fmt.Errorf("expression of %d octets is too long, at most %d are allowed", len(expr), MaxSource)
-	}
-	tree, err := syntax.Parse("(?i)"+expr, syntax.Perl)
+	tree, err := expression.Parse(expr, expression.Fold)
 	if err != nil {
-		return nil, explainSyntax(err)
-	}
-	if n := programSize(tree); n > MaxProgram {
-		return nil, fmt.Errorf("expression needs about %d instructions, at most %d are allowed: use smaller repeat counts", n, MaxProgram)
+		return nil, err
 	}
 	p := &Pattern{prefix: literalPrefix(tree), need: required(tree)}
 	if s, ok := newShape(tree); ok {
@@ -82,7 +59,7 @@ func Compile(expr string) (*Pattern, error) {
 	}
 	re, err := regexp.Compile("(?i)" + expr)
 	if err != nil {
-		return nil, explainSyntax(err)
+		return nil, fmt.Errorf("compile expression: %w", err)
 	}
 	p.matcher = (*linear)(re)
 	return p, nil
@@ -94,7 +71,7 @@ func (p *Pattern) Match(path []byte) bool { return p.matcher.match(path) }
 // Captures matches and fills caps; after false caps holds no groups. Only
 // expressions outside the common shapes allocate.
 func (p *Pattern) Captures(path []byte, caps *Captures) bool {
-	caps.clear()
+	*caps = expression.None()
 	return p.matcher.captures(path, caps)
 }
 
@@ -106,28 +83,6 @@ func (p *Pattern) Prefix() string { return p.prefix }
 // none is known. It and Prefix let a caller pass over an expression without
 // running it.
 func (p *Pattern) Need() string { return p.need }
-
-// programSize is about the number of instructions that an expression compiles
-// to, found without compiling it: nested repeats would cost memory first. It
-// is never much too low; a huge size saturates.
-func programSize(re *syntax.Regexp) int {
-	n := 1
-	switch re.Op {
-	case syntax.OpLiteral:
-		n = len(re.Rune)
-	case syntax.OpCharClass:
-		n += len(re.Rune) / 16 // ranges cost time and memory too
-	case syntax.OpCapture:
-		n = 2
-	}
-	for _, sub := range re.Sub {
-		n += programSize(sub)
-	}
-	if re.Op == syntax.OpRepeat {
-		n *= max(re.Min+1, re.Max, 1)
-	}
-	return min(n, 1<<30)
-}
 
 // linear executes an expression with package regexp.
 type linear regexp.Regexp

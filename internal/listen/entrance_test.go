@@ -14,12 +14,12 @@ import (
 )
 
 // proxied is a wish for the PROXY protocol; nobody but trusted is believed.
-func proxied(timeout time.Duration, trusted ...string) *Preamble {
+func proxied(timeout time.Duration, trusted ...string) *Entrance {
 	cfg := &ir.Config{Settings: ir.Settings{ProxyProtocol: &ir.ProxyProtocol{Timeout: ir.Duration(timeout)}}}
 	for _, p := range trusted {
 		cfg.Settings.Forwarded.Trusted = append(cfg.Settings.Forwarded.Trusted, netip.MustParsePrefix(p))
 	}
-	p := &Preamble{}
+	p := &Entrance{}
 	p.Update(cfg)
 	return p
 }
@@ -64,7 +64,7 @@ func TestH4_8_ProxyProtocol(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			l := startListener(t, Config{Preamble: proxied(time.Minute, tt.trusted)}, handlerFunc(tell))
+			l := startListener(t, Config{Entrance: proxied(time.Minute, tt.trusted)}, handlerFunc(tell))
 			whole := dial(t, l)
 			io.WriteString(whole, tt.header+"hello")
 			if got := readLine(t, whole); got != tt.want {
@@ -89,7 +89,7 @@ func TestH4_8_ProxyProtocol(t *testing.T) {
 func TestH4_8_ProxyProtocolBeforeTLS(t *testing.T) {
 	t.Parallel()
 	certs, _ := testCertificates(t)
-	l := startListener(t, Config{TLS: certs, Preamble: proxied(time.Minute)}, handlerFunc(tell))
+	l := startListener(t, Config{TLS: certs, Entrance: proxied(time.Minute)}, handlerFunc(tell))
 	c := dial(t, l)
 	io.WriteString(c, v2Header)
 	secure := tls.Client(c, &tls.Config{ServerName: "a.test", InsecureSkipVerify: true})
@@ -102,7 +102,7 @@ func TestH4_8_ProxyProtocolBeforeTLS(t *testing.T) {
 // one, a connection is closed.
 func TestH4_8_Mandatory(t *testing.T) {
 	t.Parallel()
-	l := startListener(t, Config{Preamble: proxied(200 * time.Millisecond)}, handlerFunc(tell))
+	l := startListener(t, Config{Entrance: proxied(200 * time.Millisecond)}, handlerFunc(tell))
 	for _, begin := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "PROXY TCP4 x\r\n", "PROXY TCP4 192", ""} {
 		c := dial(t, l)
 		io.WriteString(c, begin)
@@ -110,14 +110,14 @@ func TestH4_8_Mandatory(t *testing.T) {
 			t.Errorf("%q was answered with %q", begin, b)
 		}
 	}
-	eventually(t, "counted", func() bool { s := l.Stats(); return s.NoPreamble == 4 && s.Handled == 0 && s.Open == 0 })
+	eventually(t, "counted", func() bool { s := l.Stats(); return s.NotEntered == 4 && s.Handled == 0 && s.Open == 0 })
 }
 
-// TestPreambleChanges counts from the next connection on.
-func TestPreambleChanges(t *testing.T) {
+// TestEntranceChanges counts from the next connection on.
+func TestEntranceChanges(t *testing.T) {
 	t.Parallel()
 	p := proxied(time.Minute)
-	l := startListener(t, Config{Preamble: p}, handlerFunc(tell))
+	l := startListener(t, Config{Entrance: p}, handlerFunc(tell))
 	before := dial(t, l)
 	io.WriteString(before, v1Header)
 	readLine(t, before)
@@ -127,4 +127,35 @@ func TestPreambleChanges(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 	roundTrip(t, before, "still here")
+}
+
+// TestEntranceByAddress: bind-address and disable-ipv6 close what comes to
+// other addresses.
+func TestEntranceByAddress(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		entrance ir.Entrance
+		ok       bool
+	}{
+		{"here", ir.Entrance{Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("192.0.2.1")}}, true},
+		{"elsewhere", ir.Entrance{Addresses: []netip.Addr{netip.MustParseAddr("192.0.2.1")}}, false},
+		{"IPv4", ir.Entrance{IPv4Only: true}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			e := &Entrance{}
+			e.Update(&ir.Config{Settings: ir.Settings{Entrance: tt.entrance}})
+			l := startListener(t, Config{Entrance: e}, handlerFunc(echo))
+			c := dial(t, l)
+			if tt.ok {
+				roundTrip(t, c, "hello")
+				return
+			}
+			if b, _ := io.ReadAll(c); len(b) != 0 {
+				t.Errorf("got %q", b)
+			}
+			eventually(t, "counted", func() bool { return l.Stats().NotEntered == 1 })
+		})
+	}
 }

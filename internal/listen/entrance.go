@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -16,24 +17,30 @@ import (
 	"daemun/internal/proxyproto"
 )
 
-// Preamble is what listeners expect before the first octet of a client: the
-// header of the PROXY protocol, or nothing. Update publishes another wish, which
-// counts from the next connection on. It is safe for concurrent use.
-type Preamble struct{ current atomic.Pointer[preamble] }
+// Entrance says which connections listeners take, and what is expected before
+// the first octet of a client: the header of the PROXY protocol, or nothing.
+// Update publishes other wishes, which count from the next connection on. It is
+// safe for concurrent use.
+type Entrance struct{ current atomic.Pointer[entrance] }
 
-type preamble struct {
-	timeout time.Duration
+// entrance is nil where everybody may come as they are.
+type entrance struct {
+	ir.Entrance
+	timeout time.Duration    // for the header; 0 is no header
 	trusted *policy.Networks // nil: everybody
 }
 
 // Update publishes the settings of cfg.
-func (p *Preamble) Update(cfg *ir.Config) {
-	wish := cfg.Settings.ProxyProtocol
-	if wish == nil {
+func (p *Entrance) Update(cfg *ir.Config) {
+	s := &cfg.Settings
+	if s.ProxyProtocol == nil && len(s.Entrance.Addresses) == 0 && !s.Entrance.IPv4Only {
 		p.current.Store(nil)
 		return
 	}
-	next := &preamble{timeout: wish.Timeout.D()}
+	next := &entrance{Entrance: s.Entrance}
+	if s.ProxyProtocol != nil {
+		next.timeout = s.ProxyProtocol.Timeout.D()
+	}
 	if trusted := cfg.Settings.Forwarded.Trusted; len(trusted) > 0 {
 		next.trusted = policy.NewNetworks(trusted)
 	}
@@ -41,19 +48,33 @@ func (p *Preamble) Update(cfg *ir.Config) {
 }
 
 // load returns what is expected now; nil is nothing.
-func (p *Preamble) load() *preamble {
+func (p *Entrance) load() *entrance {
 	if p == nil {
 		return nil
 	}
 	return p.current.Load()
 }
 
-func (p *preamble) trusts(peer netip.Addr) bool { return p.trusted == nil || p.trusted.Contains(peer) }
+func (p *entrance) trusts(peer netip.Addr) bool { return p.trusted == nil || p.trusted.Contains(peer) }
 
-// readPreamble reads the header of the PROXY protocol. It is mandatory: nobody
+var errNotHere = errors.New("connections to this address are not taken")
+
+// enter lets a connection in that fulfils the wishes.
+func (l *Listener) enter(ctx context.Context, c *net.TCPConn, want *entrance, info *ConnInfo) error {
+	at := info.Local.Addr()
+	switch {
+	case want.IPv4Only && !at.Is4(), len(want.Addresses) > 0 && !slices.Contains(want.Addresses, at):
+		return errNotHere
+	case want.timeout == 0:
+		return nil
+	}
+	return l.identify(ctx, c, want, info)
+}
+
+// identify reads the header of the PROXY protocol. It is mandatory: nobody
 // guesses what a connection begins with (H4.8). Who is not trusted with it has
 // to send one all the same, as with ingress-nginx, and stays who it is.
-func (l *Listener) readPreamble(ctx context.Context, c *net.TCPConn, want *preamble, info *ConnInfo) error {
+func (l *Listener) identify(ctx context.Context, c *net.TCPConn, want *entrance, info *ConnInfo) error {
 	_ = c.SetReadDeadline(time.Now().Add(want.timeout)) // absolute (H6.17)
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()

@@ -1,0 +1,219 @@
+package snippet
+
+import (
+	"fmt"
+	"strings"
+)
+
+// row is one directive.
+type row struct {
+	name string
+	// in are the contexts in which it is read; in those of shadowed it is
+	// allowed by nginx, but routes have their own value.
+	in, shadowed Context
+	block        bool
+	// least and most are the numbers of arguments; most -1 is any.
+	least, most int
+	usage       string
+	doc         string
+	// read returns what is wrong, "" if nothing is. It is nil for what is not
+	// supported; instead says what to use, or with tuning why nothing is lost.
+	read    func(r *reader, d *directive) (wrong string)
+	instead string
+	tuning  bool
+}
+
+const (
+	anyLocation  = Location | ifLocation | innerLocation
+	everyContext = anyLocation | Server | HTTP
+	rewriting    = Location | Server | Auth | ifLocation | ifServer | innerLocation
+)
+
+// rows is the table. It is never written.
+func rows() []row {
+	return append(append(supported(), unsupported()...), tuning()...)
+}
+
+func supported() []row {
+	return []row{
+		{name: "set", in: rewriting, least: 2, most: 2, usage: "set $name value", doc: "Gives a variable a value.", read: readSet},
+		{name: "if", in: Location | Server | Auth | innerLocation, block: true, least: 1, most: -1, usage: "if ($variable = text) { … }", doc: "Comparisons =, !=, ~, ~*, !~, !~* and a variable alone; not -f, -d, -e, -x.", read: readIf},
+		{name: "return", in: rewriting, least: 1, most: 2, usage: "return code [text or URL]", doc: "Answers: a status, a body, a redirect.", read: readReturn},
+		{name: "rewrite", in: rewriting &^ Auth, least: 2, most: 3, usage: "rewrite expression target [last|break|redirect|permanent]", doc: "Replaces the path.", read: readRewrite},
+		{name: "break", in: rewriting, usage: "break", doc: "Ends rewriting.", read: readBreak},
+
+		{name: "add_header", in: everyContext, least: 2, most: 3, usage: "add_header name value [always]", doc: "Adds a field to responses; those of the innermost text count.", read: readAddHeader},
+		{name: "more_set_headers", in: everyContext, least: 1, most: -1, usage: "more_set_headers [-s statuses] [-t types] 'Name: value'", doc: "Sets fields of responses.", read: readMoreSet},
+		{name: "more_clear_headers", in: everyContext, least: 1, most: -1, usage: "more_clear_headers [-s statuses] [-t types] Name", doc: "Removes fields of responses; * at the end of a name is anything.", read: readMoreClear},
+		{name: "more_set_input_headers", in: Location | ifLocation | Server | HTTP, least: 1, most: -1, usage: "more_set_input_headers [-r] 'Name: value'", doc: "Sets fields of requests.", read: readMoreSetInput},
+		{name: "more_clear_input_headers", in: Location | ifLocation | Server | HTTP, least: 1, most: -1, usage: "more_clear_input_headers Name", doc: "Removes fields of requests.", read: readMoreClearInput},
+		{name: "expires", in: everyContext, least: 1, most: 1, usage: "expires time", doc: "Sets Expires and Cache-Control: a time, epoch, max or off.", read: readExpires},
+		{name: "proxy_set_header", in: Location | Auth, shadowed: Server | HTTP, least: 2, most: 2, usage: "proxy_set_header name value", doc: "Sets a field for the backend; without a value it is not sent.", read: readProxySetHeader},
+		{name: "grpc_set_header", in: Location, shadowed: Server | HTTP, least: 2, most: 2, usage: "grpc_set_header name value", doc: "The same for gRPC.", read: readProxySetHeader},
+		{name: "proxy_hide_header", in: Location | Server | HTTP, least: 1, most: 1, usage: "proxy_hide_header name", doc: "Keeps a field of the backend from clients.", read: readHide},
+		{name: "proxy_pass_header", in: Location | Server | HTTP | Auth, least: 1, most: 1, usage: "proxy_pass_header name", doc: "Undoes proxy_hide_header and hide-headers.", read: readPass},
+
+		{name: "allow", in: Location | Server | HTTP | innerLocation | limitExcept, least: 1, most: 1, usage: "allow address, network or all", doc: "Lets clients pass; the first match of allow and deny counts.", read: readAllow},
+		{name: "deny", in: Location | Server | HTTP | innerLocation | limitExcept, least: 1, most: 1, usage: "deny address, network or all", doc: "Refuses clients with 403.", read: readDeny},
+		{name: "satisfy", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "satisfy any", doc: "any: one of the guards is enough; all: each counts.", read: readSatisfy},
+		{name: "limit_except", in: Location, block: true, least: 1, most: -1, usage: "limit_except GET { deny all; }", doc: "allow and deny for all other methods.", read: readLimitExcept},
+		{name: "auth_basic", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_basic off", doc: "off: no basic authentication. For another value use `auth-type`.", read: readAuthBasic},
+		{name: "auth_request", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_request off", doc: "off: no service is asked. For another value use `auth-url`.", read: readAuthRequest},
+
+		{name: "location", in: Server, block: true, least: 1, most: 2, usage: "location [=|^~|~|~*] path { … }", doc: "A path that is answered without a backend; @name for error_page.", read: readLocation},
+		{name: "error_page", in: Location | Server, least: 2, most: -1, usage: "error_page status … [=status] URL", doc: "Redirects to a URL, or goes to a named location that returns, instead of a page of Daemun.", read: readErrorPage},
+		{name: "default_type", in: anyLocation | Server | HTTP, least: 1, most: 1, usage: "default_type text/plain", doc: "Media type of a body that return gives.", read: func(*reader, *directive) string { return "" }},
+
+		{name: "access_log", in: Location | ifLocation, shadowed: Server | HTTP, least: 1, most: -1, usage: "access_log off", doc: "off: no line in the access log.", read: readAccessLog},
+		{name: "limit_rate", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate size", doc: "Octets per second of a response.", read: readLimitRate},
+		{name: "limit_rate_after", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate_after size", doc: "From where on limit_rate counts.", read: readLimitRateAfter},
+		{name: "client_max_body_size", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "client_max_body_size size", doc: "Largest request body, 0 is unlimited.", read: readBodySize},
+		{name: "proxy_connect_timeout", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "proxy_connect_timeout time", doc: "Time to connect to a backend.", read: readConnectTimeout},
+		{name: "proxy_send_timeout", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "proxy_send_timeout time", doc: "Idle time towards a backend.", read: readSendTimeout},
+		{name: "proxy_read_timeout", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "proxy_read_timeout time", doc: "Idle time of a backend.", read: readReadTimeout},
+		{name: "grpc_read_timeout", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "grpc_read_timeout time", doc: "The same for gRPC.", read: readReadTimeout},
+		{name: "grpc_send_timeout", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "grpc_send_timeout time", doc: "The same for gRPC.", read: readSendTimeout},
+		{name: "proxy_cookie_path", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_path from to", doc: "Replaces the beginning of the Path of cookies.", read: readCookiePath},
+		{name: "proxy_cookie_domain", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_domain from to", doc: "Replaces the Domain of cookies.", read: readCookieDomain},
+		{name: "proxy_redirect", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_redirect from to", doc: "Replaces the beginning of Location and Refresh.", read: readProxyRedirect},
+	}
+}
+
+// unsupported are the directives that people write and that have another form
+// here.
+func unsupported() []row {
+	var list []row
+	for _, u := range []struct{ names, instead string }{
+		{"proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass memcached_pass", "name the Service in the rules of an Ingress (backend-protocol says how it is spoken to)"},
+		{"root alias try_files index autoindex", "files are served by a Service"},
+		{"auth_basic_user_file", "use the annotations auth-type and auth-secret"},
+		{"auth_request_set", "use the annotation auth-response-headers"},
+		{"limit_req limit_req_zone limit_req_status", "use the annotations limit-rps and limit-rpm"},
+		{"limit_conn limit_conn_zone limit_conn_status", "use the annotation limit-connections"},
+		{"set_real_ip_from real_ip_header real_ip_recursive", "use the ConfigMap keys use-forwarded-headers and proxy-real-ip-cidr"},
+		{"proxy_next_upstream", "use the annotation proxy-next-upstream"},
+		{"proxy_next_upstream_tries", "use the annotation proxy-next-upstream-tries"},
+		{"proxy_next_upstream_timeout", "use the annotation proxy-next-upstream-timeout"},
+		{"proxy_http_version", "use the annotation proxy-http-version"},
+		{"proxy_intercept_errors", "use the annotation custom-http-errors"},
+		{"proxy_ssl_name proxy_ssl_server_name proxy_ssl_verify proxy_ssl_certificate proxy_ssl_certificate_key proxy_ssl_trusted_certificate", "use the annotations proxy-ssl-secret, proxy-ssl-name and their companions"},
+		{"ssl_verify_client ssl_client_certificate ssl_verify_depth", "use the annotation auth-tls-secret"},
+		{"ssl_ciphers ssl_protocols ssl_prefer_server_ciphers", "use the ConfigMap keys ssl-ciphers and ssl-protocols"},
+		{"mirror mirror_request_body", "use the annotation mirror-target"},
+		{"modsecurity modsecurity_rules modsecurity_rules_file", "use the annotations enable-modsecurity and modsecurity-snippet"},
+		{"sub_filter sub_filter_once sub_filter_types sub_filter_last_modified", "bodies are not changed: let the backend write what clients shall read"},
+		{"proxy_cookie_flags", "use proxy_cookie_path with a value such as \"/; Secure; HttpOnly\""},
+		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_use_stale proxy_cache_lock", "responses are not kept: put a cache in front of the Service"},
+		{"map geo split_clients", "use if with set"},
+		{"upstream server", "name a Service in the rules of an Ingress"},
+		{"log_format", "use the ConfigMap key log-format-upstream"},
+		{"include load_module env perl js_include", "no files are read and no code is run"},
+		{"content_by_lua_block access_by_lua_block rewrite_by_lua_block header_filter_by_lua_block body_filter_by_lua_block log_by_lua_block set_by_lua_block init_by_lua_block content_by_lua access_by_lua rewrite_by_lua lua_package_path", "no code is run: use typed directives, or a service for auth-url"},
+		{"internal", "a route is for clients"},
+		{"valid_referers", "use the ConfigMap key block-referers"},
+		{"more_set_request_headers", "use more_set_input_headers"},
+		{"gzip_static", "let the backend compress"},
+	} {
+		for name := range strings.FieldsSeq(u.names) {
+			list = append(list, row{name: name, instead: u.instead})
+		}
+	}
+	return list
+}
+
+// tuning are the directives that have nothing to adjust here.
+func tuning() []row {
+	var list []row
+	for _, u := range []struct{ names, why string }{
+		{"proxy_buffering proxy_request_buffering proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_max_temp_file_size proxy_temp_file_write_size client_body_buffer_size", "use the annotation or ConfigMap key of this name; in a snippet it has no effect"},
+		{"gzip gzip_types gzip_min_length gzip_comp_level gzip_proxied gzip_vary gzip_disable gzip_http_version gzip_buffers brotli brotli_types brotli_comp_level", "use the ConfigMap keys use-gzip and enable-brotli; in a snippet it has no effect"},
+		{"client_header_buffer_size large_client_header_buffers underscores_in_headers ignore_invalid_headers client_header_timeout client_body_timeout keepalive_timeout keepalive_requests send_timeout", "use the ConfigMap key of this name; in a snippet it has no effect"},
+		{"chunked_transfer_encoding tcp_nodelay tcp_nopush sendfile aio directio output_buffers postpone_output reset_timedout_connection lingering_close", ""},
+		{"proxy_headers_hash_max_size proxy_headers_hash_bucket_size variables_hash_max_size variables_hash_bucket_size server_names_hash_max_size server_names_hash_bucket_size map_hash_max_size map_hash_bucket_size types_hash_max_size", ""},
+		{"etag if_modified_since server_tokens absolute_redirect port_in_redirect log_not_found log_subrequest rewrite_log uninitialized_variable_warn error_log charset", ""},
+		{"grpc_buffer_size http2_max_concurrent_streams http2_push_preload ssl_session_cache ssl_session_timeout ssl_buffer_size open_file_cache resolver resolver_timeout", ""},
+		{"worker_processes worker_connections worker_rlimit_nofile worker_shutdown_timeout worker_cpu_affinity events lua_shared_dict", ""},
+	} {
+		for name := range strings.FieldsSeq(u.names) {
+			list = append(list, row{name: name, instead: u.why, tuning: true})
+		}
+	}
+	return list
+}
+
+func lookup(name string) (row, bool) {
+	for _, r := range rows() {
+		if r.name == name {
+			return r, true
+		}
+	}
+	return row{}, false
+}
+
+const preface = "" +
+	"# Snippets\n" +
+	"\n" +
+	"Daemun has no nginx inside: the snippets of ingress-nginx are read by the rules of nginx's configuration language (quotes, escapes, variables, comments, blocks) into the same\n" +
+	"typed policies that annotations make. No text is ever put into another one or executed.\n" +
+	"\n" +
+	"* Both gates of ingress-nginx hold: the ConfigMap of `--configmap` needs `allow-snippet-annotations: \"true\"` and `annotations-risk-level: Critical`. Snippets of that\n" +
+	"  ConfigMap itself have no gate.\n" +
+	"* A directive that is not understood is a problem with its line and column, and what to use instead. Because it may guard, the routes answer 503 until it is gone; with\n" +
+	"  `--ignore-unsupported-snippets` they are served without it. In `http-snippet`, `main-snippet` and `stream-snippet` it is only left out.\n" +
+	"* `daemun migrate` and `daemun lint` say which directives of your Ingresses these are.\n" +
+	"* Order and inheritance are nginx's: set, if, return and rewrite come before the https redirect and all guards, allow and deny behind them; the add_header directives of the innermost\n" +
+	"  text count alone; the settings of the last if that held are used; a server-snippet is that of the oldest Ingress of the host, and runs before the route is chosen.\n" +
+	"* Variables are those of nginx and ingress-nginx, captures, and what set makes.\n" +
+	"\n" +
+	"Contexts: *route* is configuration-snippet and location-snippet, *host* server-snippet, *all hosts* http-snippet, *auth* auth-snippet and global-auth-snippet; *if*, *location* and\n" +
+	"*limit_except* are blocks.\n" +
+	"\n"
+
+// Markdown renders docs/snippets.md.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString(preface)
+	b.WriteString("| Directive | In | Meaning |\n|---|---|---|\n")
+	for _, r := range supported() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", strings.ReplaceAll(r.usage, "|", `\|`), r.in.names(), strings.ReplaceAll(r.doc, "|", `\|`))
+	}
+	b.WriteString("\n| Not a directive here | Instead |\n|---|---|\n")
+	for _, group := range grouped(unsupported()) {
+		fmt.Fprintf(&b, "| %s | %s |\n", group.names, group.text)
+	}
+	b.WriteString("\n| Without effect | |\n|---|---|\n")
+	for _, group := range grouped(tuning()) {
+		fmt.Fprintf(&b, "| %s | %s |\n", group.names, orElse(group.text, "it adjusts what only nginx has"))
+	}
+	return b.String()
+}
+
+type group struct{ names, text string }
+
+// grouped joins neighbours with the same text.
+func grouped(list []row) (groups []group) {
+	for _, r := range list {
+		name := "`" + r.name + "`"
+		if n := len(groups); n > 0 && groups[n-1].text == r.instead {
+			groups[n-1].names += ", " + name
+			continue
+		}
+		groups = append(groups, group{name, r.instead})
+	}
+	return groups
+}
+
+func (c Context) names() string {
+	var list []string
+	for _, n := range []struct {
+		c    Context
+		name string
+	}{
+		{Location, "route"}, {Server, "host"}, {Auth, "auth"}, {HTTP, "all hosts"}, {ifLocation, "if"}, {innerLocation, "location"}, {limitExcept, "limit_except"},
+	} {
+		if c&n.c != 0 {
+			list = append(list, n.name)
+		}
+	}
+	return strings.Join(list, ", ")
+}

@@ -1,0 +1,52 @@
+package translate
+
+import (
+	"testing"
+
+	"daemun/internal/expression"
+)
+
+// TestExpressionBeyondTheLinearEngine pins that a path which needs the engine
+// with back-tracking is served and reported, and one that this cannot run either
+// is closed.
+func TestExpressionBeyondTheLinearEngine(t *testing.T) {
+	t.Parallel()
+	_, objects := decode(t, []byte(`kind: Ingress
+metadata:
+  name: web
+  namespace: default
+  annotations:
+    kubernetes.io/ingress.class: "nginx"
+    nginx.ingress.kubernetes.io/use-regex: "true"
+spec:
+  rules:
+  - host: web.test
+    http:
+      paths:
+      - {path: "/(?!no)(.*)", pathType: ImplementationSpecific, backend: {service: {name: web, port: {number: 80}}}}
+      - {path: "/(?R)", pathType: ImplementationSpecific, backend: {service: {name: web, port: {number: 80}}}}
+`))
+	o := DefaultOptions()
+	o.Beyond = func(expr string, c expression.Case) (expression.Matcher, error) {
+		if expr != "^/(?!no)(.*)" {
+			return nil, expression.ErrTooCostly // any error
+		}
+		return expression.Compile("^/(.*)", c, nil)
+	}
+	v := viewOf(objects)
+	r := New(o).Translate(v)
+	codes := map[string]int{}
+	for _, p := range r.Problems {
+		codes[p.Code]++
+	}
+	if codes[CodeCostly] != 1 || codes[CodeExpression] != 1 {
+		t.Errorf("%v", r.Problems)
+	}
+	for _, h := range r.Config.Hosts {
+		for _, route := range h.Routes {
+			if route.Path == "/(?!no)(.*)" && (route.Denied != 0 || route.Pattern != "^/(?!no)(.*)") || route.Path == "/(?R)" && route.Denied != 503 {
+				t.Errorf("%+v", route)
+			}
+		}
+	}
+}

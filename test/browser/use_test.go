@@ -1,0 +1,135 @@
+package browser
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// page is a page as a browser without JavaScript gets it.
+func (s *shop) page(path string) string {
+	s.t.Helper()
+	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, "http://"+s.Admin+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// TestUse: what a person does with the pages.
+func TestUse(t *testing.T) {
+	s := start(t)
+	browser := browse(t)
+	for name, use := range map[string]func(*tab, *shop){
+		"the overview is live":           overviewIsLive,
+		"search while typing":            searchWhileTyping,
+		"the keyboard alone":             keyboard,
+		"explain a URL":                  explainURL,
+		"watch requests":                 watchRequests,
+		"from the overview to the cause": fromOverviewToCause,
+		"without JavaScript":             withoutJavaScript,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, browser)
+			b.look(1280, 800, "light")
+			use(b, s)
+			if wrong := b.complaints(); len(wrong) > 0 {
+				t.Error(wrong)
+			}
+		})
+	}
+}
+
+func overviewIsLive(b *tab, s *shop) {
+	b.visit("http://"+s.Admin+"/", false)
+	s.get("shop.localhost", "/login/here")
+	b.until(`[...document.querySelectorAll("#live td, #live th")].some((e) => e.textContent.includes("shop.localhost/login"))`)
+}
+
+func searchWhileTyping(b *tab, s *shop) {
+	b.visit("http://"+s.Admin+"/routes", false)
+	b.run(chromedp.KeyEvent("/"))
+	b.until(`document.activeElement.id === "q"`)
+	b.run(chromedp.KeyEvent("payments"))
+	b.until(`document.querySelectorAll("#live tbody tr:not(.host)").length === 1 && location.search === "?q=payments"`)
+	b.until(`document.activeElement.id === "q" && document.activeElement.value === "payments"`)
+}
+
+func keyboard(b *tab, s *shop) {
+	b.visit("http://"+s.Admin+"/services", false)
+	b.run(chromedp.KeyEvent(kb.Tab))
+	b.until(`document.activeElement.className === "skip" && getComputedStyle(document.activeElement).outlineStyle !== "none"`)
+	b.run(chromedp.KeyEvent(kb.Enter))
+	b.until(`location.hash === "#main"`)
+	b.run(chromedp.KeyEvent(kb.Tab))
+	b.until(`document.activeElement.closest("main") !== null && document.activeElement.id === "q"`)
+}
+
+func explainURL(b *tab, s *shop) {
+	b.visit("http://"+s.Admin+"/explain", true)
+	b.run(chromedp.KeyEvent("/"), chromedp.KeyEvent("http://api.shop.localhost/v1/orders/42"+kb.Enter))
+	b.until(`document.querySelector(".verdict .status")?.textContent === "404"`)
+	b.until(`document.querySelector(".verdict").textContent.includes("/v1/orders (Exact)")`)
+}
+
+func watchRequests(b *tab, s *shop) {
+	b.visit("http://"+s.Admin+"/tap?status=404", true)
+	b.run(chromedp.Click("#tap-live"))
+	b.until(`document.getElementById("pulse").dataset.state === "on"`)
+	s.get("shop.localhost", "/cart/of/somebody")
+	s.get("api.shop.localhost", "/v1/orders/42?token=hunter2")
+	b.until(`document.querySelector("#samples .sample")?.textContent.includes("/v1/orders/42?token=[redacted]")`)
+	b.until(`document.querySelectorAll("#samples .sample").length === 1`)
+	b.run(chromedp.Click("#tap-live"))
+	b.until(`document.getElementById("tap-live").textContent === "Watch live"`)
+}
+
+// fromOverviewToCause is the story of examples/shop: from the first page to the
+// last words of the program that fails, by links alone.
+func fromOverviewToCause(b *tab, s *shop) {
+	s.wait("payments has failed", func() error {
+		if !strings.Contains(s.page("/"), "shop/payments") {
+			return fmt.Errorf("the overview says nothing of it")
+		}
+		return nil
+	})
+	b.visit("http://"+s.Admin+"/", false)
+	b.run(chromedp.Click(`//ul[@class="items"]//a[contains(., "shop/payments")]`))
+	b.until(`document.querySelector("h1").textContent === "shop.localhost/checkout/pay"`)
+	b.run(chromedp.Click(`//ol[@class="trail"]//a[contains(@href, "/services/shop/payments")]`))
+	b.until(`document.querySelector("h1").textContent === "shop/payments"`)
+	b.run(chromedp.Click(`//main//a[contains(@href, "/pods/shop/payments-")]`))
+	b.until(`document.querySelector("pre.log")?.textContent.includes("BANK_URL is not set")`)
+}
+
+func withoutJavaScript(b *tab, s *shop) {
+	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+	for path, want := range map[string]string{
+		"/": "Traffic", "/routes?q=payments": "/checkout/pay", "/services": "recommendations", "/pods": "payments-", "/problems": "DMN0503",
+		"/explain?url=http%3A%2F%2Fapi.shop.localhost%2Fv1%2Forders%2F42": "404 from the built-in default backend", "/tap?take=1&host=x": "0 requests in 3 s",
+	} {
+		b.run(chromedp.Navigate("http://" + s.Admin + path))
+		text, err := chromedp.Run(b, chromedp.Text(chromedp.CSS("main")))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if !strings.Contains(text, want) {
+			b.t.Errorf("%s: no %q in\n%s", path, want, text)
+		}
+	}
+}
