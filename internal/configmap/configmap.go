@@ -134,6 +134,7 @@ type Values struct {
 	noSessions, tickets bool
 	leftOut             []string
 	compression         compression
+	pool                ir.Pool
 	tracing             ir.Tracing
 	useGeo              bool
 	geo                 ir.Geo
@@ -157,7 +158,7 @@ func Default() Values {
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
+		compression: defaultCompression(), pool: ir.DefaultPool(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -197,6 +198,10 @@ func (p *parsing) settle() {
 	v := &p.Values
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
+	}
+	if v.pool != ir.DefaultPool() {
+		pool := v.pool
+		v.Settings.Pool = &pool
 	}
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()

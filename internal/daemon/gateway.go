@@ -197,6 +197,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Published: func(s control.State) {
 			g.spans.Configure(s.Config.Settings.Tracing)
 			g.places.Configure(s.Config.Settings.Geo)
+			g.upstreams.Keep(s.Config.Settings.Pool)
 			g.retainMetrics(s.Config)
 			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)

@@ -400,6 +400,8 @@ type Settings struct {
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Pool is how connections to backends are kept; nil is DefaultPool.
+	Pool *Pool `json:"pool,omitempty"`
 	// Block is nil when nobody is refused everywhere.
 	Block *Block `json:"block,omitempty"`
 	// Entrance and RequestHeads are zero for the usual way.

@@ -60,6 +60,7 @@ func (x *exchange) forward() {
 	for {
 		ep := x.pick()
 		if ep == nil {
+			x.noEndpoint = true
 			x.fail(503)
 			return
 		}

@@ -118,7 +118,7 @@ func (e *Endpoint) Idle(t Transport) *Conn {
 
 // put pools a connection and reports whether it did.
 func (e *Endpoint) put(c *Conn) bool {
-	if int(e.backend.idle.Add(1)) > e.backend.registry.config.IdleMax {
+	if int(e.backend.idle.Add(1)) > e.backend.registry.pool.Load().Connections {
 		e.backend.idle.Add(-1)
 		return false
 	}
@@ -159,7 +159,7 @@ func (e *Endpoint) retire() {
 // how many are left.
 func (e *Endpoint) sweep(now time.Time) (rest int) {
 	var dead []*Conn
-	limit := e.backend.registry.config.IdleTimeout
+	limit := e.backend.registry.pool.Load().Idle.D()
 	e.mu.Lock()
 	for t, pool := range e.idle {
 		kept := pool[:0]
