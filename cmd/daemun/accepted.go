@@ -24,7 +24,7 @@ func acceptedFlags() []accepted {
 	const (
 		noNginx   = "there is no nginx behind Daemun that it could concern"
 		noReloads = "there are no reloads; every change is live at once"
-		noGeoIP   = "addresses are not looked up in MaxMind databases yet"
+		noGeoIP   = "databases are not downloaded; put the files into the directory of --geoip-directory, for example from a volume that geoipupdate fills"
 	)
 	return []accepted{
 		{"deep-inspect", true, "hosts, paths and names are always checked, and never become text of a configuration", false},
@@ -43,7 +43,6 @@ func acceptedFlags() []accepted {
 
 		{"enable-ssl-chain-completion", false, "certificates are served as they are in their Secrets; put the intermediate ones there", true},
 		{"enable-topology-aware-routing", false, "endpoints of all zones are used", true},
-		{"maxmind-edition-ids", "GeoLite2-City,GeoLite2-ASN", noGeoIP, true},
 		{"maxmind-license-key", "", noGeoIP, true},
 		{"maxmind-mirror", "", noGeoIP, true},
 		{"maxmind-retries-count", 1, noGeoIP, true},

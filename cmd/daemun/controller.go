@@ -70,6 +70,7 @@ type controllerFlags struct {
 
 func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig) {
 	translateFlags(cmd, &c.Translate)
+	geoFlags(cmd, &c.Geo)
 	flags := cmd.Flags()
 	flags.StringVar(&c.Access.Kubeconfig, "kubeconfig", "", "file that says how to reach the API server")
 	flags.StringVar(&c.Access.Context, "context", "", "context of the kubeconfig")

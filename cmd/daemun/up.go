@@ -94,6 +94,7 @@ The access log goes to standard output, everything else to standard error.`,
 	webhookFlags(cmd, &c.Webhook)
 	publishedFlags(cmd, &c.Published)
 	translateFlags(cmd, &c.Translate)
+	geoFlags(cmd, &c.Geo)
 	return cmd
 }
 

@@ -206,6 +206,8 @@ type Draft struct {
 	Snippets      Snippets
 	// WAF is about rules that judge requests.
 	WAF Firewall
+	// FastCGIParams is the name of a ConfigMap, FastCGIIndex a file name.
+	FastCGIParams, FastCGIIndex string
 	// Tracing is about traces.
 	Tracing Tracing
 

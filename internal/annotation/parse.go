@@ -129,12 +129,9 @@ func parseAppRoot(s string, v *Values) error {
 
 func parseProtocol(s string, v *Values) error {
 	switch p := ir.Protocol(strings.ToUpper(strings.TrimSpace(s))); p {
-	case ir.ProtocolHTTP, ir.ProtocolHTTPS, ir.ProtocolAuto, ir.ProtocolGRPC, ir.ProtocolGRPCS:
+	case ir.ProtocolHTTP, ir.ProtocolHTTPS, ir.ProtocolAuto, ir.ProtocolGRPC, ir.ProtocolGRPCS, ir.ProtocolFCGI:
 		v.Protocol, v.ProtocolWritten = p, true
 		return nil
-	case "FCGI":
-		// HTTP/1 to such a backend would be wrong, and so is a guess.
-		return &valueError{msg: "is not supported yet (HTTP, HTTPS, AUTO_HTTP, GRPC and GRPCS are)", outcome: Deny}
 	}
 	return errors.New("is no protocol: write HTTP, HTTPS, AUTO_HTTP, GRPC, GRPCS or FCGI")
 }

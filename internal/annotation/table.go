@@ -205,12 +205,14 @@ var rows = []Row{
 		Doc: "HTTP/2 push from Link fields is refused, because browsers have dropped it: they act on the Link field itself, which reaches them",
 	},
 	{
-		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
-		Doc: "Index file of FCGI backends.",
+		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject,
+		parse: parseFastCGIIndex,
+		Doc:   "What is appended to paths that end with a slash, such as index.php; for FCGI backends.",
 	},
 	{
-		Name: "fastcgi-params-configmap", Scope: PerRoute, Risk: Medium, Bad: Reject, Support: Later,
-		Doc: "ConfigMap with FCGI parameters.",
+		Name: "fastcgi-params-configmap", Scope: PerRoute, Risk: Medium, Bad: Reject,
+		parse: reference("ConfigMap", func(v *Values, s string) { v.FastCGIParams = s }),
+		Doc:   "ConfigMap of the Ingress's namespace whose entries are parameters for FCGI backends; values may have variables.",
 	},
 	{
 		Name: "enable-access-log", Scope: PerRoute, Default: "true",

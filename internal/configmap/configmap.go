@@ -133,10 +133,13 @@ type Values struct {
 	// names of cipher suites that are not there.
 	noSessions, tickets bool
 	leftOut             []string
-	compression   compression
-	tracing       ir.Tracing
-	logPath       string
-	syslog        syslog
+	compression         compression
+	pool                ir.Pool
+	tracing             ir.Tracing
+	useGeo              bool
+	geo                 ir.Geo
+	logPath             string
+	syslog              syslog
 }
 
 // Snippets are the texts in nginx's configuration language, as written.
@@ -155,7 +158,7 @@ func Default() Values {
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(), tracing: defaultTracing(), syslog: syslog{port: 514},
+		compression: defaultCompression(), pool: ir.DefaultPool(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -196,9 +199,16 @@ func (p *parsing) settle() {
 	if v.nonIdempotent {
 		v.Defaults.Retry.On |= ir.RetryNonIdempotent
 	}
+	if v.pool != ir.DefaultPool() {
+		pool := v.pool
+		v.Settings.Pool = &pool
+	}
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()
 	p.settleFirewall()
+	if v.useGeo {
+		v.Settings.Geo = new(v.geo)
+	}
 	if s := &v.Settings; s.KeepAlive == 0 { // no reuse at all, as in nginx
 		s.KeepAlive, s.KeepAliveRequests = ir.DefaultSettings().KeepAlive, 1
 	}

@@ -51,7 +51,7 @@ func formatRemark(format string) (remark string) {
 	_, unknown, absent := variable.ParseLog(format)
 	var parts []string
 	if len(unknown) > 0 {
-		parts = append(parts, "there is no variable $"+strings.Join(unknown, ", $")+`: "-" takes its place`)
+		parts = append(parts, "nginx has no variable $"+strings.Join(unknown, ", $")+": no value unless a snippet sets one")
 	}
 	if len(absent) > 0 {
 		parts = append(parts, "$"+strings.Join(absent, ", $")+" never has a value here")

@@ -61,6 +61,21 @@ func nginxTime(set func(v *Values, d time.Duration)) func(string, *Values) error
 	}
 }
 
+// positiveTime is nginxTime without 0.
+func positiveTime(set func(v *Values, d time.Duration)) func(string, *Values) error {
+	return func(s string, v *Values) error {
+		var read time.Duration
+		if err := nginxTime(func(_ *Values, d time.Duration) { read = d })(s, v); err != nil {
+			return err
+		}
+		if read == 0 {
+			return errors.New(`is no time: write a number of seconds from 1 on, or one with a unit, such as "1h"`)
+		}
+		set(v, read)
+		return nil
+	}
+}
+
 func parseRisk(s string, v *Values) error {
 	for _, r := range []annotation.Risk{annotation.Low, annotation.Medium, annotation.High, annotation.Critical} {
 		if strings.EqualFold(s, r.String()) {

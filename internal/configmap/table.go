@@ -188,10 +188,22 @@ var rows = []Row{
 	},
 	{Name: "load-balance", Default: "round_robin", annotation: "load-balance"},
 	{Name: "service-upstream", Default: "false", annotation: "service-upstream"},
-	{Name: "upstream-keepalive-connections", Default: "320", Support: Later, Doc: "Idle connections that are kept."},
-	{Name: "upstream-keepalive-requests", Default: "10000", Support: Later, Doc: "Requests of one connection."},
-	{Name: "upstream-keepalive-time", Default: "1h", Support: Later, Doc: "Life of a connection."},
-	{Name: "upstream-keepalive-timeout", Default: "60", Support: Later, Doc: "Time that an idle connection is kept."},
+	{
+		Name: "upstream-keepalive-connections", Default: "320", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.pool.Connections = n }),
+		Doc: "Idle connections that are kept for a backend; 0 keeps none.",
+	},
+	{
+		Name: "upstream-keepalive-requests", Default: "10000", parse: integer(1, math.MaxInt32, func(v *Values, n int) { v.pool.Requests = n }),
+		Doc: "Requests after which a connection to a backend is closed.",
+	},
+	{
+		Name: "upstream-keepalive-time", Default: "1h", parse: positiveTime(func(v *Values, d time.Duration) { v.pool.Age = ir.Duration(d) }),
+		Doc: "Age at which a connection to a backend is closed after its request.",
+	},
+	{
+		Name: "upstream-keepalive-timeout", Default: "60", parse: positiveTime(func(v *Values, d time.Duration) { v.pool.Idle = ir.Duration(d) }),
+		Doc: "Seconds that an idle connection to a backend is kept.",
+	},
 	{Name: "grpc-buffer-size-kb", Default: "0", Support: Tuning, Doc: "Buffer for gRPC responses."},
 	{Name: "disable-proxy-intercept-errors", Default: "false", Support: Later, Doc: "Leaves error pages of backends alone."},
 	{Name: "custom-http-errors", annotation: "custom-http-errors"},
@@ -494,8 +506,14 @@ var rows = []Row{
 		Name: "otel-max-export-batch-size", Default: "512", parse: integer(1, 1<<16, func(v *Values, n int) { v.tracing.Batch = n }),
 		Doc: "Spans that are sent at one time.",
 	},
-	{Name: "use-geoip2", Default: "false", Support: Later, Doc: "Finds the country of clients."},
-	{Name: "geoip2-autoreload-in-minutes", Default: "0", Support: Later, Doc: "Looks for new databases."},
+	{
+		Name: "use-geoip2", Default: "false", parse: boolean(func(v *Values, b bool) { v.useGeo = b }),
+		Doc: "Looks the addresses of clients up in databases, for the variables $geoip2_…; see --geoip-directory.",
+	},
+	{
+		Name: "geoip2-autoreload-in-minutes", Default: "0", parse: integer(0, 1<<20, func(v *Values, n int) { v.geo.Reload = ir.Duration(time.Duration(n) * time.Minute) }),
+		Doc: "Minutes between two looks for new databases; 0 is never.",
+	},
 	{
 		Name: "enable-modsecurity", Default: "false", Guard: true, parse: guardBoolean(func(f *annotation.Firewall, b bool) { f.On = b }),
 		Doc: "Web application firewall for all hosts (builds with the tag waf, and the image).",

@@ -17,6 +17,7 @@ import (
 	"daemun/internal/admin"
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/geo"
 	"daemun/internal/handover"
 	"daemun/internal/history"
 	"daemun/internal/htpasswd"
@@ -49,6 +50,7 @@ type GatewayConfig struct {
 	HandOver string
 
 	Translate    translate.Options
+	Geo          geo.Config
 	DrainTimeout time.Duration
 	// TempDir is where bodies are kept that are longer than memory should
 	// hold; empty is $TMPDIR or /tmp. TempLimit bounds the octets of all, 0
@@ -119,6 +121,7 @@ type gateway struct {
 	metrics   *metrics.Registry
 	logs      *logs
 	spans     *otlp.Exporter
+	places    *geo.Databases
 	proxy     *proxy.Server
 	tap       *tap.Tap
 	history   *history.History
@@ -178,13 +181,14 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	fw := newFirewall(g.logger)
 	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
+	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap = tap.New()
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Spool: g.newSpool(), CleartextHTTP2: true})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.newSpool(), CleartextHTTP2: true})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
-	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.logs.problems), changed: e.changed}
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.places.Problems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules, Beyond: c.Translate.Beyond})},
@@ -192,6 +196,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 		Certificates: g.updateListeners,
 		Published: func(s control.State) {
 			g.spans.Configure(s.Config.Settings.Tracing)
+			g.places.Configure(s.Config.Settings.Geo)
+			g.upstreams.Keep(s.Config.Settings.Pool)
 			g.retainMetrics(s.Config)
 			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)
@@ -307,6 +313,7 @@ func (g *gateway) newDialFilter(open ...net.Addr) func(netip.AddrPort) error {
 // and the watch over problems.
 func (g *gateway) startAdmin(members *group) {
 	members.start("spans", g.spans.Run)
+	members.start("places", g.places.Run)
 	g.logs.start(members)
 	members.start("history", g.history.Run)
 	members.start("admin", g.serveAdmin)

@@ -51,7 +51,7 @@ type line struct {
 type curve struct {
 	class, name string
 	value       func(history.Point) float64
-	print       func(float64) string
+	text        func(float64) string
 }
 
 // frame is what all plots of a page have in common.
@@ -79,9 +79,9 @@ func draw(p plot, f frame, stacked bool, curves []curve) plot {
 	}
 	p.Empty = top == 0
 	top = niceTop(top)
-	p.Top, p.Half = curves[0].print(top), curves[0].print(top/2)
+	p.Top, p.Half = curves[0].text(top), curves[0].text(top/2)
 	for i, c := range curves {
-		l := line{Class: c.class, Name: c.name, Now: c.print(c.value(f.current))}
+		l := line{Class: c.class, Name: c.name, Now: c.text(c.value(f.current))}
 		path := pathOf(points, values[i], now, top)
 		l.Path = attribute("d", path)
 		if stacked {
@@ -159,7 +159,7 @@ func pointsOf(points []history.Point, now time.Time, curves []curve) string {
 		b.WriteString(strconv.Itoa(int(now.Sub(at.At).Seconds() + 0.5)))
 		for _, c := range curves {
 			b.WriteByte('|')
-			b.WriteString(c.print(c.value(at)))
+			b.WriteString(c.text(c.value(at)))
 		}
 	}
 	return b.String()

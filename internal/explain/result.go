@@ -316,6 +316,8 @@ func (e *explanation) forwarded(target string) {
 		scheme = "https"
 	case p == ir.ProtocolGRPC || p == ir.ProtocolH2C:
 		version = "HTTP/2"
+	case p == ir.ProtocolFCGI:
+		scheme, version = "FastCGI", "HTTP/1.1"
 	case p == ir.ProtocolGRPCS:
 		scheme, version = "https", "HTTP/2"
 	}

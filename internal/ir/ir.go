@@ -174,6 +174,8 @@ type Policies struct {
 	UpstreamVhost string `json:"upstreamVhost,omitempty"`
 	// Protocol is how the backend is spoken to.
 	Protocol Protocol `json:"protocol"`
+	// FastCGI is nil when there is nothing to tell beside the request.
+	FastCGI *FastCGI `json:"fastCGI,omitempty"`
 	// MaxBody is the largest request body in bytes, 0 is unlimited.
 	MaxBody int64 `json:"maxBody,omitempty"`
 	// RequestBuffering reads a request body whole before the backend is
@@ -266,7 +268,7 @@ type Rewrite struct {
 // Protocol of a backend.
 type Protocol string
 
-// The protocols. FCGI joins with its own features.
+// The protocols.
 const (
 	ProtocolHTTP  Protocol = "HTTP"
 	ProtocolHTTPS Protocol = "HTTPS"
@@ -275,7 +277,9 @@ const (
 	// Service port whose appProtocol is kubernetes.io/h2c.
 	ProtocolGRPC  Protocol = "GRPC"
 	ProtocolGRPCS Protocol = "GRPCS"
-	ProtocolH2C   Protocol = "H2C"
+	// ProtocolFCGI is FastCGI.
+	ProtocolFCGI Protocol = "FCGI"
+	ProtocolH2C  Protocol = "H2C"
 	// ProtocolAuto uses the scheme of the client connection.
 	ProtocolAuto Protocol = "AUTO_HTTP"
 )
@@ -390,10 +394,14 @@ type Settings struct {
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
 	HTTP2Streams int  `json:"http2Streams,omitempty"`
+	// Geo is nil when nobody looks addresses up.
+	Geo *Geo `json:"geo,omitempty"`
 	// Forwarded is what is believed and told of where requests come from.
 	Forwarded Forwarded `json:"forwarded,omitzero"`
 	// ProxyProtocol is nil when clients begin with their request or handshake.
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
+	// Pool is how connections to backends are kept; nil is DefaultPool.
+	Pool *Pool `json:"pool,omitempty"`
 	// Block is nil when nobody is refused everywhere.
 	Block *Block `json:"block,omitempty"`
 	// Entrance and RequestHeads are zero for the usual way.

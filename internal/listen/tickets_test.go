@@ -165,21 +165,21 @@ func TestTLSSettings(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		settings ir.TLS
-		client   tls.Config
+		client   *tls.Config
 		host     string
 		ok       bool
 	}{
-		"usual":                     {ir.TLS{}, tls.Config{MaxVersion: tls.VersionTLS12}, "a.test", true},
-		"no TLS 1.2":                {ir.TLS{No12: true}, tls.Config{MaxVersion: tls.VersionTLS12}, "a.test", false},
-		"no TLS 1.3":                {ir.TLS{No13: true}, tls.Config{MinVersion: tls.VersionTLS13}, "a.test", false},
-		"suite":                     {ir.TLS{Suites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}}, tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, "a.test", false},
-		"suite of a host":           {ir.TLS{}, tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, "b.test", false},
-		"its own suite":             {ir.TLS{}, tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}}, "b.test", true},
-		"curve":                     {ir.TLS{Curves: []uint16{uint16(tls.CurveP384)}}, tls.Config{CurvePreferences: []tls.CurveID{tls.X25519}}, "a.test", false},
-		"unknown name":              {ir.TLS{}, tls.Config{}, "other.test", true},
-		"unknown name, rejected":    {ir.TLS{RejectUnknown: true}, tls.Config{}, "other.test", false},
-		"no name, rejected":         {ir.TLS{RejectUnknown: true}, tls.Config{}, "", false},
-		"known name, none rejected": {ir.TLS{RejectUnknown: true}, tls.Config{}, "a.test", true},
+		"usual":                     {ir.TLS{}, &tls.Config{MaxVersion: tls.VersionTLS12}, "a.test", true},
+		"no TLS 1.2":                {ir.TLS{No12: true}, &tls.Config{MaxVersion: tls.VersionTLS12}, "a.test", false},
+		"no TLS 1.3":                {ir.TLS{No13: true}, &tls.Config{MinVersion: tls.VersionTLS13}, "a.test", false},
+		"suite":                     {ir.TLS{Suites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, "a.test", false},
+		"suite of a host":           {ir.TLS{}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256}}, "b.test", false},
+		"its own suite":             {ir.TLS{}, &tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384}}, "b.test", true},
+		"curve":                     {ir.TLS{Curves: []uint16{uint16(tls.CurveP384)}}, &tls.Config{CurvePreferences: []tls.CurveID{tls.X25519}}, "a.test", false},
+		"unknown name":              {ir.TLS{}, &tls.Config{}, "other.test", true},
+		"unknown name, rejected":    {ir.TLS{RejectUnknown: true}, &tls.Config{}, "other.test", false},
+		"no name, rejected":         {ir.TLS{RejectUnknown: true}, &tls.Config{}, "", false},
+		"known name, none rejected": {ir.TLS{RejectUnknown: true}, &tls.Config{}, "a.test", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -101,8 +101,8 @@ A route that answers GET with 200 and 404 makes %[4]d lines; 1,000 such routes %
 and %[1]s--size-buckets%[1]s take the bounds of the histograms. Requests to hosts of no Ingress are not counted per route; %[1]s--metrics-per-undefined-host%[1]s counts them
 under the host %[1]s_%[1]s.
 
-To count a request takes about 90 ns of the processor and no memory (BenchmarkObserve in internal/metrics), below 1 %% of what a small request
-costs.
+To count a request takes 0.13 µs of a processor and no memory: 0.4 %% of the 34 µs that client, Daemun and backend need together for a small one
+(BenchmarkObserve in internal/metrics, BenchmarkProxyGET in internal/proxy).
 `, "`", usualSeries(), maxCells, 2*usualSeries(), 2000*usualSeries())
 
 const markdownFoot = `

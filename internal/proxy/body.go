@@ -163,6 +163,9 @@ func (x *exchange) sendContinue() error {
 // appendPrefix appends what was read of the body in the framing of the
 // upstream request.
 func (x *exchange) appendPrefix(b []byte) []byte {
+	if x.speaksFastCGI() {
+		return x.appendStdin(b)
+	}
 	if !x.chunked() {
 		return append(b, x.prefix...)
 	}
@@ -205,7 +208,8 @@ func (x *exchange) startBody(up *upstream.Conn) {
 func (x *exchange) sendBody(up *upstream.Conn) error {
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
-	chunked := x.chunked() && up.Stream() == nil
+	records := x.speaksFastCGI()
+	chunked := x.chunked() && up.Stream() == nil && !records
 	timeout := x.match.Route.IR.SendTimeout.D()
 	for {
 		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
@@ -224,6 +228,9 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 			if chunked {
 				out = http1.AppendLastChunk(out, x.trailers())
 			}
+		}
+		if records {
+			out = frameStdin(p, n, done)
 		}
 		up.ArmWrite(time.Now(), timeout)
 		if x.stop.Load() { // stopBody came before our deadline and was undone by it

@@ -52,6 +52,7 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	noEndpoint  bool                  // which is why the answer is 503
 	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
 	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
@@ -111,6 +112,7 @@ func (x *exchange) begin() {
 		x.pageType = ""
 	}
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
+	x.noEndpoint = false
 	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
@@ -119,7 +121,7 @@ func (x *exchange) begin() {
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
 	x.from.begin(&x.c.shown)
-	if x.traced.On {
+	if x.traced.On || x.traced.attempts > 0 {
 		x.traced = tracing{}
 	}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection
@@ -348,6 +350,9 @@ func (x *exchange) respond(status int, location, page []byte) {
 	if location != nil {
 		b = http1.AppendField(b, "Location", location)
 	}
+	if x.noEndpoint && status == 503 {
+		b = append(b, retryAfter...)
+	}
 	b = x.appendPolicyFields(b)
 	b = x.appendOwnFields(b)
 	b = http1.AppendHeadEnd(b)
@@ -371,6 +376,10 @@ func ownType(status int) []byte {
 }
 
 var plainText, htmlText = []byte("text/plain"), []byte("text/html")
+
+// retryAfter tells clients of a backend without endpoints when to come again
+// (H11.8).
+const retryAfter = "Retry-After: 5\r\n"
 
 // appendOwnFields appends what every response gets: HSTS on TLS, and the
 // connection's future.

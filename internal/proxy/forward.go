@@ -44,7 +44,11 @@ func (x *exchange) forward() {
 		return
 	}
 	x.mirror()
-	x.up = x.appendUpstreamHead(x.up[:0])
+	if x.speaksFastCGI() {
+		x.up = x.appendFastCGI(x.up[:0])
+	} else {
+		x.up = x.appendUpstreamHead(x.up[:0])
+	}
 	if !x.transport().Multiplexed() {
 		x.up = x.appendPrefix(x.up)
 	}
@@ -56,6 +60,7 @@ func (x *exchange) forward() {
 	for {
 		ep := x.pick()
 		if ep == nil {
+			x.noEndpoint = true
 			x.fail(503)
 			return
 		}
@@ -178,6 +183,8 @@ func (x *exchange) transport() upstream.Transport {
 		return upstream.TLS
 	case p == ir.ProtocolGRPC, p == ir.ProtocolH2C:
 		return upstream.HTTP2
+	case p == ir.ProtocolFCGI:
+		return upstream.FastCGI
 	case p == ir.ProtocolGRPCS:
 		return upstream.HTTP2TLS
 	}
@@ -281,6 +288,7 @@ func (x *exchange) dropUpstream(up *upstream.Conn) (bodyErr error) {
 		bodyErr = x.stopBody()
 	}
 	x.c.use(nil)
+	x.logStderr(up)
 	if bodyErr != nil || !x.atHand() {
 		up.Reset()
 	} else {

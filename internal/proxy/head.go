@@ -159,7 +159,7 @@ func (x *exchange) appendFallbackFields(b []byte) []byte {
 // wantsTunnel reports that the client asked for the one upgrade that is passed
 // on (H4.4).
 func (x *exchange) wantsTunnel() bool {
-	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == "" && !x.transport().Multiplexed()
+	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == "" && !x.transport().Multiplexed() && !x.speaksFastCGI()
 }
 
 // wantsTrailers reports that the client takes trailers (RFC 9110 §10.1.4), which

@@ -63,6 +63,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 		x.afterRelay(f, toClient, fromUpstream)
 		return
 	}
+	x.logStderr(up)
 	sentAll := x.joinBody(up)
 	x.c.use(nil)
 	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {

@@ -52,6 +52,8 @@ type Config struct {
 	// Spans takes what is recorded of requests that are in traces; nil records
 	// nothing.
 	Spans trace.Sink
+	// Places knows where clients are; nil knows nothing.
+	Places Places
 	// RequestLimits and ResponseLimits bound heads and chunk lines; zero
 	// values are the defaults of package http1.
 	RequestLimits, ResponseLimits http1.Limits
@@ -72,6 +74,7 @@ type Server struct {
 	tap     *tap.Tap
 	logger  *slog.Logger
 	spans   trace.Sink
+	places  Places
 	request http1.Limits
 	backend http1.Limits
 	http2   http2.Limits
@@ -105,7 +108,7 @@ type Server struct {
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, request: c.RequestLimits, backend: c.ResponseLimits, spool: c.Spool}
+	s := &Server{table: c.Table, log: c.Log, tap: c.Tap, logger: c.Logger, spans: c.Spans, places: c.Places, request: c.RequestLimits, backend: c.ResponseLimits, spool: c.Spool}
 	if s.spool == nil {
 		s.spool = spool.New(spool.Config{})
 	}

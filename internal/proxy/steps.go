@@ -239,6 +239,7 @@ func (x *exchange) answerWithoutEndpoint() bool {
 	case r.Fallback != nil && r.Fallback.Len() > 0:
 		x.backend, x.fallback = r.Fallback, true
 	case !r.IR.DefaultBackend:
+		x.noEndpoint = true
 		x.answer(503)
 		return true
 	}

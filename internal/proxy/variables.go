@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"strconv"
 
 	"daemun/internal/http1"
@@ -9,7 +10,7 @@ import (
 
 // AppendVariable appends the value of a variable for this request.
 func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
-	if id >= variable.Status {
+	if id >= variable.Status && id <= variable.Absent {
 		return x.appendFinished(b, id, arg)
 	}
 	switch id {
@@ -38,8 +39,12 @@ func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
 			return append(b, '?')
 		}
 		return b
+	case variable.ScriptName:
+		return x.appendScriptName(b)
 	case variable.Field:
 		return x.appendFieldVariable(b, arg)
+	case variable.Place:
+		return x.appendPlace(b, arg)
 	case variable.Cookie:
 		return append(b, x.Cookie(arg)...)
 	case variable.Arg:
@@ -164,4 +169,18 @@ func appendEscapedURI(b, uri []byte) []byte {
 		out = append(out, '%', hex[c>>4], hex[c&15])
 	}
 	return append(b, out...)
+}
+
+// Places says where addresses are. It is safe for concurrent use.
+type Places interface {
+	// AppendPlace appends a fact about an address, nothing when none is known;
+	// name is that of a variable without "geoip2_".
+	AppendPlace(dst []byte, addr netip.Addr, name string) []byte
+}
+
+func (x *exchange) appendPlace(b []byte, name string) []byte {
+	if x.c.server.places == nil {
+		return b
+	}
+	return x.c.server.places.AppendPlace(b, x.client(), name)
 }

@@ -60,6 +60,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.ForwardedPrefix == b.ForwardedPrefix &&
 		a.UpstreamVhost == b.UpstreamVhost &&
 		a.Protocol == b.Protocol &&
+		equalDeep(a.FastCGI, b.FastCGI) &&
 		a.MaxBody == b.MaxBody &&
 		a.RequestBuffering == b.RequestBuffering &&
 		a.BodyMemory == b.BodyMemory &&

@@ -31,9 +31,9 @@ const (
 	// slice is the time over which a rate is kept, so that a sample is spread
 	// over the second.
 	slice = 100 * time.Millisecond
-	// MaxRate bounds the samples per second of one watcher, DefaultRate is the
-	// usual.
-	MaxRate     = 500
+	// MaxRate bounds the samples per second of one watcher.
+	MaxRate = 500
+	// DefaultRate is how many a watcher gets that does not say.
 	DefaultRate = 50
 )
 

@@ -76,7 +76,7 @@ func (c *compilation) backendSecret(full store.Name, to *ir.BackendTLS) (wrong s
 // overTLS returns a backend as the Ingress speaks TLS to it: one with a pool of
 // its own where that is not the usual way.
 func (in *ingress) overTLS(b ir.Backend, p ir.Protocol) ir.Backend {
-	if in.upstreamTLS == nil || b.ID == "" || p == ir.ProtocolHTTP || p == "GRPC" {
+	if in.upstreamTLS == nil || b.ID == "" || p == ir.ProtocolHTTP || p == ir.ProtocolFCGI || p == "GRPC" {
 		return b
 	}
 	b.ID += ir.BackendID(" tls " + in.upstreamTLSPrint)

@@ -37,11 +37,11 @@ func looksLikeExpression(path string) bool { return strings.ContainsAny(path, `(
 // checkExpression says why a path cannot be executed as an expression with
 // linear cost, "" if it can. What PCRE has beyond that is named with its place.
 func checkExpression(expr string) string {
+	if len(expr) >= expression.MaxSource { // "^" comes before it
+		return fmt.Sprintf("is longer than %d bytes", expression.MaxSource-1)
+	}
 	if isPlain(expr) {
 		return ""
-	}
-	if len(expr) > maxPath {
-		return fmt.Sprintf("is longer than %d bytes", maxPath)
 	}
 	if name, at := foreignConstruct(expr); name != "" {
 		return fmt.Sprintf("uses %s at character %d, which expressions with linear cost (RE2 syntax) do not have", name, at+1)
@@ -56,6 +56,9 @@ func checkExpression(expr string) string {
 	}
 	if len(program.Inst) > maxProgram {
 		return "is too large when compiled; repeat less"
+	}
+	if _, err := expression.Parse("^"+expr, expression.Fold); err != nil { // the bounds of the table
+		return "cannot be used: " + err.Error()
 	}
 	return ""
 }

@@ -1,9 +1,11 @@
 package translate
 
 import (
+	"strings"
 	"testing"
 
 	"daemun/internal/expression"
+	"daemun/internal/table/pattern"
 )
 
 // TestExpressionBeyondTheLinearEngine pins that a path which needs the engine
@@ -47,6 +49,22 @@ spec:
 			if route.Path == "/(?!no)(.*)" && (route.Denied != 0 || route.Pattern != "^/(?!no)(.*)") || route.Path == "/(?R)" && route.Denied != 503 {
 				t.Errorf("%+v", route)
 			}
+		}
+	}
+}
+
+// TestExpressionBounds pins that what the table would refuse is a problem (H6.21).
+func TestExpressionBounds(t *testing.T) {
+	t.Parallel()
+	for expr, wrong := range map[string]bool{
+		"/" + strings.Repeat("a", 1022): false, "/" + strings.Repeat("a", 1023): true,
+		"/[a-z]{500}": false, "/([a-z]{40}){60}": true, "/a+": false,
+	} {
+		if got := checkExpression(expr); (got != "") != wrong {
+			t.Errorf("%.20s…: %q", expr, got)
+		}
+		if _, err := pattern.Compile("^" + expr); (err != nil) != wrong {
+			t.Errorf("%.20s…: the table says %v", expr, err)
 		}
 	}
 }

@@ -31,6 +31,7 @@ func (c *compilation) compileReferences() {
 	c.compileMirror()
 	c.compileClientAuth()
 	c.compileBackendTLS()
+	c.compileFastCGI()
 	if name := c.values.CustomHeaders; name != "" {
 		if wrong := c.customHeaders(name); wrong != "" {
 			c.deny("custom-headers", wrong)

@@ -17,7 +17,7 @@ const maxShared = 4096
 // Secrets do not count; from then on values are not written.
 func (c *compilation) shareValues() {
 	v := c.values
-	if len(c.secrets) > 0 || len(c.configMaps) > 0 || v.BasicAuth != nil || v.ExternalAuth != nil || v.Mirror != nil || v.ResponseFields != nil {
+	if len(c.secrets) > 0 || len(c.configMaps) > 0 || v.BasicAuth != nil || v.ExternalAuth != nil || v.Mirror != nil || v.FastCGI != nil || v.ResponseFields != nil {
 		return
 	}
 	prefix := c.t.options.AnnotationsPrefix + "/"

@@ -88,9 +88,9 @@ func (c *Conn) Release() {
 		c.end(http2.NoError)
 		return
 	}
-	config := &c.endpoint.backend.registry.config
+	pool := c.endpoint.backend.registry.pool.Load()
 	now := time.Now()
-	if len(c.Reader.Buffered()) > 0 || c.holdsMore() || c.requests >= config.MaxRequests || now.Sub(c.born) >= config.MaxAge {
+	if len(c.Reader.Buffered()) > 0 || c.holdsMore() || c.requests >= pool.Requests || now.Sub(c.born) >= pool.Age.D() {
 		c.close()
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"daemun/internal/fastcgi"
 	"daemun/internal/ir"
 )
 
@@ -30,6 +31,8 @@ type Transport uint8
 const (
 	Plain Transport = iota
 	TLS
+	// FastCGI connections take records and give one response in HTTP/1 form.
+	FastCGI
 	// HTTP2 is cleartext with prior knowledge, HTTP2TLS is HTTP/2 over TLS.
 	// With them requests are streams of shared connections: see Stream.
 	HTTP2
@@ -115,7 +118,7 @@ func (e *Endpoint) Idle(t Transport) *Conn {
 
 // put pools a connection and reports whether it did.
 func (e *Endpoint) put(c *Conn) bool {
-	if int(e.backend.idle.Add(1)) > e.backend.registry.config.IdleMax {
+	if int(e.backend.idle.Add(1)) > e.backend.registry.pool.Load().Connections {
 		e.backend.idle.Add(-1)
 		return false
 	}
@@ -156,7 +159,7 @@ func (e *Endpoint) retire() {
 // how many are left.
 func (e *Endpoint) sweep(now time.Time) (rest int) {
 	var dead []*Conn
-	limit := e.backend.registry.config.IdleTimeout
+	limit := e.backend.registry.pool.Load().Idle.D()
 	e.mu.Lock()
 	for t, pool := range e.idle {
 		kept := pool[:0]
@@ -210,6 +213,9 @@ func (e *Endpoint) Dial(ctx context.Context, t Transport, timeout time.Duration)
 			return nil, fmt.Errorf("TLS handshake with %s: %w", e.address, err)
 		}
 		conn = secure
+	}
+	if t == FastCGI {
+		conn = fastcgi.NewConn(tcp)
 	}
 	return newConn(e, conn, tcp, t)
 }

@@ -159,8 +159,9 @@ func (r *Registry) http2Config() http2.Config {
 	limits := http2.DefaultLimits()
 	limits.HeadBytes, limits.Fields, limits.Continuations = 64<<10, 200, 16
 	limits.StallBytes = 0
-	limits.Age = r.config.MaxAge
-	return http2.Config{Limits: limits, Idle: r.config.IdleTimeout, HeadTime: silence, WriteIdle: writeIdle}
+	pool := r.pool.Load()
+	limits.Age = pool.Age.D()
+	return http2.Config{Limits: limits, Idle: pool.Idle.D(), HeadTime: silence, WriteIdle: writeIdle}
 }
 
 // newStreamConn makes what a request uses of a stream.

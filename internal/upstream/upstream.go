@@ -23,6 +23,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"daemun/internal/ir"
@@ -91,6 +92,7 @@ func (c Config) withDefaults() Config {
 // Registry owns all backends of one Daemun. It is safe for concurrent use.
 type Registry struct {
 	config  Config
+	pool    atomic.Pointer[ir.Pool]
 	running sync.WaitGroup // the goroutines of HTTP/2 connections
 
 	mu       sync.Mutex // guards the following
@@ -103,7 +105,25 @@ type Registry struct {
 
 // NewRegistry returns a registry without backends.
 func NewRegistry(c Config) *Registry {
-	return &Registry{config: c.withDefaults(), backends: make(map[ir.BackendID]*Backend)}
+	r := &Registry{config: c.withDefaults(), backends: make(map[ir.BackendID]*Backend)}
+	r.pool.Store(&ir.Pool{Connections: r.config.IdleMax, Requests: r.config.MaxRequests, Age: ir.Duration(r.config.MaxAge), Idle: ir.Duration(r.config.IdleTimeout)})
+	return r
+}
+
+// Keep changes how connections are kept; nil is ir.DefaultPool. It is for
+// connections that are given back from now on, and for what HTTP/2 connections
+// are opened with.
+func (r *Registry) Keep(p *ir.Pool) {
+	if p == nil {
+		usual := ir.DefaultPool()
+		p = &usual
+	}
+	r.pool.Store(p)
+}
+
+// sweepEvery is the time between two sweeps.
+func (r *Registry) sweepEvery() time.Duration {
+	return max(time.Millisecond, r.pool.Load().Idle.D()/sweepsPerTimeout)
 }
 
 // Backend returns the backend of an id, made empty on first use.
@@ -189,7 +209,7 @@ func (r *Registry) watchIdle() {
 		return
 	}
 	r.sweeping = true
-	every := r.config.IdleTimeout / sweepsPerTimeout
+	every := r.sweepEvery()
 	if r.timer == nil {
 		r.timer = time.AfterFunc(every, r.sweep)
 	} else {
@@ -211,14 +231,14 @@ func (r *Registry) sweep() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sweeping = rest > 0 && !r.closed; r.sweeping {
-		r.timer.Reset(r.config.IdleTimeout / sweepsPerTimeout)
+		r.timer.Reset(r.sweepEvery())
 		return
 	}
 	for _, b := range r.backends {
 		b.watched.Store(false)
 		if b.idle.Load() > 0 && !r.closed && !r.sweeping { // came after the count, and found itself watched
 			r.sweeping = true
-			r.timer.Reset(r.config.IdleTimeout / sweepsPerTimeout)
+			r.timer.Reset(r.sweepEvery())
 		}
 	}
 }

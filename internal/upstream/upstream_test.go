@@ -375,3 +375,35 @@ func TestReplaceKeepsEndpoints(t *testing.T) {
 		t.Errorf("left %v, want %v", left, before[1])
 	}
 }
+
+// TestKeepChangesHowConnectionsAreKept for those that are given back later.
+func TestKeepChangesHowConnectionsAreKept(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	r := NewRegistry(Config{})
+	defer r.Close()
+	r.Update(ir.EndpointSet{Backend: "d/s/80", Endpoints: []ir.Endpoint{{Addr: l.Addr().(*net.TCPAddr).AddrPort()}}})
+	b := r.Backend("d/s/80")
+	for _, c := range []struct {
+		pool *ir.Pool
+		idle int
+	}{
+		{&ir.Pool{Connections: 0, Requests: 10, Age: ir.Duration(time.Hour), Idle: ir.Duration(time.Hour)}, 0},
+		{&ir.Pool{Connections: 1, Requests: 1, Age: ir.Duration(time.Hour), Idle: ir.Duration(time.Hour)}, 0},
+		{nil, 1},
+	} {
+		r.Keep(c.pool)
+		up, err := b.Pick(nil).Dial(t.Context(), Plain, time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		up.Release()
+		if got := b.Status()[0].Idle; got != c.idle {
+			t.Errorf("%+v: %d idle connections, want %d", c.pool, got, c.idle)
+		}
+	}
+}

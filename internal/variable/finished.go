@@ -121,8 +121,8 @@ func finished(name string) (part, bool) {
 }
 
 // ParseLog reads a log format. Unlike Parse it makes something of every text:
-// a variable that does not exist is a "-" in its place, and unknown names it,
-// once; absent names those that nginx has and that have no value here.
+// a variable that nginx does not have may be one that a snippet sets, and
+// unknown names it, once; absent names those that nginx has and that have no value here.
 func ParseLog(s string) (t *Text, unknown, absent []string) {
 	t = &Text{source: s}
 	for rest := s; rest != ""; {
@@ -142,9 +142,8 @@ func ParseLog(s string) (t *Text, unknown, absent []string) {
 		p, ok := named(name)
 		switch {
 		case !ok:
-			t.add("-")
+			p = part{id: User, text: name} // which a snippet may set
 			unknown = addOnce(unknown, name)
-			continue
 		case p.id == Absent:
 			absent = addOnce(absent, name)
 		}

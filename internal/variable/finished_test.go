@@ -11,7 +11,7 @@ import (
 func TestParseLog(t *testing.T) {
 	t.Parallel()
 	text, unknown, absent := ParseLog("$status $no ${no}$gzip_ratio$upstream_http_X_Id$")
-	want := fmt.Sprintf("<%d> - -<%dgzip_ratio><%dx_id>$", Status, Absent, UpstreamField)
+	want := fmt.Sprintf("<%d> <%dno> <%dno><%dgzip_ratio><%dx_id>$", Status, User, User, Absent, UpstreamField)
 	if got := string(text.Append(nil, fake{})); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -47,6 +47,11 @@ const (
 	UpstreamName
 	ContentType
 	ContentLength
+	// ScriptName is the path with the index of FastCGI.
+	ScriptName
+	// Place is what databases say about the address of the client; its argument
+	// says what.
+	Place
 	// PassScheme and BestHost are the scheme and the host as a trusted peer
 	// says, PeerAddr is the address of that peer.
 	PassScheme
@@ -85,6 +90,7 @@ var ids = map[string]ID{
 	"namespace": Namespace, "ingress_name": IngressName, "service_name": ServiceName, "service_port": ServicePort,
 	"location_path": LocationPath, "proxy_upstream_name": UpstreamName,
 	"content_type": ContentType, "content_length": ContentLength,
+	"fastcgi_script_name":    ScriptName,
 	"opentelemetry_trace_id": TraceID, "opentelemetry_span_id": SpanID, "opentelemetry_sampled": TraceSampled,
 	"opentelemetry_context_traceparent": Traceparent, "opentelemetry_context_b3": TraceB3,
 }
@@ -168,6 +174,9 @@ func notOfName(r rune) bool {
 func named(name string) (part, bool) {
 	if id, ok := ids[name]; ok {
 		return part{id: id}, true
+	}
+	if arg, ok := strings.CutPrefix(name, PlacePrefix); ok && places[arg] {
+		return part{id: Place, text: arg}, true
 	}
 	for prefix, id := range map[string]ID{"http_": Field, "cookie_": Cookie, "arg_": Arg} {
 		if arg, ok := strings.CutPrefix(name, prefix); ok && arg != "" {

@@ -80,7 +80,7 @@ func TestPages(t *testing.T) {
 	})
 	for name, path := range pages(s) {
 		t.Run(name, func(t *testing.T) {
-			b := open(t, browser)
+			b := open(browser, t)
 			for _, width := range []int64{1280, 360} {
 				for _, scheme := range []string{"light", "dark"} {
 					b.look(width, 800, scheme)
