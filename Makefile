@@ -62,10 +62,10 @@ bench: ## compare with nginx, HAProxy, Knot and others, ten minutes; writes benc
 	@GO="$(GO)" sh bench/run.sh
 
 generate: ## write the generated references under docs/
-	$(GO) test ./internal/codebase -run TestGenerated -update
+	$(GO) test ./internal/codebase ./cmd/daemun -run TestGenerated -update
 
 check-generate: ## fail if a generated file is out of date
-	$(GO) test ./internal/codebase -run TestGenerated -count=1
+	$(GO) test ./internal/codebase ./cmd/daemun -run TestGenerated -count=1
 
 check: ## everything CI runs: lint, test, race, short fuzz, tests against a real Kubernetes
 	$(MAKE) lint

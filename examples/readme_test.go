@@ -69,8 +69,18 @@ func runReadme(t *testing.T, bin, name string) {
 	if len(steps) == 0 {
 		t.Fatalf("%s/README.md has no console block", name)
 	}
-	s := &session{bin: bin, dir: t.TempDir(), ports: map[string]string{"9000": freePort(t), "3001": freePort(t)}}
+	s := newSession(t, bin)
 	s.copyExample(t, name)
+	s.run(t, steps)
+}
+
+func newSession(t *testing.T, bin string) *session {
+	return &session{bin: bin, dir: t.TempDir(), ports: map[string]string{"9000": freePort(t), "3001": freePort(t)}}
+}
+
+// run does one step after the other.
+func (s *session) run(t *testing.T, steps []step) {
+	t.Helper()
 	for _, step := range steps {
 		if args, ok := strings.CutPrefix(step.command, "daemun up "); ok {
 			s.up(t, strings.Fields(args))

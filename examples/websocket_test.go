@@ -42,7 +42,8 @@ func TestSilentWebSocketOutlivesOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := daemuntest.Up(t, daemuntest.Options{Bin: daemuntest.Build(t), Paths: []string{folder, "manifests"}}, map[string]string{"impatient.yaml": impatient})
-	patient, short := openWebSocket(t, d.HTTP, "chat.example.com"), openWebSocket(t, d.HTTP, "impatient.example.com")
+	patient := openWebSocket(t, d.HTTP, "chat.example.com")
+	short := openWebSocket(t, d.HTTP, "impatient.example.com")
 	// The short one ends, in whatever way; what it says before is of no interest.
 	if _, err := io.Copy(io.Discard, short); errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal("the short connection did not end")
@@ -63,21 +64,36 @@ type webSocket struct {
 	conn net.Conn
 }
 
+// openWebSocket tries until it gets through: a Pod may be slower than the short
+// time-out, which the answer to the handshake has to keep as well.
 func openWebSocket(t *testing.T, address, host string) webSocket {
+	t.Helper()
+	var opened webSocket
+	daemuntest.Eventually(t, time.Minute, "WebSocket to "+host, func() (err error) {
+		opened, err = handshake(t, address, host)
+		return err
+	})
+	return opened
+}
+
+func handshake(t *testing.T, address, host string) (webSocket, error) {
 	t.Helper()
 	conn, err := net.Dial("tcp", address)
 	if err != nil {
-		t.Fatal(err)
+		return webSocket{}, err
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	if err := conn.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil {
-		t.Fatal(err)
+		return webSocket{}, err
 	}
 	fmt.Fprintf(conn, "GET /ws HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", host)
 	r := bufio.NewReader(conn)
 	resp, err := http.ReadResponse(r, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("%s: %v, %v", host, resp, err)
+	if err != nil {
+		return webSocket{}, err
 	}
-	return webSocket{r, conn}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return webSocket{}, fmt.Errorf("status %s", resp.Status)
+	}
+	return webSocket{r, conn}, nil
 }
