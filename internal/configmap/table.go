@@ -347,7 +347,10 @@ var rows = []Row{
 		Doc: "Time in which a session can be resumed; without it up to two days.",
 	},
 	{Name: "ssl-buffer-size", Default: "4k", Support: Tuning, Doc: "Size of TLS records."},
-	{Name: "enable-ocsp", Default: "false", Support: Later, Doc: "Staples OCSP answers."},
+	{
+		Name: "enable-ocsp", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Staple = b }),
+		Doc: "Sends OCSP answers of the responders that certificates name along with handshakes; none waits for one.",
+	},
 
 	// Logs.
 	{
