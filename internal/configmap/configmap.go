@@ -81,6 +81,9 @@ type Row struct {
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
 	annotation string
+	// because is why a key that tunes has no effect; empty for what only nginx
+	// has.
+	because string
 	// remark says what of an accepted value has no effect; empty is nothing.
 	remark func(value string) string
 }
@@ -236,6 +239,10 @@ func (p *parsing) use(r *Row, value string) {
 			}
 		}
 	case Tuning:
+		if r.because != "" {
+			p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "has no effect: "+r.because)
+			return
+		}
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")
 	case Obsolete:
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "no longer known to ingress-nginx; it has no effect and can be removed")

@@ -101,7 +101,10 @@ var rows = []Row{
 		Name: "disable-ipv6", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Entrance.IPv4Only = b }),
 		Doc: "Closes connections over IPv6.",
 	},
-	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
+	{
+		Name: "disable-ipv6-dns", Default: "auto", Support: Tuning, because: "names are resolved to addresses of both families, and the one that answers is taken",
+		Doc: "Ignores AAAA records; here the family that answers is taken.",
+	},
 
 	// What is passed on.
 	{
@@ -205,9 +208,12 @@ var rows = []Row{
 		Doc: "Seconds that an idle connection to a backend is kept.",
 	},
 	{Name: "grpc-buffer-size-kb", Default: "0", Support: Tuning, Doc: "Buffer for gRPC responses."},
-	{Name: "disable-proxy-intercept-errors", Default: "false", Support: Later, Doc: "Leaves error pages of backends alone."},
+	{Name: "disable-proxy-intercept-errors", Default: "false", annotation: "disable-proxy-intercept-errors"},
 	{Name: "custom-http-errors", annotation: "custom-http-errors"},
-	{Name: "proxy-ssl-location-only", Default: "false", Support: Later, Doc: "Keeps TLS settings towards backends to the Ingress that has them."},
+	{
+		Name: "proxy-ssl-location-only", Default: "false", Support: Tuning, because: "TLS settings towards backends always stay with the Ingress that has them",
+		Doc: "Keeps TLS settings towards backends to the Ingress that has them, which is always so here.",
+	},
 	{Name: "limit-rate", Default: "0", annotation: "limit-rate"},
 	{Name: "limit-rate-after", Default: "0", annotation: "limit-rate-after"},
 	{
@@ -218,12 +224,31 @@ var rows = []Row{
 		Name: "limit-req-status-code", Default: "503", parse: integer(400, 599, func(v *Values, n int) { v.Settings.LimitRequestStatus = n }),
 		Doc: "Status of a request over the limit of requests.",
 	},
-	{Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", Support: Later, Doc: "What limits are counted by."},
-	{Name: "proxy-stream-timeout", Default: "600s", Support: Later, Doc: "Idle time of TCP and UDP services."},
-	{Name: "proxy-stream-next-upstream", Default: "true", Support: Later, Doc: "Tries another endpoint of a TCP service."},
-	{Name: "proxy-stream-next-upstream-timeout", Default: "600s", Support: Later, Doc: "Time for that."},
-	{Name: "proxy-stream-next-upstream-tries", Default: "3", Support: Later, Doc: "Attempts."},
-	{Name: "proxy-stream-responses", Default: "1", Support: Later, Doc: "Datagrams that answer one datagram."},
+	{
+		Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", Support: Tuning,
+		because: "connections are always counted by the client's address, for each route; who is behind one address shares a limit",
+		Doc:     "What connections are counted by, which is always the client's address here.",
+	},
+	{
+		Name: "proxy-stream-timeout", Default: "600s", Support: Tuning, because: "connections last as long as both ends keep them, and TCP keep-alive finds ends that are gone",
+		Doc: "Idle time of TCP and UDP services; here both ends decide, and keep-alive finds ends that are gone.",
+	},
+	{
+		Name: "proxy-stream-next-upstream", Default: "true", Support: Tuning, because: "a connection that its endpoint refuses is reset, and the next one of the client may get another",
+		Doc: "Tries another endpoint of a TCP service; here the client's next connection does.",
+	},
+	{
+		Name: "proxy-stream-next-upstream-timeout", Default: "600s", Support: Tuning, because: "no second endpoint is tried",
+		Doc: "Time for that.",
+	},
+	{
+		Name: "proxy-stream-next-upstream-tries", Default: "3", Support: Tuning, because: "no second endpoint is tried",
+		Doc: "Attempts.",
+	},
+	{
+		Name: "proxy-stream-responses", Default: "1", Support: Tuning, because: "an endpoint may answer as often as it likes until the flow has been idle for two minutes",
+		Doc: "Datagrams that answer one datagram; here any number do.",
+	},
 
 	// What guards.
 	{
@@ -347,7 +372,10 @@ var rows = []Row{
 		Doc: "Time in which a session can be resumed; without it up to two days.",
 	},
 	{Name: "ssl-buffer-size", Default: "4k", Support: Tuning, Doc: "Size of TLS records."},
-	{Name: "enable-ocsp", Default: "false", Support: Later, Doc: "Staples OCSP answers."},
+	{
+		Name: "enable-ocsp", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Staple = b }),
+		Doc: "Sends OCSP answers of the responders that certificates name along with handshakes; none waits for one.",
+	},
 
 	// Logs.
 	{

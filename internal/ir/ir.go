@@ -390,6 +390,8 @@ type Settings struct {
 	// BodyTimeout is the idle time while reading a body.
 	HeaderTimeout Duration `json:"headerTimeout"`
 	BodyTimeout   Duration `json:"bodyTimeout"`
+	// Staple sends OCSP answers along with certificates.
+	Staple bool `json:"staple,omitempty"`
 	// HTTP2Off takes HTTP/2 from clients, HTTP2Streams is the number of streams
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
