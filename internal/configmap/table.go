@@ -101,7 +101,10 @@ var rows = []Row{
 		Name: "disable-ipv6", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Entrance.IPv4Only = b }),
 		Doc: "Closes connections over IPv6.",
 	},
-	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
+	{
+		Name: "disable-ipv6-dns", Default: "auto", parse: parseIPv4Names,
+		Doc: "Leaves the IPv6 addresses of external names out: true or false; with auto, as with false, they count where there is no IPv4 address.",
+	},
 
 	// What is passed on.
 	{
@@ -205,9 +208,9 @@ var rows = []Row{
 		Doc: "Seconds that an idle connection to a backend is kept.",
 	},
 	{Name: "grpc-buffer-size-kb", Default: "0", Support: Tuning, Doc: "Buffer for gRPC responses."},
-	{Name: "disable-proxy-intercept-errors", Default: "false", Support: Later, Doc: "Leaves error pages of backends alone."},
+	{Name: "disable-proxy-intercept-errors", Default: "false", annotation: "disable-proxy-intercept-errors"},
 	{Name: "custom-http-errors", annotation: "custom-http-errors"},
-	{Name: "proxy-ssl-location-only", Default: "false", Support: Later, Doc: "Keeps TLS settings towards backends to the Ingress that has them."},
+	{Name: "proxy-ssl-location-only", Default: "true", Support: Tuning, Doc: "Keeps TLS settings towards backends to the Ingress that has them, which is always so here; others of the host never get them."},
 	{Name: "limit-rate", Default: "0", annotation: "limit-rate"},
 	{Name: "limit-rate-after", Default: "0", annotation: "limit-rate-after"},
 	{
@@ -218,7 +221,10 @@ var rows = []Row{
 		Name: "limit-req-status-code", Default: "503", parse: integer(400, 599, func(v *Values, n int) { v.Settings.LimitRequestStatus = n }),
 		Doc: "Status of a request over the limit of requests.",
 	},
-	{Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", Support: Later, Doc: "What limits are counted by."},
+	{
+		Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", parse: parseLimitBy,
+		Doc: "What limit-rps, limit-rpm and limit-connections count by: a text with variables; requests for which it is empty are not counted.",
+	},
 	{Name: "proxy-stream-timeout", Default: "600s", Support: Later, Doc: "Idle time of TCP and UDP services."},
 	{Name: "proxy-stream-next-upstream", Default: "true", Support: Later, Doc: "Tries another endpoint of a TCP service."},
 	{Name: "proxy-stream-next-upstream-timeout", Default: "600s", Support: Later, Doc: "Time for that."},

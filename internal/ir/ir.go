@@ -195,6 +195,7 @@ type Policies struct {
 	ReadTimeout    Duration `json:"readTimeout"`
 	// Retry says when another endpoint is tried.
 	Retry Retry `json:"retry"`
+	Proxying
 	// AccessLog is false when the route writes no access log line.
 	AccessLog bool `json:"accessLog"`
 
@@ -404,6 +405,11 @@ type Settings struct {
 	Pool *Pool `json:"pool,omitempty"`
 	// Block is nil when nobody is refused everywhere.
 	Block *Block `json:"block,omitempty"`
+	// LimitBy is a text with variables: what the limits of requests count by.
+	// Empty is the address of the client.
+	LimitBy string `json:"limitBy,omitempty"`
+	// IPv4Names leaves the IPv6 addresses of the names of backends out.
+	IPv4Names bool `json:"ipv4Names,omitempty"`
 	// Entrance and RequestHeads are zero for the usual way.
 	Entrance     Entrance     `json:"entrance,omitzero"`
 	RequestHeads RequestHeads `json:"requestHeads,omitzero"`
