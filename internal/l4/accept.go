@@ -52,30 +52,38 @@ func (f *frontend) admit(l *loop, fd int, client netip.AddrPort) {
 		// and would cost time with each packet.
 		_ = attachFilter(fd, nil)
 	}
+	l.count.accepted.Add(1)
+	if f.plan.takesHeader() {
+		f.greet(l, fd, client)
+		return
+	}
+	f.connect(l, fd, &arrival{client: client})
+}
+
+// connect gives a connection an endpoint, or ends it.
+func (f *frontend) connect(l *loop, fd int, a *arrival) {
 	c := &l.count
-	c.accepted.Add(1)
 	p := f.plan
-	to, sources, refused := p.pick(l, client.Addr())
-	s := f.beginSession(l, client, to.to)
-	switch {
-	case refused != admitted:
+	to, sources, refused := p.pick(l, a.client.Addr())
+	s := f.beginSession(l, a.client, to.to)
+	tooMany := !a.counted && l.server.tcp.Add(1) > int64(l.server.config.MaxConnections)
+	if refused == admitted && tooMany {
+		refused = refusedByLimit
+	}
+	if refused != admitted {
 		c.refused[refused].Add(1)
 		resetSocket(fd)
 		s.end(l.server, true)
-	case l.server.tcp.Add(1) > int64(l.server.config.MaxConnections):
-		l.server.tcp.Add(-1)
-		c.refused[refusedByLimit].Add(1)
+		l.server.connectionEnded()
+		return
+	}
+	if e := l.dial(fd, to, sources, s, p.opening(fd, a)); e != 0 {
+		c.dialFailed.Add(1)
 		resetSocket(fd)
 		s.end(l.server, true)
-	default:
-		if e := l.dial(fd, to, sources, s); e != 0 {
-			l.server.tcp.Add(-1)
-			c.dialFailed.Add(1)
-			resetSocket(fd)
-			s.end(l.server, true)
-			if noRoom(e) {
-				l.pause(&f.reg, e)
-			}
+		l.server.connectionEnded()
+		if noRoom(e) {
+			l.pause(&f.reg, e)
 		}
 	}
 }
@@ -166,7 +174,7 @@ func (w *way) choose(held endpoint) endpoint {
 
 // dial begins the connection to an endpoint and gives both to a loop. On
 // failure the client's socket is still the caller's.
-func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, s *session) unix.Errno {
+func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, s *session, o *opening) unix.Errno {
 	fd, e := sourceSocket(unix.SOCK_STREAM, to.to.Addr(), sources[:]...)
 	if e != 0 {
 		return e
@@ -177,7 +185,7 @@ func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, s *session) 
 	}
 	target := l.server.loops[l.next]
 	l.next = (l.next + 1) % len(l.server.loops)
-	c := &conn{loop: target, session: s, deadline: l.now.Add(l.server.config.DialTimeout)}
+	c := &conn{loop: target, session: s, opening: o, deadline: l.now.Add(l.server.config.DialTimeout)}
 	c.mayBeItself = to.to.Addr() == sources[0] || to.to.Addr() == usualSource(to.to.Addr())
 	c.sides[clientSide].reg = registration{owner: c, fd: client, side: clientSide}
 	c.sides[endpointSide].reg = registration{owner: c, fd: fd, side: endpointSide}

@@ -287,6 +287,7 @@ func (s *Server) cut() {
 			}
 		}
 		l.cutChecks()
+		l.cutGreetings()
 		l.mu.Unlock()
 	}
 }

@@ -33,6 +33,7 @@ type conn struct {
 	queued      bool // in loop.pending
 	closed      bool
 	session     *session // nil: nobody wants to know
+	opening     *opening // nil: the endpoint gets nothing but what is in the client's socket
 }
 
 // side is one of the two sockets.
@@ -109,6 +110,11 @@ func (c *conn) finishDial(l *loop, events uint32) bool {
 	// Most clients speak first and have done so by now.
 	client.readable, client.writable = true, true
 	client.prompt = true // from the listening socket
+	if o := c.opening; o != nil {
+		c.opening = nil
+		c.sides[endpointSide].out = o.octets
+		c.count(&c.sides[endpointSide], o.own)
+	}
 	l.listMu.Lock()
 	l.dialing.remove(c)
 	l.open.pushFront(c)

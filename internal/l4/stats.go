@@ -12,6 +12,7 @@ const (
 	refusedBySource
 	refusedByFilter
 	refusedByLimit
+	refusedByHeader
 	refusals
 )
 
@@ -67,7 +68,7 @@ type Stats struct {
 
 // Refused counts by reason.
 type Refused struct {
-	NoEndpoint, Policy, SourceRange, DialFilter, Limit uint64
+	NoEndpoint, Policy, SourceRange, DialFilter, Limit, Header uint64
 }
 
 // Stats returns the counts. It may be called at any time.
@@ -96,6 +97,7 @@ func (s *Server) Stats() Stats {
 		st.Refused.SourceRange += c.refused[refusedBySource].Load()
 		st.Refused.DialFilter += c.refused[refusedByFilter].Load()
 		st.Refused.Limit += c.refused[refusedByLimit].Load()
+		st.Refused.Header += c.refused[refusedByHeader].Load()
 	}
 	return st
 }
