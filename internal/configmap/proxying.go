@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"daemun/internal/ir"
 	"daemun/internal/variable"
 )
 
@@ -34,4 +35,15 @@ func parseIPv4Names(s string, v *Values) error {
 	}
 	v.Settings.IPv4Names = b
 	return nil
+}
+
+// settleStreams makes one setting of the keys about TCP and UDP services.
+func (p *parsing) settleStreams() {
+	v := &p.Values
+	if v.oneEndpoint {
+		v.streams.Tries = 1
+	}
+	if v.streams != ir.DefaultStreams() {
+		v.Settings.Streams = new(v.streams)
+	}
 }

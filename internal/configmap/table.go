@@ -225,11 +225,26 @@ var rows = []Row{
 		Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", parse: parseLimitBy,
 		Doc: "What limit-rps, limit-rpm and limit-connections count by: a text with variables; requests for which it is empty are not counted.",
 	},
-	{Name: "proxy-stream-timeout", Default: "600s", Support: Later, Doc: "Idle time of TCP and UDP services."},
-	{Name: "proxy-stream-next-upstream", Default: "true", Support: Later, Doc: "Tries another endpoint of a TCP service."},
-	{Name: "proxy-stream-next-upstream-timeout", Default: "600s", Support: Later, Doc: "Time for that."},
-	{Name: "proxy-stream-next-upstream-tries", Default: "3", Support: Later, Doc: "Attempts."},
-	{Name: "proxy-stream-responses", Default: "1", Support: Later, Doc: "Datagrams that answer one datagram."},
+	{
+		Name: "proxy-stream-timeout", Default: "600s", parse: positiveTime(func(v *Values, d time.Duration) { v.streams.Idle = ir.Duration(d) }),
+		Doc: "Time after which idle connections and flows of TCP and UDP services end.",
+	},
+	{
+		Name: "proxy-stream-next-upstream", Default: "true", parse: boolean(func(v *Values, b bool) { v.oneEndpoint = !b }),
+		Doc: "Tries another endpoint of a TCP service when one cannot be connected to.",
+	},
+	{
+		Name: "proxy-stream-next-upstream-timeout", Default: "600s", parse: nginxTime(func(v *Values, d time.Duration) { v.streams.RetryFor = ir.Duration(d) }),
+		Doc: "Time in which another one may be tried; 0 is no limit.",
+	},
+	{
+		Name: "proxy-stream-next-upstream-tries", Default: "3", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.streams.Tries = n }),
+		Doc: "Endpoints that are tried in total; 0 is all of them.",
+	},
+	{
+		Name: "proxy-stream-responses", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.streams.Responses = new(n) }),
+		Doc: "Datagrams that answer one of the client of a UDP service: with them the flow ends, and the next may go to another endpoint. Without it flows end by proxy-stream-timeout alone.",
+	},
 
 	// What guards.
 	{

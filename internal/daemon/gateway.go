@@ -199,6 +199,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 			g.places.Configure(s.Config.Settings.Geo)
 			g.upstreams.Keep(s.Config.Settings.Pool)
 			g.upstreams.IPv4Names(s.Config.Settings.IPv4Names)
+			g.published.tune(s.Config.Settings.Streams)
 			g.retainMetrics(s.Config)
 			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)

@@ -403,6 +403,8 @@ type Settings struct {
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
 	// Pool is how connections to backends are kept; nil is DefaultPool.
 	Pool *Pool `json:"pool,omitempty"`
+	// Streams is about TCP and UDP services; nil is DefaultStreams.
+	Streams *Streams `json:"streams,omitempty"`
 	// Block is nil when nobody is refused everywhere.
 	Block *Block `json:"block,omitempty"`
 	// LimitBy is a text with variables: what the limits of requests count by.
