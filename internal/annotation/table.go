@@ -72,9 +72,9 @@ var rows = []Row{
 		Doc:   "Leaves scheme and host out of Locations that are made of a path.",
 	},
 	{
-		Name: "use-port-in-redirects", Scope: PerRoute, Default: "false", Support: Tuning, Off: []string{"0", "f", "F", "false"},
-		because: "the port of Daemun's socket is rarely the one that clients use; relative-redirects keeps theirs in the other redirects",
-		Doc:     "Puts the port of the socket into generated Locations, which have none here.",
+		Name: "use-port-in-redirects", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.PortInRedirects = b }),
+		Doc:   "Puts the port of the listener into generated Locations, and the HTTPS port into redirects to https.",
 	},
 	{
 		Name: "proxy-redirect-from", Scope: PerRoute, Risk: Medium, Default: "off",
@@ -148,9 +148,9 @@ var rows = []Row{
 		Doc:   "Memory for a request body before it goes to disk: 64k at least, 16m at most.",
 	},
 	{
-		Name: "proxy-http-version", Scope: PerRoute, Default: "1.1", Support: Tuning, Off: []string{"1.1"},
-		because: "endpoints are spoken to with HTTP/1.1 and may answer with 1.0; backend-protocol chooses others",
-		Doc:     "HTTP version towards endpoints, which is 1.1 here.",
+		Name: "proxy-http-version", Scope: PerRoute, Default: "1.1",
+		parse: parseHTTPVersion,
+		Doc:   "HTTP version towards endpoints, 1.0 or 1.1; with 1.0 each request has a connection of its own, and nothing is upgraded.",
 	},
 	{
 		Name: "proxy-next-upstream", Scope: PerRoute, Risk: Medium, Default: "error timeout",
@@ -222,9 +222,9 @@ var rows = []Row{
 		Doc:   "Writes access log lines.",
 	},
 	{
-		Name: "enable-rewrite-log", Scope: PerRoute, Default: "false", Support: Tuning, Off: []string{"0", "f", "F", "false"},
-		because: "daemun explain URL shows what becomes of a path",
-		Doc:     "Logs rewrites; here daemun explain shows them.",
+		Name: "enable-rewrite-log", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.RewriteLog = b }),
+		Doc:   "Tells the log of Daemun, at level info, of each target that is rewritten.",
 	},
 
 	// Balancing, affinity, canary.

@@ -138,6 +138,8 @@ type Values struct {
 	leftOut             []string
 	compression         compression
 	pool                ir.Pool
+	streams             ir.Streams
+	oneEndpoint         bool // of a TCP service is tried
 	tracing             ir.Tracing
 	useGeo              bool
 	geo                 ir.Geo
@@ -161,7 +163,7 @@ func Default() Values {
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(), pool: ir.DefaultPool(), tracing: defaultTracing(), syslog: syslog{port: 514},
+		compression: defaultCompression(), pool: ir.DefaultPool(), streams: ir.DefaultStreams(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -206,6 +208,7 @@ func (p *parsing) settle() {
 		pool := v.pool
 		v.Settings.Pool = &pool
 	}
+	p.settleStreams()
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()
 	p.settleFirewall()

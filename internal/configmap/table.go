@@ -102,8 +102,8 @@ var rows = []Row{
 		Doc: "Closes connections over IPv6.",
 	},
 	{
-		Name: "disable-ipv6-dns", Default: "auto", Support: Tuning, because: "names are resolved to addresses of both families, and the one that answers is taken",
-		Doc: "Ignores AAAA records; here the family that answers is taken.",
+		Name: "disable-ipv6-dns", Default: "auto", parse: parseIPv4Names,
+		Doc: "Leaves the IPv6 addresses of external names out: true or false; with auto, as with false, they count where there is no IPv4 address.",
 	},
 
 	// What is passed on.
@@ -225,29 +225,28 @@ var rows = []Row{
 		Doc: "Status of a request over the limit of requests.",
 	},
 	{
-		Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", Support: Tuning,
-		because: "connections are always counted by the client's address, for each route; who is behind one address shares a limit",
-		Doc:     "What connections are counted by, which is always the client's address here.",
+		Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", parse: parseLimitBy,
+		Doc: "What limit-rps, limit-rpm and limit-connections count by: a text with variables; requests for which it is empty are not counted.",
 	},
 	{
-		Name: "proxy-stream-timeout", Default: "600s", Support: Tuning, because: "connections last as long as both ends keep them, and TCP keep-alive finds ends that are gone",
-		Doc: "Idle time of TCP and UDP services; here both ends decide, and keep-alive finds ends that are gone.",
+		Name: "proxy-stream-timeout", Default: "600s", parse: positiveTime(func(v *Values, d time.Duration) { v.streams.Idle = ir.Duration(d) }),
+		Doc: "Time after which idle connections and flows of TCP and UDP services end.",
 	},
 	{
-		Name: "proxy-stream-next-upstream", Default: "true", Support: Tuning, because: "a connection that its endpoint refuses is reset, and the next one of the client may get another",
-		Doc: "Tries another endpoint of a TCP service; here the client's next connection does.",
+		Name: "proxy-stream-next-upstream", Default: "true", parse: boolean(func(v *Values, b bool) { v.oneEndpoint = !b }),
+		Doc: "Tries another endpoint of a TCP service when one cannot be connected to.",
 	},
 	{
-		Name: "proxy-stream-next-upstream-timeout", Default: "600s", Support: Tuning, because: "no second endpoint is tried",
-		Doc: "Time for that.",
+		Name: "proxy-stream-next-upstream-timeout", Default: "600s", parse: nginxTime(func(v *Values, d time.Duration) { v.streams.RetryFor = ir.Duration(d) }),
+		Doc: "Time in which another one may be tried; 0 is no limit.",
 	},
 	{
-		Name: "proxy-stream-next-upstream-tries", Default: "3", Support: Tuning, because: "no second endpoint is tried",
-		Doc: "Attempts.",
+		Name: "proxy-stream-next-upstream-tries", Default: "3", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.streams.Tries = n }),
+		Doc: "Endpoints that are tried in total; 0 is all of them.",
 	},
 	{
-		Name: "proxy-stream-responses", Default: "1", Support: Tuning, because: "an endpoint may answer as often as it likes until the flow has been idle for two minutes",
-		Doc: "Datagrams that answer one datagram; here any number do.",
+		Name: "proxy-stream-responses", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.streams.Responses = new(n) }),
+		Doc: "Datagrams that answer one of the client of a UDP service: with them the flow ends, and the next may go to another endpoint. Without it flows end by proxy-stream-timeout alone.",
 	},
 
 	// What guards.

@@ -189,7 +189,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap = tap.New()
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.newSpool(), CleartextHTTP2: true})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.newSpool(), CleartextHTTP2: true, SecurePort: uint16(c.HTTPSPort)})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
 	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.staples.Problems, g.places.Problems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
@@ -201,6 +201,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 			g.spans.Configure(s.Config.Settings.Tracing)
 			g.places.Configure(s.Config.Settings.Geo)
 			g.upstreams.Keep(s.Config.Settings.Pool)
+			g.upstreams.IPv4Names(s.Config.Settings.IPv4Names)
+			g.published.tune(s.Config.Settings.Streams)
 			g.retainMetrics(s.Config)
 			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)
