@@ -126,7 +126,7 @@ func (c *Certificates) rulesOf(cfg *ir.Config, h *ir.Host, old, made *clients) *
 		if cfg.Settings.HTTP2Off {
 			config.NextProtos = []string{"http/1.1"}
 		}
-		if print != "" {
+		if fingerprint != "" {
 			config.ClientAuth = tls.RequestClientCert
 			config.ClientCAs = x509.NewCertPool()
 			config.ClientCAs.AppendCertsFromPEM(h.ClientAuth.CAs)
