@@ -58,7 +58,7 @@ browser: ## look at the dashboard with a real browser (installs chromium; SCREEN
 	@sh tools/need.sh chromium:chromium openssl:openssl
 	cd test/browser && $(GO) test -count=1 ./...
 
-bench: ## compare with nginx, HAProxy, Knot and others, ten minutes; writes bench/RESULTS.md (needs Debian packages)
+bench: ## compare with nginx, HAProxy, Caddy, Knot and others, 20 minutes; BENCH=http chooses; writes bench/RESULTS.md
 	@GO="$(GO)" sh bench/run.sh
 
 generate: ## write the generated references under docs/

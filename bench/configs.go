@@ -1,13 +1,14 @@
 package main
 
-// daemunManifest: backend host, backend port, its port for gRPC, certificate, key
-// (base64). As with nginx, connections stay for a measurement: h2load takes one
-// that is told to end for a failed request, and makes no other.
+// daemunManifest: backend host, backend port, its port for gRPC, certificate and
+// key of ECDSA, of RSA (base64). As with nginx, connections stay for a
+// measurement: h2load takes one that is told to end for a failed request, and
+// makes no other.
 const daemunManifest = `
 apiVersion: v1
 kind: ConfigMap
-metadata: {name: daemun}
-data: {keep-alive-requests: "1000000"}
+metadata: {name: settings}
+data: {proxy-body-size: "0", proxy-request-buffering: "off", keep-alive-requests: "1000000"}
 ---
 apiVersion: v1
 kind: Service
@@ -51,7 +52,15 @@ spec:
 ---
 apiVersion: v1
 kind: Secret
-metadata: {name: bench}
+metadata: {name: ecdsa}
+type: kubernetes.io/tls
+data:
+  tls.crt: %s
+  tls.key: %s
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: rsa}
 type: kubernetes.io/tls
 data:
   tls.crt: %s
@@ -65,12 +74,14 @@ metadata:
     nginx.ingress.kubernetes.io/ssl-redirect: "false"
 spec:
   ingressClassName: nginx
-  tls: [{hosts: [bench.test], secretName: bench}]
+  tls: [{hosts: [bench.test], secretName: ecdsa}, {hosts: [rsa.test], secretName: rsa}]
   rules:
     - host: bench.test
-      http:
+      http: &paths
         paths:
           - {path: /, pathType: Prefix, backend: {service: {name: bench, port: {number: 80}}}}
+    - host: rsa.test
+      http: *paths
 `
 
 // manyIngress: number, number, path.
@@ -175,14 +186,15 @@ http {
   map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   upstream backend { server %[2]s; keepalive 320; keepalive_requests 10000; }
   upstream calls { server %[5]s; keepalive 320; keepalive_requests 10000; }
+  client_max_body_size 0;
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_session_cache shared:SSL:10m;
   server {
-    listen %[3]s;
+    listen %[3]s default_server;
     listen %[4]s ssl http2;
     server_name bench.test;
-    ssl_certificate %[1]s/tls.crt;
-    ssl_certificate_key %[1]s/tls.key;
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_session_cache shared:SSL:10m;
+    ssl_certificate %[1]s/ecdsa.crt;
+    ssl_certificate_key %[1]s/ecdsa.key;
     location /bench.Bench/ {
       grpc_pass grpc://calls;
       grpc_set_header X-Request-ID $request_id;
@@ -198,6 +210,32 @@ http {
       proxy_pass http://backend;
       proxy_http_version 1.1;
       proxy_buffering off;
+      proxy_request_buffering off;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      proxy_set_header Host $host;
+      proxy_set_header X-Request-ID $request_id;
+      proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Host $host;
+      proxy_set_header X-Forwarded-Port $server_port;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Scheme $scheme;
+      proxy_set_header X-Scheme $scheme;
+      proxy_set_header Proxy "";
+    }
+    location = /status { stub_status; }
+  }
+  server {
+    listen %[4]s ssl http2;
+    server_name rsa.test;
+    ssl_certificate %[1]s/rsa.crt;
+    ssl_certificate_key %[1]s/rsa.key;
+    location / {
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_buffering off;
+      proxy_request_buffering off;
       proxy_set_header Upgrade $http_upgrade;
       proxy_set_header Connection $connection_upgrade;
       proxy_set_header Host $host;
@@ -215,8 +253,8 @@ http {
 }
 `
 
-// haproxyConf: plain address, TLS address, certificate with key, backend, the
-// backend for gRPC.
+// haproxyConf: plain address, TLS address, folder, backend, the backend for gRPC.
+// Its counters are always on.
 const haproxyConf = `
 global
   nbthread 1
@@ -235,7 +273,7 @@ defaults
   timeout tunnel 60s
 frontend front
   bind %[1]s
-  bind %[2]s ssl crt %[3]s alpn h2,http/1.1
+  bind %[2]s ssl crt %[3]s/ecdsa.pem crt %[3]s/rsa.pem alpn h2,http/1.1
   http-request set-header X-Request-ID %%[uuid]
   http-request set-header X-Real-IP %%[src]
   http-request set-header X-Forwarded-For %%[src]
@@ -254,4 +292,58 @@ backend calls
 backend back
   http-reuse always
   server one %[4]s
+`
+
+// caddyConf: folder, plain port, TLS port, backend, the backend for gRPC, admin
+// address.
+const caddyConf = `
+{
+	admin %[6]s
+	auto_https off
+	persist_config off
+	skip_install_trust
+	storage file_system %[1]s/caddy
+	metrics
+	servers {
+		protocols h1 h2
+	}
+}
+(fields) {
+	header_up X-Request-ID {http.request.uuid}
+	header_up X-Real-IP {remote_host}
+	header_up X-Forwarded-Port {http.request.local.port}
+	header_up X-Forwarded-Scheme {scheme}
+	header_up X-Scheme {scheme}
+	header_up -Proxy
+}
+(site) {
+	bind 127.0.0.1
+	log {
+		output file %[1]s/caddy-access.log {
+			roll_disabled
+		}
+	}
+	@calls path /bench.Bench/*
+	reverse_proxy @calls h2c://%[5]s {
+		import fields
+	}
+	reverse_proxy %[4]s {
+		import fields
+		transport http {
+			compression off
+			keepalive_idle_conns_per_host 320
+		}
+	}
+}
+http://bench.test:%[2]s {
+	import site
+}
+https://bench.test:%[3]s {
+	tls %[1]s/ecdsa.crt %[1]s/ecdsa.key
+	import site
+}
+https://rsa.test:%[3]s {
+	tls %[1]s/rsa.crt %[1]s/rsa.key
+	import site
+}
 `

@@ -1,5 +1,5 @@
-// Command bench compares Daemun with nginx, HAProxy and httputil.ReverseProxy
-// on one machine in one run and writes a table of ratios.
+// Command bench compares Daemun with nginx, HAProxy, Caddy and
+// httputil.ReverseProxy on one machine in one run and writes tables of ratios.
 //
 // The proxy under test has one core to itself; load generator and backend
 // share the other. All write an access log to a file, keep connections to the
@@ -9,162 +9,121 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"os/signal"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"time"
+	"syscall"
+
+	"daemun/bench/lab"
+	"daemun/bench/section"
 )
 
-// cell is one kind of traffic.
-type cell struct {
-	name string
-	path string
-	tls  bool
-	// fresh makes a connection per request. wrk resumes the TLS session of the
-	// connection it closed before; full makes a full handshake each time.
-	fresh, full bool
-	// two is HTTP/2, over TLS; call is a gRPC call of 64 octets, to a backend
-	// that speaks HTTP/2, too. echo is a message on a WebSocket and back.
-	two, call, echo bool
+// rig is a lab with what the parts of this comparison share.
+type rig struct {
+	*lab.Lab
+	*lab.Options
+	profiles       bool
+	backend, calls string   // the backend's addresses for HTTP/1.1 and for gRPC
+	failures       []string // what went wrong in cells
 }
 
-func cells() []cell {
-	return []cell{
-		{name: "HTTP/1.1 plain, small", path: "/2"},
-		{name: "HTTP/1.1 TLS, small", path: "/2", tls: true},
-		{name: "TLS handshakes, full", path: "/2", tls: true, fresh: true, full: true},
-		{name: "TLS handshakes, resumed", path: "/2", tls: true, fresh: true},
-		{name: "HTTP/2 TLS, small", path: "/2", two: true},
-		{name: "HTTP/2 TLS, 16 KiB", path: "/16384", two: true},
-		{name: "gRPC unary, 64 octets", path: "/bench.Bench/Call", two: true, call: true},
-		{name: "WebSocket echo, 64 octets", echo: true},
-		{name: "16 KiB plain", path: "/16384"},
-		{name: "16 KiB TLS", path: "/16384", tls: true},
-		{name: "1 MiB plain", path: "/1048576"},
-		{name: "1 MiB TLS", path: "/1048576", tls: true},
-	}
+// part is one section of the results.
+type part struct {
+	name  string
+	write func(*rig) (string, error)
 }
 
-// sample is one measurement.
-type sample struct {
-	rps      float64
-	cpu      float64 // µs of the proxy per request
-	p50, p99 time.Duration
-	errors   int
+// parts are in the order of the results.
+func parts() []part {
+	return []part{{"http", (*rig).compare}, {"policies", (*rig).policies}, {"swaps", (*rig).swaps}, {"scale", (*rig).scaleSection}}
 }
 
 func main() {
 	log.SetFlags(0)
-	duration := flag.Duration("duration", 2*time.Second, "of one measurement")
-	rounds := flag.Int("rounds", 3, "measurements per cell and proxy; the median counts")
-	out := flag.String("out", "bench/RESULTS.md", "file to write")
-	only := flag.String("only", "", "measure only cells and parts of the second table whose name contains this; \"scale\" is all of the second table; writes no file")
+	o := lab.Flags()
+	names := flag.String("parts", "http,policies,swaps,scale", "which parts to measure")
+	profiles := flag.Bool("profiles", true, "profile Daemun with perf in the cells where it is not clearly ahead")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *duration, *rounds, *out, *only); err != nil {
+	if err := run(ctx, o, strings.Split(*names, ","), *profiles); err != nil {
 		log.Fatal("bench: ", err)
 	}
 }
 
-func run(ctx context.Context, duration time.Duration, rounds int, out, only string) error {
-	if runtime.NumCPU() < 2 {
-		return fmt.Errorf("needs two cores, this machine shows %d", runtime.NumCPU())
-	}
-	dir, err := os.MkdirTemp("", "daemun-bench-")
+func run(ctx context.Context, o *lab.Options, names []string, profiles bool) error {
+	l, err := lab.New(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	l := &lab{dir: dir, ctx: ctx}
-	defer l.stop()
-	if err := l.build(); err != nil {
+	defer l.Close()
+	r := &rig{Lab: l, Options: o, profiles: profiles}
+	if err := r.prepare(); err != nil {
 		return err
 	}
-	var report strings.Builder
-	if err := l.compare(&report, duration, rounds, only); err != nil {
-		return err
-	}
-	figures, err := l.scale(only)
-	if err != nil {
-		return err
-	}
-	if len(figures) > 0 {
-		scaleTable(&report, figures)
-	}
-	fmt.Print(report.String())
-	if only != "" {
-		return nil
-	}
-	return os.WriteFile(filepath.Clean(out), []byte(report.String()), 0o644)
-}
-
-// compare writes the first table.
-func (l *lab) compare(report *strings.Builder, duration time.Duration, rounds int, only string) error {
-	wanted := slices.DeleteFunc(cells(), func(c cell) bool { return !strings.Contains(c.name, only) })
-	if len(wanted) == 0 {
-		return nil
-	}
-	proxies, err := l.start()
-	if err != nil {
-		return err
-	}
-	header(report, proxies, duration, rounds)
-	for _, c := range wanted {
-		results := map[string]sample{}
-		for _, p := range proxies {
-			// The order of rounds is by proxy inside a cell; a first short run
-			// warms pools and caches.
-			if _, err := l.measure(p, c, time.Second); err != nil {
-				return err
-			}
+	for _, p := range parts() {
+		if !slices.Contains(names, p.name) {
+			continue
 		}
-		samples := map[string][]sample{}
-		for range rounds {
-			for _, p := range proxies {
-				s, err := l.measure(p, c, duration)
-				if err != nil {
-					return err
-				}
-				samples[p.name] = append(samples[p.name], s)
-			}
+		text, err := p.write(r)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
-		for name, list := range samples {
-			results[name] = median(list)
+		if err := r.publish(text); err != nil {
+			return err
 		}
-		row(report, c, proxies, results)
-		log.Printf("%s done", c.name)
 	}
-	// They do not take time from what comes next.
-	l.stop()
+	if err := r.include(boundsFile); err != nil {
+		return err
+	}
+	if len(r.failures) > 0 {
+		return errors.New("failed cells:\n" + strings.Join(r.failures, "\n"))
+	}
 	return nil
 }
 
-// median takes the median of each figure by itself, and the sum of the errors.
-func median(list []sample) sample {
-	s := sample{
-		rps: middleOf(list, func(s sample) float64 { return s.rps }), cpu: middleOf(list, func(s sample) float64 { return s.cpu }),
-		p50: middleOf(list, func(s sample) time.Duration { return s.p50 }), p99: middleOf(list, func(s sample) time.Duration { return s.p99 }),
+// publish prints a part and puts it into the results, section by section. A
+// choice of cells changes no file.
+func (l *rig) publish(text string) error {
+	fmt.Print(text)
+	if l.Only != "" || text == "" {
+		return nil
 	}
-	for _, one := range list {
-		s.errors += one.errors
+	if err := section.Head(l.Out, head()); err != nil {
+		return err
 	}
-	return s
+	for _, one := range section.Split(text) {
+		if err := section.Replace(l.Out, one); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func middleOf[T cmp.Ordered](list []sample, figure func(sample) T) T {
-	all := make([]T, 0, len(list))
-	for _, s := range list {
-		all = append(all, figure(s))
+// boundsFile is written by hand, from the profiles.
+const boundsFile = "bench/BOUNDS.md"
+
+// include puts a section that is a file of its own into the results.
+func (l *rig) include(name string) error {
+	if l.Only != "" {
+		return nil
 	}
-	slices.Sort(all)
-	return all[len(all)/2]
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	return section.Replace(l.Out, string(text))
+}
+
+// fail notes a failed cell and says so at once.
+func (l *rig) fail(cell, proxy, why string) {
+	text := fmt.Sprintf("%s, %s: %s", cell, proxy, why)
+	log.Print("FAILED: ", text)
+	l.failures = append(l.failures, text)
 }

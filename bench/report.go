@@ -2,46 +2,107 @@ package main
 
 import (
 	"fmt"
-	"os/exec"
-	"runtime"
 	"strings"
 	"time"
+
+	"daemun/bench/lab"
 )
 
-func header(b *strings.Builder, proxies []proxy, duration time.Duration, rounds int) {
-	kernel, _ := exec.Command("uname", "-r").Output()
-	fmt.Fprintf(b, "# Side by side\n\nMade by `make bench` on %d cores, Linux %s. The proxy is pinned to one core, load (wrk, 64 connections) and backend share another. "+
-		"Access log on for all; nginx is set up as ingress-nginx does it (response buffering off, one log write per request). "+
-		"Median of %d measurements of %s each, interleaved.\n\n", runtime.NumCPU(), strings.TrimSpace(string(kernel)), rounds, duration)
+const method = `The proxy under test has one core to itself, load and backend share another. All write an access log to a file, count for their metrics
+(nginx: stub_status, HAProxy: its statistics, Caddy: metrics), keep up to 320 connections to the backend, set X-Request-ID, X-Real-IP and the
+X-Forwarded- fields, and buffer no bodies, as ingress-nginx does but for request bodies. HTTP/1.1 and resumed handshakes are loaded by wrk, HTTP/2 and gRPC calls by h2load
+(64 streams are 8 connections, 1,000 are 100), the rest by bench/load; full handshakes use X25519 for all. The warm-up second counts only
+where it fails.
+
+*CPU* is the proxy's CPU time per request in µs, *RSS* its resident memory after the cell in MiB. *vs best* is Daemun against the best of nginx, HAProxy and Caddy:
+requests/s divided by theirs, and their CPU divided by Daemun's; above 1 Daemun is ahead. *Busy* is the share of its core that the proxy used:
+well below 100 % the other core was the limit, and requests/s and latency say more about load generator and backend than about the proxy.
+A proxy of which a single request fails, by error, time or status, has failed the cell; the ratios are those to the others.
+`
+
+// report is the sections of the comparison.
+func report(proxies []proxy, outcomes []outcome, o *lab.Options) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## HTTP\n\n%sMedian of %d measurements of %ds each, interleaved.\n\n", method, o.Rounds, o.Seconds())
 	for _, p := range proxies {
-		fmt.Fprintf(b, "* **%s**: %s\n", p.name, p.version)
+		fmt.Fprintf(&b, "* **%s**: %s\n", p.name, p.version)
 	}
-	b.WriteString("\n*CPU* is the proxy's CPU time per request in µs. *vs best* is the best of nginx and HAProxy divided by Daemun (CPU), and Daemun divided by the best (requests/s): above 1 Daemun is ahead. " +
-		"*Busy* is the share of its core that the proxy used: well below 100 % the other core was the limit, and requests/s and latency say more about load generator and backend than about the proxy. " +
-		"Full handshakes come from bench/handshakes (X25519 for all), because wrk resumes its sessions.\n\n")
-	b.WriteString("| traffic | proxy | requests/s | CPU µs | busy | p50 | p99 | errors |\n|---|---|---:|---:|---:|---:|---:|---:|\n")
+	b.WriteString("\n| traffic | proxy | requests/s | CPU µs | busy | p50 | p99 | p99.9 | RSS |\n|---|---|---:|---:|---:|---:|---:|---:|---:|\n")
+	for _, o := range outcomes {
+		rows(&b, o, proxies)
+	}
+	below(&b, outcomes)
+	return b.String()
 }
 
-func row(b *strings.Builder, c cell, proxies []proxy, results map[string]sample) {
-	for i, p := range proxies {
-		s := results[p.name]
-		name := c.name
-		if i > 0 {
-			name = ""
+func rows(b *strings.Builder, o outcome, proxies []proxy) {
+	name := o.name
+	for _, p := range proxies {
+		if s, ok := o.samples[p.name]; ok {
+			fmt.Fprintf(b, "| %s | %s | %s | %s | %.0f %% | %s | %s | %s | %.0f |\n", name, p.name, figureOf(s.rate), figureOf(s.cpu), s.busy(), round(s.P50), round(s.P99), round(s.P999), s.resident)
+		} else {
+			fmt.Fprintf(b, "| %s | %s | **failed** | %s | | | | | |\n", name, p.name, strings.ReplaceAll(o.failed[p.name], "|", "/"))
 		}
-		fmt.Fprintf(b, "| %s | %s | %.0f | %.1f | %.0f %% | %s | %s | %d |\n", name, p.name, s.rps, s.cpu, s.rps*s.cpu/1e4, round(s.p50), round(s.p99), s.errors)
+		name = ""
 	}
-	d, n, h := results["Daemun"], results["nginx"], results["HAProxy"]
-	fmt.Fprintf(b, "| | **vs best** | **%.2f×** | **%.2f×** | | | | |\n", d.rps/max(n.rps, h.rps), min(n.cpu, h.cpu)/d.cpu)
+	if o.rate == 0 {
+		b.WriteString("| | **vs best** | **failed** | | | | | | |\n")
+		return
+	}
+	fmt.Fprintf(b, "| | **vs best** | **%.2f×** | **%.2f×** | | | | | |\n", o.rate, o.cpu)
 }
 
-// scaleTable is the second table.
-func scaleTable(b *strings.Builder, figures []figure) {
-	b.WriteString("\n## Scale\n\nDaemun alone, on all cores, in the same run. Times that are repeated show the median and the range. " +
+// below is the section about the cells in which Daemun is not clearly ahead.
+func below(b *strings.Builder, outcomes []outcome) {
+	fmt.Fprintf(b, "\n## Profiles\n\nWhere Daemun spends its CPU time in the cells in which one of the ratios is below %.1f×, from perf (cpu-clock, 997 Hz) during a second of that load: shares by group, "+
+		"then the five functions at the top.\n\n| traffic | requests/s | CPU | by group | at the top |\n|---|---:|---:|---|---|\n", ahead)
+	for _, o := range outcomes {
+		if o.rate == 0 || min(o.rate, o.cpu) >= ahead {
+			continue
+		}
+		groups := shares(o.profile, 12)
+		if groups == "" {
+			groups = "no profile"
+		}
+		fmt.Fprintf(b, "| %s | %.2f× | %.2f× | %s | %s |\n", o.name, o.rate, o.cpu, groups, shares(o.functions, 5))
+	}
+}
+
+// shares are those above one percent, n at most.
+func shares(list []lab.Share, n int) string {
+	var parts []string
+	for _, s := range list {
+		if s.Percent >= 1 && len(parts) < n {
+			parts = append(parts, fmt.Sprintf("%s %.0f %%", strings.ReplaceAll(s.Name, "|", "/"), s.Percent))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// scaleSection is Daemun alone.
+func (l *rig) scaleSection() (string, error) {
+	figures, err := l.scale(l.Only)
+	if err != nil || len(figures) == 0 {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("## Scale\n\nDaemun alone, on all cores, in the same run. Times that are repeated show the median and the range. " +
 		"Allocations are those of proxy, client and backend together.\n\n| what | figure |\n|---|---:|\n")
 	for _, f := range figures {
-		fmt.Fprintf(b, "| %s | %s |\n", f.name, f.value)
+		fmt.Fprintf(&b, "| %s | %s |\n", f.name, f.value)
 	}
+	return b.String(), nil
+}
+
+// figureOf has three digits at least, where there are that many.
+func figureOf(f float64) string {
+	switch {
+	case f < 10:
+		return fmt.Sprintf("%.2f", f)
+	case f < 1000:
+		return fmt.Sprintf("%.1f", f)
+	}
+	return fmt.Sprintf("%.0f", f)
 }
 
 func round(d time.Duration) string {

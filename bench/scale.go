@@ -14,9 +14,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
+
+	"daemun/bench/lab"
 )
 
 // What the second table measures: size, files, and how often a change is
@@ -32,7 +33,7 @@ const (
 type figure struct{ name, value string }
 
 // scale measures what does not need another proxy beside it.
-func (l *lab) scale(only string) ([]figure, error) {
+func (l *rig) scale(only string) ([]figure, error) {
 	var all []figure
 	for _, part := range []struct {
 		name    string
@@ -60,18 +61,18 @@ type daemunUp struct {
 }
 
 // up starts Daemun and waits until it says it is ready.
-func (l *lab) up(name string, paths ...string) (*daemunUp, error) {
-	ready := l.file(name + ".ready")
-	out, err := os.Create(l.file(name + ".log"))
+func (l *rig) up(name string, paths ...string) (*daemunUp, error) {
+	ready := l.File(name + ".ready")
+	out, err := os.Create(l.File(name + ".log"))
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
 	args := append([]string{
 		"up", "--http-port", "0", "--https-port", "0", "--dns-port", "0", "--admin-address", "127.0.0.1:0", "--ready-file", ready,
-		"--state-dir", l.file(name + ".state"),
+		"--state-dir", l.File(name + ".state"),
 	}, paths...)
-	d := &daemunUp{cmd: exec.Command(l.file("daemun"), args...)}
+	d := &daemunUp{cmd: exec.Command(l.File("daemun"), args...)}
 	d.cmd.Stdout, d.cmd.Stderr = out, out
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (l *lab) up(name string, paths ...string) (*daemunUp, error) {
 	})
 	if err != nil {
 		d.stop()
-		log, _ := os.ReadFile(l.file(name + ".log"))
+		log, _ := os.ReadFile(l.File(name + ".log"))
 		return nil, fmt.Errorf("%s is not ready: %w\n%s", name, err, log)
 	}
 	return d, nil
@@ -99,8 +100,8 @@ func (d *daemunUp) stop() {
 }
 
 // until looks every millisecond whether something has happened.
-func (l *lab) until(happened func() bool) error {
-	ctx, cancel := context.WithTimeout(l.ctx, effectTimeout)
+func (l *rig) until(happened func() bool) error {
+	ctx, cancel := context.WithTimeout(l.Ctx, effectTimeout)
 	defer cancel()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -138,9 +139,9 @@ func fetch(client *http.Client, url, host string) (int, string) {
 }
 
 // hello is the first example: Deployment, Service, Ingress, three Pods.
-func (l *lab) hello() ([]figure, error) {
+func (l *rig) hello() ([]figure, error) {
 	var took []time.Duration
-	var resident string
+	var memory string
 	for range 3 {
 		start := time.Now()
 		d, err := l.up("hello", "examples/hello")
@@ -149,25 +150,25 @@ func (l *lab) hello() ([]figure, error) {
 		}
 		err = l.until(func() bool { status, _ := d.get("hello.localhost", "/"); return status == 200 })
 		took = append(took, time.Since(start))
-		resident = residentOf(d.cmd.Process.Pid)
+		memory = resident(d.cmd.Process.Pid)
 		d.stop()
-		_ = os.Remove(l.file("hello.ready"))
+		_ = os.Remove(l.File("hello.ready"))
 		if err != nil {
 			return nil, fmt.Errorf("examples/hello: %w", err)
 		}
 	}
 	return []figure{
 		{"`daemun up examples/hello`: start to first answer (3 Pods with probes)", middle(took)},
-		{"`daemun up examples/hello`: resident memory of Daemun, idle", resident},
+		{"`daemun up examples/hello`: resident memory of Daemun, idle", memory},
 	}, nil
 }
 
 // many is 10,000 Ingresses of a host each, from files.
-func (l *lab) many() ([]figure, error) {
+func (l *rig) many() ([]figure, error) {
 	a, b := named("a"), named("b")
 	defer a.Close()
 	defer b.Close()
-	dir := l.file("many")
+	dir := l.File("many")
 	if err := writeMany(dir, a.Addr()); err != nil {
 		return nil, err
 	}
@@ -182,7 +183,7 @@ func (l *lab) many() ([]figure, error) {
 		return nil, fmt.Errorf("the last of %d Ingresses: %w", manyIngresses, err)
 	}
 	ready := time.Since(start)
-	resident := residentOf(d.cmd.Process.Pid)
+	memory := resident(d.cmd.Process.Pid)
 	var edits, moves []time.Duration
 	for i := range changes {
 		path := fmt.Sprintf("/%d", i+1)
@@ -205,13 +206,13 @@ func (l *lab) many() ([]figure, error) {
 	}
 	return []figure{
 		{"10,000 Ingresses in 100 files: start to first answer of the last", ready.Round(time.Millisecond).String()},
-		{"10,000 Ingresses: resident memory then", resident},
+		{"10,000 Ingresses: resident memory then", memory},
 		{"10,000 Ingresses: edit of a path in a file of 100 to its effect", middle(edits)},
 		{"10,000 Ingresses: change of an endpoint in a file to its effect", middle(moves)},
 	}, nil
 }
 
-func (l *lab) effect(change func() error, seen func() bool) (time.Duration, error) {
+func (l *rig) effect(change func() error, seen func() bool) (time.Duration, error) {
 	start := time.Now()
 	if err := change(); err != nil {
 		return 0, err
@@ -269,7 +270,7 @@ func replace(name string, content []byte) error {
 }
 
 // lookups are the Go benchmarks of the route table.
-func (l *lab) lookups() ([]figure, error) {
+func (l *rig) lookups() ([]figure, error) {
 	out, err := l.goBench("./internal/table", "^BenchmarkResolve$/.*/prefix", "100ms")
 	if err != nil {
 		return nil, err
@@ -286,7 +287,7 @@ func (l *lab) lookups() ([]figure, error) {
 
 // allocations are those of the whole process in a round trip: proxy, backend
 // and client of the Go benchmarks together.
-func (l *lab) allocations() ([]figure, error) {
+func (l *rig) allocations() ([]figure, error) {
 	out, err := l.goBench("./internal/proxy", "^Benchmark(ProxyLoggedGET|ProxyLarge|ReverseProxyGET)$", "500ms")
 	if err != nil {
 		return nil, err
@@ -302,28 +303,16 @@ func (l *lab) allocations() ([]figure, error) {
 	return all, nil
 }
 
-func (l *lab) goBench(pkg, pattern, duration string) (string, error) {
-	out, err := exec.CommandContext(l.ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem", "-benchtime", duration, pkg).CombinedOutput()
+func (l *rig) goBench(pkg, pattern, duration string) (string, error) {
+	out, err := exec.CommandContext(l.Ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem", "-benchtime", duration, pkg).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go test -bench %s %s: %w\n%s", pattern, pkg, err, out)
 	}
 	return string(out), nil
 }
 
-// residentOf is the resident memory of one process.
-func residentOf(pid int) string {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return "unknown"
-	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Fields(line); len(f) == 3 && f[0] == "VmRSS:" {
-			kib, _ := strconv.ParseFloat(f[1], 64)
-			return fmt.Sprintf("%.1f MiB", kib/1024)
-		}
-	}
-	return "unknown"
-}
+// resident is the resident memory of a process.
+func resident(pid int) string { return fmt.Sprintf("%.1f MiB", lab.Resident(pid)) }
 
 // middle is the median, with the range.
 func middle(list []time.Duration) string {

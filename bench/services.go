@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"daemun/bench/lab"
 )
 
 // The size of the Service network. Of ten Services five have a cluster IP only,
@@ -23,13 +25,13 @@ const (
 
 // services measures the Service network: from files to the first answers, and
 // how long an endpoint that moves takes to be seen by each kind of client.
-func (l *lab) services() ([]figure, error) {
+func (l *rig) services() ([]figure, error) {
 	ports, err := twins()
 	if err != nil {
 		return nil, err
 	}
 	defer ports.close()
-	dir := l.file("services")
+	dir := l.File("services")
 	if err := writeServices(dir, ports); err != nil {
 		return nil, err
 	}
@@ -47,7 +49,7 @@ func (l *lab) services() ([]figure, error) {
 	if _, err := l.flip(dir, ports, 0, w); err != nil { // connections to Daemun are warm then
 		return nil, err
 	}
-	resident := residentOf(d.cmd.Process.Pid)
+	memory := resident(d.cmd.Process.Pid)
 	seen := make([][]time.Duration, len(w))
 	for i := range flips {
 		took, err := l.flip(dir, ports, i+1, w)
@@ -64,7 +66,7 @@ func (l *lab) services() ([]figure, error) {
 	}
 	figures := []figure{
 		{"5,000 Services with 20,000 endpoints in 100 files: start to ready", ready.Round(time.Millisecond).String()},
-		{"5,000 Services: resident memory then", resident},
+		{"5,000 Services: resident memory then", memory},
 	}
 	for n, one := range w {
 		figures = append(figures, figure{fmt.Sprintf("5,000 Services: change of an endpoint in a file to its effect on %s (%d times)", one.name, flips), middle(seen[n])})
@@ -74,7 +76,7 @@ func (l *lab) services() ([]figure, error) {
 
 // secondPorts changes the number of a port until a connection to the new one
 // succeeds.
-func (l *lab) secondPorts(dir, address string) ([]time.Duration, error) {
+func (l *rig) secondPorts(dir, address string) ([]time.Duration, error) {
 	var edits []time.Duration
 	for i := range changes {
 		port := 100 + i
@@ -125,7 +127,7 @@ func watchers(d *daemunUp) ([]watcher, error) {
 }
 
 // flip moves the endpoint and returns when each watcher has seen it.
-func (l *lab) flip(dir string, t *twinServers, round int, w []watcher) ([]time.Duration, error) {
+func (l *rig) flip(dir string, t *twinServers, round int, w []watcher) ([]time.Duration, error) {
 	to := t.hosts[round%len(t.hosts)]
 	start := time.Now()
 	if err := writeMoved(dir, to, t.port); err != nil {
@@ -164,7 +166,7 @@ func twins() (*twinServers, error) {
 			return nil, err
 		}
 		t.servers = append(t.servers, s)
-		t.port = portOf(s.Addr().String())
+		t.port = lab.PortOf(s.Addr().String())
 		go http.Serve(s, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, host) }))
 	}
 	return t, nil

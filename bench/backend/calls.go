@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"io"
 	"log"
 	"net"
@@ -10,21 +11,45 @@ import (
 	"daemun/internal/http2"
 )
 
-// calls answers every gRPC call with the message that it brought, over HTTP/2
-// with prior knowledge.
+// calls answers every gRPC call with the message that it brought, and each
+// message of a stream with itself, over HTTP/2 with prior knowledge.
 type calls struct{}
 
 func (calls) Busy(bool) {}
 
+const grpcHead = "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n\r\n"
+
 func (calls) ServeStream(s *http2.Stream) {
+	if bytes.HasPrefix(s.Head(), []byte("POST /bench.Bench/Stream ")) {
+		echo(s)
+		return
+	}
 	body, err := io.ReadAll(s)
 	if err != nil {
 		return
 	}
-	if err := s.WriteHead([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\n\r\n"), body, false); err != nil {
+	if err := s.WriteHead([]byte(grpcHead), body, false); err != nil {
 		return
 	}
 	_ = s.WriteTrailers([]byte("grpc-status: 0\r\n\r\n"))
+}
+
+// echo returns what comes until the client ends the stream.
+func echo(s *http2.Stream) {
+	if err := s.WriteHead([]byte(grpcHead), nil, false); err != nil {
+		return
+	}
+	buf := make([]byte, 1<<10)
+	for {
+		n, err := s.Read(buf)
+		if err != nil {
+			_ = s.WriteTrailers([]byte("grpc-status: 0\r\n\r\n"))
+			return
+		}
+		if _, err := s.Write(buf[:n]); err != nil {
+			return
+		}
+	}
 }
 
 // serveCalls accepts HTTP/2 connections.

@@ -1,29 +1,18 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"math"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-)
 
-// The cores: one for the server under test, one for the load.
-const (
-	serverCore = "0"
-	loadCore   = "1"
+	"daemun/bench/lab"
 )
-
-// clockTick is the unit of CPU times in /proc.
-const clockTick = time.Second / 100
 
 // server is one program under test.
 type server struct {
@@ -31,29 +20,17 @@ type server struct {
 	pid                 int
 }
 
-// lab is what one run has started.
-type lab struct {
-	ctx       context.Context
-	dir       string
-	processes []*exec.Cmd
-}
+// rig is a lab with this comparison's servers.
+type rig struct{ *lab.Lab }
 
-func (l *lab) stop() {
-	for _, p := range l.processes {
-		_ = p.Process.Signal(os.Interrupt)
-		_ = p.Wait()
-	}
-}
-
-func (l *lab) file(name string) string { return filepath.Join(l.dir, name) }
-
-func (l *lab) start(services int) ([]server, error) {
+func (l rig) start(services int) ([]server, error) {
 	var list []server
 	for _, start := range []func(string, int) (server, error){l.daemun, l.knot, l.unbound} {
-		port, err := freePort()
+		at, err := lab.FreeAddress()
 		if err != nil {
 			return nil, err
 		}
+		port := lab.PortOf(at)
 		s, err := start(port, services)
 		if err != nil {
 			return nil, err
@@ -67,28 +44,13 @@ func (l *lab) start(services int) ([]server, error) {
 	return list, nil
 }
 
-func (l *lab) run(name string, argv ...string) (int, error) {
-	out, err := os.Create(l.file(name + ".log"))
-	if err != nil {
-		return 0, err
-	}
-	defer out.Close()
-	cmd := exec.Command("taskset", append([]string{"-c", serverCore}, argv...)...)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("start %s: %w", name, err)
-	}
-	l.processes = append(l.processes, cmd)
-	return cmd.Process.Pid, nil
-}
-
-func (l *lab) daemun(port string, services int) (server, error) {
+func (l rig) daemun(port string, services int) (server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return server{}, err
 	}
-	pid, err := l.run("daemun", self, "-serve", "127.0.0.1:"+port, "-services", strconv.Itoa(services))
-	return server{name: "Daemun", version: "internal/dns of this tree, " + firstLine("go", "version"), pid: pid}, err
+	pid, err := l.Run(lab.ProxyCore, "daemun", self, "-serve", "127.0.0.1:"+port, "-services", strconv.Itoa(services))
+	return server{name: "Daemun", version: "internal/dns of this tree, " + lab.FirstLine("go", "version"), pid: pid}, err
 }
 
 const knotConf = `server:
@@ -113,15 +75,15 @@ cluster.local. 5 IN NS ns.dns.cluster.local.
 ns.dns.cluster.local. 5 IN A 10.96.0.10
 `
 
-func (l *lab) knot(port string, services int) (server, error) {
-	if err := os.WriteFile(l.file("zone"), []byte(zoneHead+strings.Join(records(services), "\n")+"\n"), 0o600); err != nil {
+func (l rig) knot(port string, services int) (server, error) {
+	if err := os.WriteFile(l.File("zone"), []byte(zoneHead+strings.Join(records(services), "\n")+"\n"), 0o600); err != nil {
 		return server{}, err
 	}
-	if err := os.WriteFile(l.file("knot.conf"), fmt.Appendf(nil, knotConf, l.dir, port), 0o600); err != nil {
+	if err := os.WriteFile(l.File("knot.conf"), fmt.Appendf(nil, knotConf, l.File(""), port), 0o600); err != nil {
 		return server{}, err
 	}
-	pid, err := l.run("knot", "knotd", "-c", l.file("knot.conf"))
-	return server{name: "Knot", version: firstLine("knotd", "--version"), pid: pid}, err
+	pid, err := l.Run(lab.ProxyCore, "knot", "knotd", "-c", l.File("knot.conf"))
+	return server{name: "Knot", version: lab.FirstLine("knotd", "--version"), pid: pid}, err
 }
 
 const unboundConf = `server:
@@ -143,46 +105,47 @@ remote-control:
     control-enable: no
 `
 
-func (l *lab) unbound(port string, services int) (server, error) {
+func (l rig) unbound(port string, services int) (server, error) {
 	var data strings.Builder
 	for _, line := range append(strings.Split(strings.TrimSpace(zoneHead), "\n"), records(services)...) {
 		fmt.Fprintf(&data, "local-data: '%s'\n", line)
 	}
-	if err := os.WriteFile(l.file("local-data"), []byte(data.String()), 0o600); err != nil {
+	if err := os.WriteFile(l.File("local-data"), []byte(data.String()), 0o600); err != nil {
 		return server{}, err
 	}
-	if err := os.WriteFile(l.file("unbound.conf"), fmt.Appendf(nil, unboundConf, l.dir, port), 0o600); err != nil {
+	if err := os.WriteFile(l.File("unbound.conf"), fmt.Appendf(nil, unboundConf, l.File(""), port), 0o600); err != nil {
 		return server{}, err
 	}
-	pid, err := l.run("unbound", "unbound", "-d", "-c", l.file("unbound.conf"))
-	return server{name: "Unbound", version: firstLine("unbound", "-V"), pid: pid}, err
+	pid, err := l.Run(lab.ProxyCore, "unbound", "unbound", "-d", "-c", l.File("unbound.conf"))
+	return server{name: "Unbound", version: lab.FirstLine("unbound", "-V"), pid: pid}, err
 }
 
 // answers waits until a server knows a name.
-func (l *lab) answers(s server) error {
+func (l rig) answers(s server) error {
 	query := []byte("\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x0cservice-0000\x07team-00\x03svc\x07cluster\x05local\x00\x00\x01\x00\x01")
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); <-tick.C {
+	err := l.Await(func() error {
 		c, err := net.Dial("udp", "127.0.0.1:"+s.port)
 		if err != nil {
 			return err
 		}
+		defer c.Close()
 		buf := make([]byte, 512)
 		_ = c.SetDeadline(time.Now().Add(time.Second))
 		_, _ = c.Write(query)
 		n, err := c.Read(buf)
-		c.Close()
-		if err == nil && n > 8 && buf[3]&0xf == 0 && buf[7] == 1 {
-			return nil
+		if err == nil && (n <= 8 || buf[3]&0xf != 0 || buf[7] != 1) {
+			err = fmt.Errorf("answers %x", buf[:n])
 		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%s does not answer: %w\n%s", s.name, err, l.Log(strings.ToLower(s.name)))
 	}
-	text, _ := os.ReadFile(l.file(strings.ToLower(s.name) + ".log"))
-	return fmt.Errorf("%s does not answer:\n%s", s.name, text)
+	return nil
 }
 
-func (l *lab) questions(c cell, services int) (string, error) {
-	file := l.file("questions")
+func (l rig) questions(c cell, services int) (string, error) {
+	file := l.File("questions")
 	return file, os.WriteFile(file, []byte(strings.Join(c.questions(services), "\n")+"\n"), 0o600)
 }
 
@@ -190,42 +153,34 @@ func (l *lab) questions(c cell, services int) (string, error) {
 const calmRate = "20000"
 
 // measure loads one server with one kind of questions: as much as dnsperf can
-// for d, then calmly for a second.
-func (l *lab) measure(s server, c cell, file string, d time.Duration) (sample, error) {
-	before, err := cpuTime(s.pid)
+// for some seconds, then calmly for a second.
+func (l rig) measure(s server, c cell, file string, seconds int) (sample, error) {
+	out, cpu, err := l.dnsperf(s, c, file, "-l", strconv.Itoa(seconds))
 	if err != nil {
 		return sample{}, err
 	}
-	out, err := l.dnsperf(s, c, file, "-l", strconv.Itoa(int(d.Seconds())))
+	one, err := parse(out, cpu)
 	if err != nil {
 		return sample{}, err
 	}
-	after, err := cpuTime(s.pid)
-	if err != nil {
-		return sample{}, err
-	}
-	one, err := parse(out, after-before)
-	if err != nil {
-		return sample{}, err
-	}
-	if out, err = l.dnsperf(s, c, file, "-l", "1", "-Q", calmRate, "-v"); err != nil {
+	if out, _, err = l.dnsperf(s, c, file, "-l", "1", "-Q", calmRate, "-v"); err != nil {
 		return sample{}, err
 	}
 	one.p99 = percentile(out, 0.99)
 	return one, nil
 }
 
-func (l *lab) dnsperf(s server, c cell, file string, more ...string) ([]byte, error) {
+func (l rig) dnsperf(s server, c cell, file string, more ...string) ([]byte, time.Duration, error) {
 	mode := "udp"
 	if c.tcp {
 		mode = "tcp"
 	}
-	args := []string{"-c", loadCore, "dnsperf", "-s", "127.0.0.1", "-p", s.port, "-m", mode, "-d", file, "-c", "8", "-q", "100", "-e"}
-	out, err := exec.CommandContext(l.ctx, "taskset", append(args, more...)...).CombinedOutput()
+	args := []string{"dnsperf", "-s", "127.0.0.1", "-p", s.port, "-m", mode, "-d", file, "-c", "8", "-q", "100", "-e"}
+	out, cpu, err := l.Load(s.pid, append(args, more...)...)
 	if err != nil {
-		return nil, fmt.Errorf("load against %s: %w\n%s", s.name, err, out)
+		return nil, 0, fmt.Errorf("load against %s: %w", s.name, err)
 	}
-	return out, nil
+	return out, cpu, nil
 }
 
 func parse(out []byte, cpu time.Duration) (sample, error) {
@@ -256,35 +211,4 @@ func percentile(out []byte, q float64) time.Duration {
 	}
 	slices.Sort(all)
 	return time.Duration(all[int(q*float64(len(all)-1))] * float64(time.Second))
-}
-
-// cpuTime is the CPU time of a process so far.
-func cpuTime(pid int) (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	user, _ := strconv.ParseInt(string(f[11]), 10, 64)
-	system, _ := strconv.ParseInt(string(f[12]), 10, 64)
-	return time.Duration(user+system) * clockTick, nil
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
-}
-
-func firstLine(argv ...string) string {
-	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
-	if err != nil && len(out) == 0 {
-		return "unknown"
-	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return line
 }

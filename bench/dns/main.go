@@ -8,7 +8,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -16,22 +15,18 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"runtime"
-	"slices"
 	"strings"
 	"time"
 
+	"daemun/bench/lab"
 	"daemun/bench/section"
 	"daemun/internal/dns"
 )
 
 func main() {
 	log.SetFlags(0)
-	duration := flag.Duration("duration", 2*time.Second, "of one measurement, in whole seconds")
-	rounds := flag.Int("rounds", 3, "measurements per cell and server; the median counts")
+	o := lab.Flags()
 	services := flag.Int("services", 5000, "Services; every tenth is headless with 40 endpoints")
-	out := flag.String("out", "bench/RESULTS.md", "file whose section to write")
-	only := flag.String("only", "", "measure only cells whose name contains this, and write no file")
 	serve := flag.String("serve", "", "be the server under test on this address")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -40,7 +35,7 @@ func main() {
 	if *serve != "" {
 		err = serveOn(ctx, *serve, *services)
 	} else {
-		err = run(ctx, options{*duration, *rounds, *services, *out, *only})
+		err = run(ctx, o, *services)
 	}
 	if err != nil {
 		log.Fatal("bench/dns: ", err)
@@ -86,41 +81,31 @@ type sample struct {
 	lost int
 }
 
-type options struct {
-	duration         time.Duration
-	rounds, services int
-	out, only        string
-}
-
-func run(ctx context.Context, o options) error {
-	if runtime.NumCPU() < 2 {
-		return fmt.Errorf("needs two cores, this machine shows %d", runtime.NumCPU())
-	}
-	dir, err := os.MkdirTemp("", "daemun-bench-dns-")
+func run(ctx context.Context, o *lab.Options, services int) error {
+	made, err := lab.New(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	l := &lab{ctx: ctx, dir: dir}
-	defer l.stop()
-	list, err := l.start(o.services)
+	defer made.Close()
+	l := rig{made}
+	list, err := l.start(services)
 	if err != nil {
 		return err
 	}
 	var report strings.Builder
-	header(&report, list, o)
+	header(&report, list, o, services)
 	for _, c := range cells() {
-		if !strings.Contains(c.name, o.only) {
+		if !o.Wants(c.name) {
 			continue
 		}
-		file, err := l.questions(c, o.services)
+		file, err := l.questions(c, services)
 		if err != nil {
 			return err
 		}
 		samples := map[string][]sample{}
-		for round := range o.rounds + 1 {
+		for round := range o.Rounds + 1 {
 			for _, s := range list {
-				one, err := l.measure(s, c, file, o.duration)
+				one, err := l.measure(s, c, file, o.Seconds())
 				if err != nil {
 					return err
 				}
@@ -133,15 +118,15 @@ func run(ctx context.Context, o options) error {
 		log.Printf("%s done", c.name)
 	}
 	fmt.Print(report.String())
-	if o.only != "" {
+	if o.Only != "" {
 		return nil
 	}
-	return section.Replace(o.out, report.String())
+	return section.Replace(o.Out, report.String())
 }
 
-func header(b *strings.Builder, list []server, o options) {
+func header(b *strings.Builder, list []server, o *lab.Options, services int) {
 	fmt.Fprintf(b, "## DNS\n\nMade by `bench/dns/run.sh`: %d Services, every tenth headless with 40 endpoints; the same records from memory in all servers. "+
-		"Each server has one core and one thread, dnsperf the other core (8 clients, 100 queries outstanding). Median of %d measurements of %s each, interleaved.\n\n", o.services, o.rounds, o.duration)
+		"Each server has one core and one thread, dnsperf the other core (8 clients, 100 queries outstanding). Median of %d measurements of %s each, interleaved.\n\n", services, o.Rounds, o.Duration)
 	for _, s := range list {
 		fmt.Fprintf(b, "* **%s**: %s\n", s.name, s.version)
 	}
@@ -162,19 +147,10 @@ func row(b *strings.Builder, c cell, list []server, samples map[string][]sample)
 		if i > 0 {
 			name = ""
 		}
-		qps := middle(all, func(s sample) float64 { return s.qps })
-		cpu[s.name] = middle(all, func(s sample) float64 { return s.cpu })
-		p99 := middle(all, func(s sample) time.Duration { return s.p99 })
+		qps := lab.Median(all, func(s sample) float64 { return s.qps })
+		cpu[s.name] = lab.Median(all, func(s sample) float64 { return s.cpu })
+		p99 := lab.Median(all, func(s sample) time.Duration { return s.p99 })
 		fmt.Fprintf(b, "| %s | %s | %.0f | %.2f | %.0f %% | %s | %d |\n", name, s.name, qps, cpu[s.name], qps*cpu[s.name]/1e4, p99.Round(10*time.Microsecond), lost)
 	}
 	fmt.Fprintf(b, "| | **vs Knot** | | **%.2f×** | | | |\n", cpu["Knot"]/cpu["Daemun"])
-}
-
-func middle[T cmp.Ordered](list []sample, figure func(sample) T) T {
-	all := make([]T, 0, len(list))
-	for _, s := range list {
-		all = append(all, figure(s))
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
 }

@@ -6,20 +6,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"strings"
-	"time"
 
+	"daemun/bench/lab"
 	"daemun/internal/ir"
 	"daemun/internal/l4"
-)
-
-// The cores: one for the proxy under test, one for everything else.
-const (
-	proxyCore = "0"
-	loadCore  = "1"
 )
 
 const ours = "Daemun"
@@ -31,42 +22,32 @@ type proxy struct {
 	pid           int
 }
 
-// lab is what one run has started.
-type lab struct {
-	ctx       context.Context
-	dir       string
-	processes []*exec.Cmd
-}
+// rig is a lab with this comparison's programs.
+type rig struct{ *lab.Lab }
 
-func (l *lab) self() string { return filepath.Join(l.dir, "l4") }
-
-func (l *lab) stop() {
-	for _, p := range l.processes {
-		_ = p.Process.Signal(os.Interrupt)
-		_ = p.Wait()
-	}
-}
+func (l rig) self() string { return l.File("l4") }
 
 // start builds this program and starts the backend and all proxies.
-func (l *lab) start() ([]proxy, error) {
-	if out, err := exec.CommandContext(l.ctx, "go", "build", "-trimpath", "-o", l.self(), "./bench/l4").CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("build: %w\n%s", err, out)
+func (l rig) start() ([]proxy, error) {
+	if err := l.Build(map[string]string{"l4": "./bench/l4"}); err != nil {
+		return nil, err
 	}
-	port, err := freePort()
+	at, err := lab.FreeAddress()
 	if err != nil {
 		return nil, err
 	}
+	port := lab.PortOf(at)
 	backends := []string{"127.0.0.2:" + port, "127.0.0.3:" + port, "127.0.0.4:" + port}
-	if _, err := l.run(loadCore, "backend", append([]string{l.self(), "backend"}, backends...)...); err != nil {
+	if _, err := l.Run(lab.LoadCore, "backend", append([]string{l.self(), "backend"}, backends...)...); err != nil {
 		return nil, err
 	}
 	var proxies []proxy
 	for i, start := range []func(string, string) (proxy, error){l.daemun, l.haproxy, l.nginx} {
-		port, err := freePort()
+		at, err := lab.FreeAddress()
 		if err != nil {
 			return nil, err
 		}
-		p, err := start(port, backends[i])
+		p, err := start(lab.PortOf(at), backends[i])
 		if err != nil {
 			return nil, err
 		}
@@ -78,25 +59,10 @@ func (l *lab) start() ([]proxy, error) {
 	return proxies, nil
 }
 
-func (l *lab) run(core, name string, argv ...string) (int, error) {
-	out, err := os.Create(filepath.Join(l.dir, name+".log"))
-	if err != nil {
-		return 0, err
-	}
-	defer out.Close()
-	cmd := exec.Command("taskset", append([]string{"-c", core}, argv...)...)
-	cmd.Stdout, cmd.Stderr = out, out
-	if err := cmd.Start(); err != nil {
-		return 0, fmt.Errorf("start %s: %w", name, err)
-	}
-	l.processes = append(l.processes, cmd)
-	return cmd.Process.Pid, nil
-}
-
-func (l *lab) daemun(port, backend string) (proxy, error) {
-	p := proxy{name: ours, version: "this tree, " + firstLine("go", "version"), tcp: "127.96.7.1:" + port, udp: "127.96.7.1:" + port}
+func (l rig) daemun(port, backend string) (proxy, error) {
+	p := proxy{name: ours, version: "this tree, " + lab.FirstLine("go", "version"), tcp: "127.96.7.1:" + port, udp: "127.96.7.1:" + port}
 	var err error
-	p.pid, err = l.run(proxyCore, "daemun", l.self(), "serve", p.tcp, backend)
+	p.pid, err = l.Run(lab.ProxyCore, "daemun", l.self(), "serve", p.tcp, backend)
 	return p, err
 }
 
@@ -115,14 +81,14 @@ listen web
     server one %s
 `
 
-func (l *lab) haproxy(port, backend string) (proxy, error) {
-	p := proxy{name: "HAProxy", version: firstLine("haproxy", "-v"), tcp: "127.0.0.1:" + port}
-	conf := filepath.Join(l.dir, "haproxy.cfg")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, haproxyConf, p.tcp, backend), 0o600); err != nil {
+func (l rig) haproxy(port, backend string) (proxy, error) {
+	p := proxy{name: "HAProxy", version: lab.FirstLine("haproxy", "-v"), tcp: "127.0.0.1:" + port}
+	conf := l.File("haproxy.cfg")
+	if err := l.Write("haproxy.cfg", fmt.Sprintf(haproxyConf, p.tcp, backend)); err != nil {
 		return p, err
 	}
 	var err error
-	p.pid, err = l.run(proxyCore, "haproxy", "haproxy", "-db", "-f", conf)
+	p.pid, err = l.Run(lab.ProxyCore, "haproxy", "haproxy", "-db", "-f", conf)
 	return p, err
 }
 
@@ -141,33 +107,31 @@ stream {
 }
 `
 
-func (l *lab) nginx(port, backend string) (proxy, error) {
-	p := proxy{name: "nginx", version: firstLine("nginx", "-v"), tcp: "127.0.0.1:" + port, udp: "127.0.0.1:" + port}
-	conf := filepath.Join(l.dir, "nginx.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, l.dir, p.tcp, backend), 0o600); err != nil {
+func (l rig) nginx(port, backend string) (proxy, error) {
+	p := proxy{name: "nginx", version: lab.FirstLine("nginx", "-v"), tcp: "127.0.0.1:" + port, udp: "127.0.0.1:" + port}
+	conf := l.File("nginx.conf")
+	if err := l.Write("nginx.conf", fmt.Sprintf(nginxConf, l.File(""), p.tcp, backend)); err != nil {
 		return p, err
 	}
 	var err error
-	p.pid, err = l.run(proxyCore, "nginx", "nginx", "-c", conf, "-p", l.dir)
+	p.pid, err = l.Run(lab.ProxyCore, "nginx", "nginx", "-c", conf, "-p", l.File(""))
 	return p, err
 }
 
 // answers waits until a proxy serves.
-func (l *lab) answers(p proxy) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	var err error
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); <-tick.C {
-		var c net.Conn
-		if c, err = net.Dial("tcp", p.tcp); err == nil {
-			err = trip(c, make([]byte, message))
-			c.Close()
+func (l rig) answers(p proxy) error {
+	err := l.Await(func() error {
+		c, err := net.Dial("tcp", p.tcp)
+		if err != nil {
+			return err
 		}
-		if err == nil {
-			return nil
-		}
+		defer c.Close()
+		return trip(c, make([]byte, message))
+	})
+	if err != nil {
+		return fmt.Errorf("%s does not serve: %w", p.name, err)
 	}
-	return fmt.Errorf("%s does not serve: %w", p.name, err)
+	return nil
 }
 
 // serve is Daemun's layer 4 alone, with one Service.
@@ -198,23 +162,4 @@ func serve(at, to string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	return s.Run(ctx)
-}
-
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	return port, err
-}
-
-func firstLine(argv ...string) string {
-	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
-	if err != nil {
-		return "unknown"
-	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimPrefix(line, "nginx version: ")
 }

@@ -8,22 +8,17 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"log"
 	"os"
-	"os/exec"
 	"os/signal"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"daemun/bench/lab"
 	"daemun/bench/section"
 )
 
@@ -47,20 +42,11 @@ func dispatch(args []string) error {
 			return load(args[1], args[2], args[3])
 		}
 	}
-	duration := flag.Duration("duration", 2*time.Second, "of one measurement")
-	rounds := flag.Int("rounds", 3, "measurements per cell and proxy; the median counts")
-	out := flag.String("out", "bench/RESULTS.md", "file whose section to write")
-	only := flag.String("only", "", "measure only cells whose name contains this, and write no file")
+	o := lab.Flags()
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	return compare(ctx, options{*duration, *rounds, *out, *only})
-}
-
-type options struct {
-	duration  time.Duration
-	rounds    int
-	out, only string
+	return compare(ctx, o)
 }
 
 // cell is one kind of traffic.
@@ -87,20 +73,16 @@ type sample struct {
 	errors int
 }
 
-func compare(ctx context.Context, o options) error {
-	if runtime.NumCPU() < 2 {
-		return fmt.Errorf("needs two cores, this machine shows %d", runtime.NumCPU())
-	}
-	if !slices.ContainsFunc(cells(), func(c cell) bool { return strings.Contains(c.name, o.only) }) {
+func compare(ctx context.Context, o *lab.Options) error {
+	if !slices.ContainsFunc(cells(), func(c cell) bool { return o.Wants(c.name) }) {
 		return nil // something else was asked for
 	}
-	dir, err := os.MkdirTemp("", "daemun-bench-l4-")
+	made, err := lab.New(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	l := &lab{ctx: ctx, dir: dir}
-	defer l.stop()
+	defer made.Close()
+	l := rig{made}
 	proxies, err := l.start()
 	if err != nil {
 		return err
@@ -108,17 +90,17 @@ func compare(ctx context.Context, o options) error {
 	var report strings.Builder
 	header(&report, proxies, o)
 	for _, c := range cells() {
-		if !strings.Contains(c.name, o.only) {
+		if !o.Wants(c.name) {
 			continue
 		}
 		results := map[string]sample{}
 		samples := map[string][]sample{}
-		for round := -1; round < o.rounds; round++ { // the first warms up
+		for round := -1; round < o.Rounds; round++ { // the first warms up
 			for _, p := range proxies {
 				if c.udp && p.udp == "" {
 					continue
 				}
-				s, err := l.measure(p, c, o.duration)
+				s, err := l.measure(p, c, o.Duration)
 				if err != nil {
 					return err
 				}
@@ -134,37 +116,26 @@ func compare(ctx context.Context, o options) error {
 		log.Printf("%s done", c.name)
 	}
 	fmt.Print(report.String())
-	if o.only != "" {
+	if o.Only != "" {
 		return nil
 	}
-	return section.Replace(o.out, report.String())
+	return section.Replace(o.Out, report.String())
 }
 
 // measure loads one proxy with one kind of traffic.
-func (l *lab) measure(p proxy, c cell, d time.Duration) (sample, error) {
+func (l rig) measure(p proxy, c cell, d time.Duration) (sample, error) {
 	to := p.tcp
 	if c.udp {
 		to = p.udp
 	}
-	before, err := cpuTime(p.pid)
-	if err != nil {
-		return sample{}, err
-	}
-	cmd := exec.CommandContext(l.ctx, "taskset", "-c", loadCore, l.self(), "load", c.kind, to, d.String())
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
+	out, cpu, err := l.Load(p.pid, l.self(), "load", c.kind, to, d.String())
 	if err != nil {
 		return sample{}, fmt.Errorf("load against %s: %w", p.name, err)
 	}
-	after, err := cpuTime(p.pid)
-	if err != nil {
+	var r result
+	if err := lab.JSON(out, &r); err != nil {
 		return sample{}, err
 	}
-	var r result
-	if err := json.Unmarshal(out, &r); err != nil {
-		return sample{}, fmt.Errorf("the load generator printed %q", out)
-	}
-	cpu := after - before
 	return sample{
 		rate: r.Count / r.Seconds, cpu: float64(cpu.Microseconds()) / max(r.Count, 1),
 		busy: cpu.Seconds() / r.Seconds, errors: r.Errors,
@@ -173,9 +144,9 @@ func (l *lab) measure(p proxy, c cell, d time.Duration) (sample, error) {
 
 func median(list []sample) sample {
 	s := sample{
-		rate: middle(list, func(s sample) float64 { return s.rate }),
-		cpu:  middle(list, func(s sample) float64 { return s.cpu }),
-		busy: middle(list, func(s sample) float64 { return s.busy }),
+		rate: lab.Median(list, func(s sample) float64 { return s.rate }),
+		cpu:  lab.Median(list, func(s sample) float64 { return s.cpu }),
+		busy: lab.Median(list, func(s sample) float64 { return s.busy }),
 	}
 	for _, one := range list {
 		s.errors += one.errors
@@ -183,18 +154,9 @@ func median(list []sample) sample {
 	return s
 }
 
-func middle[T cmp.Ordered](list []sample, figure func(sample) T) T {
-	all := make([]T, 0, len(list))
-	for _, s := range list {
-		all = append(all, figure(s))
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
-}
-
-func header(b *strings.Builder, proxies []proxy, o options) {
+func header(b *strings.Builder, proxies []proxy, o *lab.Options) {
 	fmt.Fprintf(b, "## Layer 4\n\nMade by `go run ./bench/l4`, set up as above. Median of %d measurements of %s each, interleaved; no access logs. "+
-		"Daemun binds each upstream socket to the client's address, as a Service does; the others do not. HAProxy may splice (`splice-auto`) and has no UDP.\n\n", o.rounds, o.duration)
+		"Daemun binds each upstream socket to the client's address, as a Service does; the others do not. HAProxy may splice (`splice-auto`) and has no UDP.\n\n", o.Rounds, o.Duration)
 	for _, p := range proxies {
 		fmt.Fprintf(b, "* **%s**: %s\n", p.name, p.version)
 	}
@@ -221,30 +183,4 @@ func row(b *strings.Builder, c cell, proxies []proxy, results map[string]sample)
 	}
 	d := results[ours]
 	fmt.Fprintf(b, "| | **vs best** | **%.2f×** | **%.2f×** | | |\n", d.rate/bestRate, bestCPU/d.cpu)
-}
-
-// clockTick is the unit of CPU times in /proc.
-const clockTick = time.Second / 100
-
-// cpuTime is the CPU time of a process and its children so far.
-func cpuTime(pid int) (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
-	f := bytes.Fields(b[bytes.LastIndexByte(b, ')')+1:])
-	user, _ := strconv.ParseInt(string(f[11]), 10, 64)
-	system, _ := strconv.ParseInt(string(f[12]), 10, 64)
-	total := time.Duration(user+system) * clockTick
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return total, nil
-	}
-	for _, child := range strings.Fields(string(children)) {
-		id, _ := strconv.Atoi(child)
-		if t, err := cpuTime(id); err == nil {
-			total += t
-		}
-	}
-	return total, nil
 }

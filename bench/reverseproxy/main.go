@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"fmt"
 	"log"
 	"net/http"
@@ -14,23 +15,41 @@ import (
 	"time"
 )
 
-// Arguments: backend URL, plain address, TLS address, certificate, key.
+// Arguments: backend URL, the same for gRPC, plain address, TLS address, then
+// pairs of a certificate and its key.
 func main() {
-	target, err := url.Parse(os.Args[1])
+	h := http.NewServeMux()
+	h.Handle("/", forward(os.Args[1], &http.Transport{MaxIdleConnsPerHost: 320, DisableCompression: true}))
+	var clear http.Protocols
+	clear.SetUnencryptedHTTP2(true)
+	h.Handle("/bench.Bench/", forward(os.Args[2], &http.Transport{Protocols: &clear, DisableCompression: true}))
+	l := &logged{next: h, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
+	config := &tls.Config{NextProtos: []string{"h2", "http/1.1"}}
+	for i := 5; i+1 < len(os.Args); i += 2 {
+		pair, err := tls.LoadX509KeyPair(os.Args[i], os.Args[i+1])
+		if err != nil {
+			log.Fatal(err)
+		}
+		config.Certificates = append(config.Certificates, pair)
+	}
+	go func() { log.Fatal(http.ListenAndServe(os.Args[3], l)) }()
+	server := &http.Server{Addr: os.Args[4], Handler: l, TLSConfig: config}
+	log.Fatal(server.ListenAndServeTLS("", ""))
+}
+
+func forward(to string, transport *http.Transport) http.Handler {
+	target, err := url.Parse(to)
 	if err != nil {
 		log.Fatal(err)
 	}
-	proxy := &httputil.ReverseProxy{
+	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
 			r.SetXForwarded()
 			r.Out.Host = r.In.Host
 		},
-		Transport: &http.Transport{MaxIdleConnsPerHost: 320, DisableCompression: true},
+		Transport: transport,
 	}
-	h := &logged{next: proxy, out: bufio.NewWriterSize(os.Stdout, 64<<10)}
-	go func() { log.Fatal(http.ListenAndServe(os.Args[2], h)) }()
-	log.Fatal(http.ListenAndServeTLS(os.Args[3], os.Args[4], os.Args[5], h))
 }
 
 // logged writes one line per request.

@@ -33,3 +33,28 @@ func Replace(path, text string) error {
 	}
 	return os.WriteFile(filepath.Clean(path), append(append(head, text...), tail...), 0o644)
 }
+
+// Split returns the sections of a text that consists of them.
+func Split(text string) []string {
+	var list []string
+	for i, one := range strings.Split("\n"+strings.TrimSpace(text), "\n## ") {
+		if i > 0 {
+			list = append(list, "## "+one)
+		}
+	}
+	return list
+}
+
+// Head puts text above the first section of a file, in the place of what is
+// there. A file that does not exist is made.
+func Head(path, text string) error {
+	old, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	new := []byte(strings.TrimSpace(text) + "\n")
+	if i := bytes.Index(append([]byte("\n"), old...), []byte("\n## ")); i >= 0 {
+		new = append(append(new, '\n'), old[i:]...)
+	}
+	return os.WriteFile(filepath.Clean(path), new, 0o644)
+}
