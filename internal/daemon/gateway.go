@@ -428,7 +428,7 @@ func (g *gateway) adminConfig() admin.Config {
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
-		Tap: g.tap, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
+		Tap: g.tap, Rates: g.history.Route, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}
 }
 

@@ -53,10 +53,11 @@ func bodyStatus(err error) int {
 func (x *exchange) readBody(p []byte) (int, error) {
 	c := x.c
 	for {
-		now := time.Now()
-		limit := now.Add(x.table.Settings.BodyTimeout.D())
+		var now, limit time.Time // of a read that may wait
 		waits := !c.arrived()
 		if waits {
+			now = time.Now()
+			limit = now.Add(x.table.Settings.BodyTimeout.D())
 			c.armRead(limit)
 		}
 		if x.stop.Load() {
@@ -77,9 +78,9 @@ func (x *exchange) readBody(p []byte) (int, error) {
 			return 0, err
 		case x.stop.Load():
 			return 0, errStopped
-		case !time.Now().Before(limit):
+		case waits && !time.Now().Before(limit):
 			return 0, errBodyTime
-		default: // the drain moved the deadline
+		default: // the drain moved the deadline, or what had arrived was not enough
 			c.readBy = time.Time{}
 		}
 	}

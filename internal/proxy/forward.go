@@ -143,11 +143,13 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		if !x.inspectResponse(up) && !x.replaceResponse(up) {
 			x.relay(up)
 		}
-		x.seen.Response = time.Since(start)
 		a.Status = x.resp.Status
 		a.ResponseLength = x.respBody.Payload()
 	}
 	a.ResponseTime = time.Since(start)
+	if f.status == 0 {
+		x.seen.Response = a.ResponseTime
+	}
 	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
 	x.countAttempt(a, f)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {

@@ -32,7 +32,7 @@ func (x *exchange) refuseBlocked() bool {
 // fields, and answers OPTIONS from an allowed origin, before all that guards
 // the route (§14.5).
 func (x *exchange) answerPreflight() bool {
-	x.policies = x.match.Route.Policies
+	x.policies, x.cors = x.match.Route.Policies, false
 	if x.policies == nil || x.policies.CORS == nil {
 		return false
 	}

@@ -259,6 +259,11 @@ func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
 	if x.ahead != nil {
 		return x.nextAhead(p)
 	}
+	if readable(up) { // no deadline is needed, but to find the end of it
+		if n, err := x.respBody.Read(p); n > 0 || err == nil || err == io.EOF {
+			return n, err
+		}
+	}
 	now := time.Now()
 	limit := x.noLater(now.Add(x.match.Route.IR.ReadTimeout.D()))
 	for {

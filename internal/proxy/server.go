@@ -133,7 +133,7 @@ func New(c Config) *Server {
 		var seed [32]byte
 		_, _ = crand.Read(seed[:]) // never fails
 		c := &conn{server: s, random: rand.NewChaCha8(seed), sent: make(chan error, 1)}
-		c.x.c = c
+		c.x.c, c.onReset = c, c.cancel
 		return c
 	}
 	return s
