@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -97,6 +98,8 @@ func (g *gateway) check(in *networkingv1.Ingress) (translate.Checked, error) {
 	v := g.store.View()
 	checked := translate.Check(v, current, g.config.Translate, in, time.Now())
 	if checked.Ours {
+		// What is a warning about a stored one keeps others from being stored.
+		checked.Problems = slices.DeleteFunc(checked.Problems, func(p ir.Problem) bool { return p.Code == translate.CodePathCharacters })
 		checked.Problems = append(checked.Problems, translate.CheckPathTypes(v, g.config.Translate, in)...)
 	}
 	return checked, nil

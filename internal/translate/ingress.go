@@ -337,6 +337,9 @@ func (c *compilation) compilePaths(p *part, rule int, paths []networkingv1.HTTPI
 				"%q is not a path type; write Exact, Prefix or ImplementationSpecific; the path is left out", compiled.written)
 			continue
 		}
+		if c.t.settings.values.StrictPathType && written.PathType != nil && !fitsPathType(written.Path, *written.PathType) {
+			c.report(CodePathCharacters, ir.SeverityWarning, field+".path", badPathCharacters, written.Path, *written.PathType)
+		}
 		to, ok := c.destination(field+".backend", &written.Backend)
 		if !ok {
 			continue
