@@ -9,7 +9,7 @@ import (
 	"daemun/internal/ir"
 )
 
-// CodeTrustsAll: what any client says of its address is believed.
+// CodeTrustsAll says that what any client says of its address is believed.
 const CodeTrustsAll = "DMN0315"
 
 // anyIPv4 is ingress-nginx's default for the peers that are trusted.

@@ -183,6 +183,14 @@ func cells[T any](columns []column[T], t T) []string {
 	return list
 }
 
+// Counted prints a number of things: "1 object", "2 objects".
+func Counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
 // Age prints a duration as kubectl does: "12s", "5m30s", "3h", "2d4h".
 func Age(d time.Duration) string {
 	switch d = d.Truncate(time.Second); {

@@ -59,6 +59,7 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
 		return nil, err
 	}
+	p.tune(nil)
 	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: g.ownPorts(), Headers: g.publishedHeaders()}
 	p.loop = control.NewNetworkLoop(control.NetworkConfig{
 		Store: g.store, Logger: g.logger, Apply: p.l4.Update, Dirty: g.publishedDirty,
@@ -91,6 +92,17 @@ func (g *gateway) globalConfigMap(v *store.View) *corev1.ConfigMap {
 
 func headersOf(values configmap.Values) network.Headers {
 	return network.Headers{Trusted: values.Settings.Forwarded.Trusted, Timeout: values.HeaderTimeout(), Unreadable: values.Denied}
+}
+
+// tune applies the keys of the ConfigMap; nil are the defaults.
+func (p *publishedPorts) tune(s *ir.Streams) {
+	if p == nil {
+		return
+	}
+	if s == nil {
+		s = new(ir.DefaultStreams())
+	}
+	p.l4.Tune(s)
 }
 
 // ownPorts are the TCP ports that Daemun itself has, or will have.

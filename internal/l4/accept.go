@@ -3,6 +3,7 @@ package l4
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -77,20 +78,30 @@ func (f *frontend) connect(l *loop, fd int, a *arrival) {
 		l.server.connectionEnded()
 		return
 	}
-	if e := l.dial(fd, to, sources, s, p.opening(fd, a)); e != 0 {
+	conn := &conn{session: s, opening: p.opening(fd, a), another: p.another(l, a.client.Addr(), to.to)}
+	e := l.dial(fd, to, sources, conn)
+	for more := true; e != 0 && more; { // a refusal of this machine comes at once
 		c.dialFailed.Add(1)
-		resetSocket(fd)
-		s.end(l.server, true)
-		l.server.connectionEnded()
-		if noRoom(e) {
-			l.pause(&f.reg, e)
+		if to, sources, more = conn.another.next(l); more {
+			s.leadsTo(to.to)
+			e = l.dial(fd, to, sources, conn)
 		}
+	}
+	if e == 0 {
+		return
+	}
+	resetSocket(fd)
+	s.end(l.server, true)
+	l.server.connectionEnded()
+	if noRoom(e) {
+		l.pause(&f.reg, e)
 	}
 }
 
 // pick chooses an endpoint for a new connection or flow of a client, and the
 // addresses that the endpoint may see, the right one first.
-func (p *plan) pick(l *loop, client netip.Addr) (endpoint, [2]netip.Addr, refusal) {
+// Those that were tried in vain come only where there is no other.
+func (p *plan) pick(l *loop, client netip.Addr, tried ...netip.AddrPort) (endpoint, [2]netip.Addr, refusal) {
 	var sources [2]netip.Addr
 	if p.kind == LoadBalancer && len(p.rules.service.SourceRanges) > 0 && !allowed(p.rules.service, p.rules.places, p.address, client) {
 		return endpoint{}, sources, refusedBySource
@@ -121,6 +132,9 @@ func (p *plan) pick(l *loop, client netip.Addr) (endpoint, [2]netip.Addr, refusa
 		return endpoint{}, sources, refusedByPolicy
 	}
 	e := w.choose(held)
+	if len(tried) > 0 {
+		e = w.chooseOther(tried)
+	}
 	if filter := l.server.config.DialFilter; filter != nil && filter(e.to) != nil {
 		return endpoint{}, sources, refusedByFilter
 	}
@@ -172,20 +186,40 @@ func (w *way) choose(held endpoint) endpoint {
 	return w.set[rand.IntN(len(w.set))]
 }
 
-// dial begins the connection to an endpoint and gives both to a loop. On
-// failure the client's socket is still the caller's.
-func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, s *session, o *opening) unix.Errno {
-	fd, e := sourceSocket(unix.SOCK_STREAM, to.to.Addr(), sources[:]...)
+// chooseOther returns any endpoint that is not among some; where all are, any.
+func (w *way) chooseOther(tried []netip.AddrPort) endpoint {
+	begin := rand.IntN(len(w.set))
+	for i := range w.set {
+		if e := w.set[(begin+i)%len(w.set)]; !slices.Contains(tried, e.to) {
+			return e
+		}
+	}
+	return w.set[begin]
+}
+
+// openTo begins to connect a new socket.
+func openTo(to endpoint, sources [2]netip.Addr) (fd int, e unix.Errno) {
+	fd, e = sourceSocket(unix.SOCK_STREAM, to.to.Addr(), sources[:]...)
 	if e != 0 {
-		return e
+		return -1, e
 	}
 	if e := connectTo(fd, to.to); e != 0 && e != unix.EINPROGRESS {
 		closeSocket(fd)
+		return -1, e
+	}
+	return fd, 0
+}
+
+// dial begins the connection to an endpoint and gives both to a loop. On
+// failure the client's socket is still the caller's.
+func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, c *conn) unix.Errno {
+	fd, e := openTo(to, sources)
+	if e != 0 {
 		return e
 	}
 	target := l.server.loops[l.next]
 	l.next = (l.next + 1) % len(l.server.loops)
-	c := &conn{loop: target, session: s, opening: o, deadline: l.now.Add(l.server.config.DialTimeout)}
+	c.loop, c.deadline = target, l.now.Add(l.server.config.DialTimeout)
 	c.mayBeItself = to.to.Addr() == sources[0] || to.to.Addr() == usualSource(to.to.Addr())
 	c.sides[clientSide].reg = registration{owner: c, fd: client, side: clientSide}
 	c.sides[endpointSide].reg = registration{owner: c, fd: fd, side: endpointSide}
@@ -266,7 +300,9 @@ func (l *loop) expireDials() {
 			return
 		}
 		l.count.dialFailed.Add(1)
-		c.reset(endpointSide)
+		if !c.redial(l) {
+			c.reset(endpointSide)
+		}
 	}
 }
 

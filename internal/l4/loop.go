@@ -300,6 +300,7 @@ func (l *loop) later(c *conn) {
 func (l *loop) expire() {
 	l.expireDials()
 	l.ageConnections()
+	l.expireIdle()
 	l.expireFlows()
 	l.expireChecks()
 	l.expireGreetings()

@@ -23,7 +23,7 @@ type counters struct {
 	toEndpoints, toClients                   atomic.Uint64
 	flows, flowsRefused, flowsEvicted        atomic.Uint64
 	datagramsIn, datagramsOut, datagramsLost atomic.Uint64
-	checks, panics                           atomic.Uint64
+	checks, panics, idled                    atomic.Uint64
 	refused                                  [refusals]atomic.Uint64
 
 	_ [64]byte // the next loop's are not in the same cache line
@@ -39,6 +39,8 @@ type Stats struct {
 	// Connections were accepted; OpenConnections are so now.
 	Connections     uint64
 	OpenConnections int64
+	// Idled are connections that were ended because nothing was passed on.
+	Idled uint64
 	// DialFailures are connections and flows that could not begin because the
 	// endpoint refused or did not answer, or no socket could be had.
 	DialFailures uint64
@@ -91,6 +93,7 @@ func (s *Server) Stats() Stats {
 		st.DatagramsOut += c.datagramsOut.Load()
 		st.DatagramsLost += c.datagramsLost.Load()
 		st.HealthChecks += c.checks.Load()
+		st.Idled += c.idled.Load()
 		st.Panics += c.panics.Load()
 		st.Refused.NoEndpoint += c.refused[refusedNoEndpoint].Load()
 		st.Refused.Policy += c.refused[refusedByPolicy].Load()

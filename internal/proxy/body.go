@@ -26,6 +26,7 @@ var (
 	errBodyTime     = errors.New("request body timed out")
 	errStopped      = errors.New("request body not wanted any more")
 	errUpstream     = errors.New("upstream does not take the request body")
+	errNoLength     = errors.New("request body without a length that the upstream needs")
 	errSpool        = errors.New("request body cannot be read back")
 )
 
@@ -40,6 +41,8 @@ func bodyStatus(err error) int {
 		return 413
 	case err == errBodyTime:
 		return 408
+	case err == errNoLength:
+		return 411
 	case errors.As(err, &refused):
 		return refused.Status
 	case errors.Is(err, spool.ErrFull), errors.Is(err, errSpool):

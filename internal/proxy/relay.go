@@ -66,7 +66,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 	x.logStderr(up)
 	sentAll := x.joinBody(up)
 	x.c.use(nil)
-	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
+	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" && !x.asksOnce() {
 		up.Release()
 	} else {
 		up.Discard()

@@ -34,8 +34,10 @@ func TestReroutedRequestIsOfItsLastRoute(t *testing.T) {
 		r.Trace = &ir.Trace{}
 		r.Errors = &ir.Errors{Statuses: []int{400}, Backend: sorryID}
 		r.Script = &ir.Script{Steps: []ir.Step{
-			{Action: moves("^/limited", "/to/limited", ir.RewriteLast)}, {Action: moves("^/plain", "/to/plain", ir.RewriteLast)},
-			{Action: moves("^/traced", "/to/traced", ir.RewriteLast)}, {Action: moves("^/bad", "/../x", ir.RewriteLast)},
+			{Action: moves("^/limited", "/to/limited", ir.RewriteLast)},
+			{Action: moves("^/plain", "/to/plain", ir.RewriteLast)},
+			{Action: moves("^/traced", "/to/traced", ir.RewriteLast)},
+			{Action: moves("^/bad", "/../x", ir.RewriteLast)},
 		}}
 		another(h, "/to/plain", nil)
 		another(h, "/to/limited", func(r *ir.Route) { r.Fields = &ir.FieldEdits{Response: []ir.FieldEdit{set("X-Own", "1")}} })

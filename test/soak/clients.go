@@ -131,10 +131,11 @@ func (l *lab) fresh(context.Context, *rand.Rand) error {
 		return err
 	}
 	defer resp.Body.Close()
-	if _, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 200 {
-		return fmt.Errorf("status %d, %w", resp.StatusCode, err)
+	if resp.StatusCode != 200 {
+		return fmt.Errorf("status %d", resp.StatusCode)
 	}
-	return nil
+	_, err = io.ReadAll(resp.Body)
+	return err
 }
 
 func dial(addr string) (net.Conn, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -86,6 +87,16 @@ func (l *lab) stop() {
 	for _, b := range l.backends {
 		b.close()
 	}
+}
+
+// tell prints what the program has logged of requests that it could not serve.
+func (l *lab) tell() {
+	b, err := os.ReadFile(filepath.Join(l.dir, "log"))
+	if err != nil {
+		return
+	}
+	lines := regexp.MustCompile(`(?m)^.*" 50[0-9] .*$`).FindAll(b, told)
+	fmt.Printf("\n%s\n", bytes.Join(lines, []byte("\n")))
 }
 
 // until waits until done reports true.

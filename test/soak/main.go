@@ -53,7 +53,11 @@ func run(ctx context.Context, duration time.Duration) error {
 	}
 	fmt.Print(table(kinds))
 	fmt.Printf("\nat rest before: %s\nat rest after:  %s\n", before, after)
-	return judge(kinds, before, after)
+	if err := judge(kinds, before, after); err != nil {
+		l.tell()
+		return err
+	}
+	return nil
 }
 
 // load runs all kinds of traffic for a time. What is under way is finished.
