@@ -169,19 +169,11 @@ func octets(s, hint string) (int64, error) {
 	return n << shift, nil
 }
 
-// retryWords are the conditions of proxy-next-upstream.
-var retryWords = map[string]ir.RetryOn{
-	"error": ir.RetryError, "timeout": ir.RetryTimeout, "invalid_header": ir.RetryInvalidHeader,
-	"http_500": ir.RetryHTTP500, "http_502": ir.RetryHTTP502, "http_503": ir.RetryHTTP503, "http_504": ir.RetryHTTP504,
-	"http_403": ir.RetryHTTP403, "http_404": ir.RetryHTTP404, "http_429": ir.RetryHTTP429,
-	"non_idempotent": ir.RetryNonIdempotent, "off": 0,
-}
-
 func parseRetryOn(s string, v *Values) error {
 	var on ir.RetryOn
 	off := false
 	for word := range strings.FieldsSeq(s) {
-		bit, ok := retryWords[word]
+		bit, ok := ir.RetryWord(word)
 		if !ok {
 			return fmt.Errorf("holds the unknown condition %s: write some of error, timeout, invalid_header, "+
 				"http_500, http_502, http_503, http_504, http_403, http_404, http_429, non_idempotent, or off", quote(word))

@@ -11,3 +11,32 @@ type Proxying struct {
 	// RewriteLog tells the log of each rewrite of a target.
 	RewriteLog bool `json:"rewriteLog,omitempty"`
 }
+
+// RetryWord is a condition by its name in nginx; "off" is none.
+func RetryWord(word string) (on RetryOn, ok bool) {
+	switch word {
+	case "error":
+		return RetryError, true
+	case "timeout":
+		return RetryTimeout, true
+	case "invalid_header":
+		return RetryInvalidHeader, true
+	case "http_500":
+		return RetryHTTP500, true
+	case "http_502":
+		return RetryHTTP502, true
+	case "http_503":
+		return RetryHTTP503, true
+	case "http_504":
+		return RetryHTTP504, true
+	case "http_403":
+		return RetryHTTP403, true
+	case "http_404":
+		return RetryHTTP404, true
+	case "http_429":
+		return RetryHTTP429, true
+	case "non_idempotent":
+		return RetryNonIdempotent, true
+	}
+	return 0, word == "off"
+}

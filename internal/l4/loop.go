@@ -251,10 +251,11 @@ func (l *loop) poll(r *registration, events uint32) unix.Errno {
 	if s == nil {
 		return unix.EMFILE
 	}
+	fd := r.fd // r is its owner's as soon as others can find it
 	r.generation = s.generation.Add(1)
+	e := unix.EpollEvent{Events: events, Fd: int32(fd), Pad: int32(r.generation)}
 	s.current.Store(r)
-	e := unix.EpollEvent{Events: events, Fd: int32(r.fd), Pad: int32(r.generation)}
-	if errno := epollAdd(l.epoll, r.fd, &e); errno != 0 {
+	if errno := epollAdd(l.epoll, fd, &e); errno != 0 {
 		s.current.Store(nil)
 		return errno
 	}
