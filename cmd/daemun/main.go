@@ -71,6 +71,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 0
 	case findings:
 		return exitFindings
+	case trouble:
+		fmt.Fprintf(stderr, "daemun: %v\n", e)
+		return exitUsage
 	case usageError:
 		fmt.Fprintf(stderr, "daemun: %v\nSee \"%s --help\".\n", e, cmd.CommandPath())
 		return exitUsage
@@ -125,7 +128,7 @@ without a cluster, root or containers.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(upCommand(kill), controllerCommand(kill), getCommand(), explainCommand(), lintCommand(), migrateCommand(), logsCommand(), tapCommand(), topCommand(), versionCommand(), echoCommand(), waitShutdownCommand())
+	root.AddCommand(upCommand(kill), controllerCommand(kill), getCommand(), explainCommand(), lintCommand(), migrateCommand(), logsCommand(), tapCommand(), topCommand(), diffCommand(), showCommand(), versionCommand(), echoCommand(), waitShutdownCommand())
 	for _, cmd := range append(root.Commands(), root) {
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {
