@@ -118,7 +118,7 @@ func patterns(set func(b *ir.Block, list []string)) func(string, *Values) error 
 			}
 			expressions++
 			if _, err := regexp.Compile(strings.TrimPrefix(expression, "*")); err != nil {
-				return fmt.Errorf("holds %.40q, which is no expression of RE2: %v", word, err)
+				return fmt.Errorf("holds %.40q, which is no expression of RE2: %w", word, err)
 			}
 		}
 		if len(all) > maxPatterns || expressions > maxExpressions {

@@ -13,10 +13,10 @@ import (
 	"daemun/internal/variable"
 )
 
-// CodeLogVariable: a log format has variables without a value.
+// CodeLogVariable says that a log format has variables without a value.
 const CodeLogVariable = "DMN0370"
 
-// CodeSyslog: enable-syslog without syslog-host.
+// CodeSyslog is about enable-syslog without syslog-host.
 const CodeSyslog = "DMN0371"
 
 // The bounds of what the keys of logs hold.

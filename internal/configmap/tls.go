@@ -11,7 +11,7 @@ import (
 	"daemun/internal/ir"
 )
 
-// CodeLeftOut: cipher suites of the ConfigMap were left out.
+// CodeLeftOut says that cipher suites of the ConfigMap were left out.
 const CodeLeftOut = "DMN0319"
 
 // parseProtocols takes the versions that exist here; a list without any of them

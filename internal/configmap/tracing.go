@@ -12,7 +12,7 @@ import (
 	"daemun/internal/variable"
 )
 
-// CodeNoCollector: traces are asked for and no collector is named.
+// CodeNoCollector says that traces are asked for and no collector is named.
 const CodeNoCollector = "DMN0360"
 
 // defaultTracing are ingress-nginx's settings but for the collector (§8).

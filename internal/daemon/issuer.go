@@ -143,7 +143,7 @@ func (i *issuer) issued(ctx context.Context, now time.Time) (admission.Issued, e
 			return admission.Issued{}, err
 		}
 		if s != nil && s.Labels[managedBy] != "daemun" {
-			return admission.Issued{}, fmt.Errorf("Secret %s/%s was not made by Daemun (it has no label %s: daemun), and is left alone: name another with --validating-webhook-secret, or name files with --validating-webhook-certificate and --validating-webhook-key",
+			return admission.Issued{}, fmt.Errorf("the Secret %s/%s was not made by Daemun (it has no label %s: daemun), and is left alone: name another with --validating-webhook-secret, or name files with --validating-webhook-certificate and --validating-webhook-key",
 				i.secret.Namespace, i.secret.Name, managedBy)
 		}
 		if s == nil {

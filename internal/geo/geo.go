@@ -30,7 +30,7 @@ import (
 	"daemun/internal/ir"
 )
 
-// CodeDatabase: a database about addresses cannot be used.
+// CodeDatabase says that a database about addresses cannot be used.
 const CodeDatabase = "DMN0364"
 
 // maxFile bounds a database.

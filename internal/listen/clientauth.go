@@ -107,12 +107,12 @@ func (c *Certificates) rulesOf(cfg *ir.Config, h *ir.Host, old, made *clients) *
 	if len(h.Suites) > 0 {
 		s.Suites = h.Suites
 	}
-	print := ""
+	fingerprint := ""
 	if asksClients(h) {
-		print = h.ClientAuth.Fingerprint
+		fingerprint = h.ClientAuth.Fingerprint
 	}
 	text, _ := json.Marshal(s) // of a struct of plain values: never fails
-	key := strings.Join([]string{print, string(text), s.TicketKey}, "\x00")
+	key := strings.Join([]string{fingerprint, string(text), s.TicketKey}, "\x00")
 	if cfg.Settings.HTTP2Off {
 		key += "\x00http/1.1"
 	}
@@ -126,7 +126,7 @@ func (c *Certificates) rulesOf(cfg *ir.Config, h *ir.Host, old, made *clients) *
 		if cfg.Settings.HTTP2Off {
 			config.NextProtos = []string{"http/1.1"}
 		}
-		if print != "" {
+		if fingerprint != "" {
 			config.ClientAuth = tls.RequestClientCert
 			config.ClientCAs = x509.NewCertPool()
 			config.ClientCAs.AppendCertsFromPEM(h.ClientAuth.CAs)

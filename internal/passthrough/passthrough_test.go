@@ -40,9 +40,11 @@ func newRig(t *testing.T, change func(r *ir.Route), backend netip.AddrPort) *rig
 	}
 	r := &rig{up: upstream.NewRegistry(upstream.Config{}), config: &ir.Config{
 		Hosts: []*ir.Host{
-			{Name: ""}, {Name: "*.wild.test", Passthrough: true, Routes: []*ir.Route{route()}},
+			{Name: ""},
+			{Name: "*.wild.test", Passthrough: true, Routes: []*ir.Route{route()}},
 			{Name: "ended.wild.test", Routes: []*ir.Route{route()}},
-			{Name: "own.test", Passthrough: true, Routes: []*ir.Route{route()}}, {Name: "rootless.test", Passthrough: true},
+			{Name: "own.test", Passthrough: true, Routes: []*ir.Route{route()}},
+			{Name: "rootless.test", Passthrough: true},
 		},
 		Settings: ir.Settings{Passthrough: true},
 	}}

@@ -139,7 +139,7 @@ func TestFullDisk(t *testing.T) {
 	r := buffering(t, Config{Spool: pool}, received)
 	c := r.dial()
 	c.send("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 300000\r\n\r\n")
-	go func() { _, _ = io.WriteString(c, strings.Repeat("x", 300000)) }()
+	go func(w io.Writer) { _, _ = io.WriteString(w, strings.Repeat("x", 300000)) }(c) // c is another one below
 	if resp, _ := c.answer("PUT"); resp.StatusCode != 500 {
 		t.Errorf("status %d", resp.StatusCode)
 	}

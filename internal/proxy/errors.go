@@ -17,7 +17,7 @@ const errorPage = 1 << 20
 // replaces reports whether a status is replaced by what the error backend of the
 // route says (custom-http-errors, §11.3).
 func (x *exchange) replaces(status int) bool {
-	if x.policies == nil || x.policies.Errors == nil || x.replacing || x.isGRPC() {
+	if x.match.Route == nil || x.policies == nil || x.policies.Errors == nil || x.replacing || x.isGRPC() {
 		return false
 	}
 	_, listed := slices.BinarySearch(x.policies.Errors.Statuses, status)

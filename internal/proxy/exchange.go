@@ -121,7 +121,7 @@ func (x *exchange) begin() {
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
 	x.from.begin(&x.c.shown)
-	if x.traced.On {
+	if x.traced.On || x.traced.attempts > 0 {
 		x.traced = tracing{}
 	}
 	if x.stop.Load() { // of an earlier body, perhaps of another connection

@@ -105,7 +105,7 @@ func (x *exchange) inspectResponse(up *upstream.Conn) bool {
 	if r.Status == 0 {
 		return false
 	}
-	if !x.whole {
+	if !x.atHand() {
 		x.keep, x.lingering = false, true
 	}
 	x.dropUpstream(up)

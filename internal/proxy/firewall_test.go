@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"io"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -89,7 +90,7 @@ func TestFirewallPhases(t *testing.T) {
 				return
 			case strings.HasPrefix(head, "POST"):
 				body := make([]byte, 5)
-				if _, err := c.br.Read(body); err != nil {
+				if _, err := io.ReadFull(c.br, body); err != nil {
 					return
 				}
 				c.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + string(body))

@@ -75,12 +75,12 @@ func (m *mirrors) close() {
 // or the request is not copied.
 func (x *exchange) mirror() {
 	p := x.policies
-	if p == nil || p.Mirror == nil || x.match.Route.MirrorBackend == nil || p.Mirror.IR.Body && !x.whole {
+	if p == nil || p.Mirror == nil || x.match.Route.MirrorBackend == nil {
 		return
 	}
 	m := &x.c.server.mirrors
 	target := p.Mirror.Target.Append(nil, x)
-	if !http1.ValidTarget(target) || !m.begin() {
+	if p.Mirror.IR.Body && !x.whole || !http1.ValidTarget(target) || !m.begin() {
 		x.c.server.counters.unmirrored.Add(1)
 		return
 	}

@@ -50,7 +50,9 @@ func TestH4_7_Forwarded(t *testing.T) {
 		never []string
 	}{
 		{
-			"nobody is believed", ir.Forwarded{}, said,
+			"nobody is believed",
+			ir.Forwarded{},
+			said,
 			[]string{"X-Real-IP: 10.0.0.1", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-Proto: http", "X-Scheme: http", "Host: a.test", "X-Forwarded-Host: a.test", "X-Original-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.1.1.1", "X-Original-Forwarded-Host: shop.test:8443"},
 			[]string{"X-Forwarded-Port: 8443"},
 		},
@@ -65,27 +67,37 @@ func TestH4_7_Forwarded(t *testing.T) {
 			[]string{"X-Forwarded-Port: 8443"},
 		},
 		{
-			"everybody is trusted", ir.Forwarded{Believe: true}, said,
+			"everybody is trusted",
+			ir.Forwarded{Believe: true},
+			said,
 			[]string{"X-Real-IP: 6.6.6.6", "X-Forwarded-For: 6.6.6.6"},
 			nil,
 		},
 		{
-			"the address only", ir.Forwarded{BelieveAddress: true, Trusted: tens}, said,
+			"the address only",
+			ir.Forwarded{BelieveAddress: true, Trusted: tens},
+			said,
 			[]string{"X-Real-IP: 192.0.2.7", "X-Forwarded-For: 192.0.2.7", "X-Forwarded-Proto: http", "Host: a.test"},
 			[]string{"X-Forwarded-Port: 8443"},
 		},
 		{
-			"the chain goes on", ir.Forwarded{Believe: true, Append: true, Trusted: tens}, said,
+			"the chain goes on",
+			ir.Forwarded{Believe: true, Append: true, Trusted: tens},
+			said,
 			[]string{"X-Real-IP: 192.0.2.7", "X-Forwarded-For: 6.6.6.6, 192.0.2.7, 10.1.1.1, 10.0.0.1"},
 			nil,
 		},
 		{
-			"a chain that begins here", ir.Forwarded{Believe: true, Append: true, Trusted: tens}, "",
+			"a chain that begins here",
+			ir.Forwarded{Believe: true, Append: true, Trusted: tens},
+			"",
 			[]string{"X-Real-IP: 10.0.0.1", "X-Forwarded-For: 10.0.0.1"},
 			[]string{"X-Original"},
 		},
 		{
-			"the chain of another peer is dropped", ir.Forwarded{Believe: true, Append: true, Trusted: others.Trusted}, said,
+			"the chain of another peer is dropped",
+			ir.Forwarded{Believe: true, Append: true, Trusted: others.Trusted},
+			said,
 			[]string{"X-Forwarded-For: 10.0.0.1"},
 			nil,
 		},
@@ -101,7 +113,8 @@ func TestH4_7_Forwarded(t *testing.T) {
 		},
 		{
 			"fields of other names of another peer",
-			ir.Forwarded{Believe: true, Trusted: others.Trusted, ForField: "cf-connecting-ip"}, "CF-Connecting-IP: 192.0.2.9\r\n",
+			ir.Forwarded{Believe: true, Trusted: others.Trusted, ForField: "cf-connecting-ip"},
+			"CF-Connecting-IP: 192.0.2.9\r\n",
 			[]string{"X-Real-IP: 10.0.0.1"},
 			[]string{"\r\nCF-Connecting-IP"},
 		},

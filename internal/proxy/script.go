@@ -73,22 +73,24 @@ func (x *exchange) runScript() bool {
 }
 
 // reroute finds the route of the path that a script has made; it reports that
-// the path is refused.
+// the path is refused. What the former route wanted does not count any more.
 func (x *exchange) reroute() bool {
 	uri, _ := x.frame.URI()
 	x.rerouted = canonical.AppendEscapedPath(x.rerouted[:0], uri)
+	x.policies, x.cors, x.traced = x.match.Host.Policies, false, tracing{}
 	if x.table.Resolve(x.host, x.rerouted, &x.match) != table.Found || x.match.Route == nil {
 		x.match.Route = nil
 		x.refuse(400)
 		return true
 	}
 	x.takeTarget(append(x.target[:0], x.rerouted...))
-	return false
+	return x.beginTrace()
 }
 
 // takeTarget makes an escaped path, with the arguments, what the backend gets.
 func (x *exchange) takeTarget(path []byte) {
 	x.target, x.rewritten = x.appendArgs(path), true
+	x.tellRewrite()
 }
 
 // takeArgs makes arguments that a script has set part of the target.

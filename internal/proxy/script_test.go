@@ -165,8 +165,12 @@ func TestAccessRules(t *testing.T) {
 		remote, method string
 		status         int
 	}{
-		{"10.0.0.1:5", "GET", 200}, {"10.0.0.2:5", "GET", 403}, {"11.0.0.1:5", "GET", 200}, {"[2001:db8::1]:5", "GET", 403},
-		{"11.0.0.1:5", "PUT", 403}, {"10.0.0.1:5", "PUT", 200},
+		{"10.0.0.1:5", "GET", 200},
+		{"10.0.0.2:5", "GET", 403},
+		{"11.0.0.1:5", "GET", 200},
+		{"[2001:db8::1]:5", "GET", 403},
+		{"11.0.0.1:5", "PUT", 403},
+		{"10.0.0.1:5", "PUT", 200},
 	} {
 		r, _ := up(t, answering(ok), func(_ *ir.Host, r *ir.Route) {
 			r.Access = &ir.Access{Rules: rules}

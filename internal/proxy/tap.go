@@ -9,7 +9,7 @@ import (
 // show offers the request to those who watch.
 func (x *exchange) show(now time.Time) {
 	r := tap.Request{
-		Time: now, Took: now.Sub(x.start), Client: x.c.info.Remote.Addr().Unmap(), Secure: x.c.secure,
+		Time: now, Took: now.Sub(x.start), Client: x.client().Unmap(), Secure: x.c.secure,
 		Method: x.req.Method, Host: x.host, Path: x.req.Path, Query: x.req.Query,
 		Attempts: len(x.entry.Attempts), Status: x.status,
 		Received: x.received + x.body.Wire(), Sent: x.written, Fields: x.req.Fields, ID: x.requestID(),

@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// TraceID and SpanID are never all zero where they are valid.
-type (
-	TraceID [16]byte
-	SpanID  [8]byte
-)
+// TraceID is never all zero where it is valid.
+type TraceID [16]byte //nolint:revive // the word of the standard; an ID could be that of a span
+
+// SpanID is never all zero where it is valid.
+type SpanID [8]byte
 
 // Source gives random numbers.
 type Source interface{ Uint64() uint64 }

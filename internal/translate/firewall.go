@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	// CodeNoFirewall: a firewall is asked for that this build does not have.
+	// CodeNoFirewall says that a firewall is asked for that this build does not have.
 	CodeNoFirewall = "DMN0361"
-	// CodeRules: rules of the firewall cannot be used.
+	// CodeRules says that rules of the firewall cannot be used.
 	CodeRules = "DMN0362"
 )
 

@@ -189,7 +189,7 @@ func randomIngress(n func(int) int, id int) *networkingv1.Ingress {
 	pick := func(list ...string) string { return list[n(len(list))] }
 	annotations := map[string]string{}
 	for range n(3) {
-		switch n(9) {
+		switch n(16) {
 		case 0:
 			annotations["use-regex"] = pick("true", "maybe")
 		case 1:
@@ -208,6 +208,20 @@ func randomIngress(n func(int) int, id int) *networkingv1.Ingress {
 			annotations["canary"] = pick("true", "false")
 		case 8:
 			annotations["custom-headers"] = pick("default/fields", "other/fields", "fields")
+		case 9:
+			annotations["backend-protocol"], annotations["fastcgi-params-configmap"] = "FCGI", "default/fields"
+		case 10:
+			annotations["auth-url"], annotations["auth-proxy-set-headers"] = pick("http://auth.test", "http://api.default", "http://web.default.svc"), "default/fields"
+		case 11:
+			annotations["auth-type"], annotations["auth-secret"], annotations["auth-secret-type"] = pick("basic", "digest"), pick("gone", "default/users"), pick("auth-file", "auth-map")
+		case 12:
+			annotations["auth-tls-secret"], annotations["auth-tls-verify-client"] = pick("default/users", "default/gone"), pick("on", "optional")
+		case 13:
+			annotations["backend-protocol"], annotations["proxy-ssl-secret"] = "HTTPS", pick("default/users", "default/gone")
+		case 14:
+			annotations["mirror-target"] = pick("http://api.default", "http://api.default.svc.cluster.local/x", "https://copy.test")
+		case 15:
+			annotations[pick("server-snippet", "configuration-snippet")] = pick("more_set_headers \"X-One: 1\";", "return 404;", "location /in { return 404; }", "return")
 		}
 	}
 	var paths []string
@@ -236,6 +250,22 @@ func randomIngress(n func(int) int, id int) *networkingv1.Ingress {
 	return in
 }
 
+// randomSettings is the ConfigMap of --configmap.
+func randomSettings(n func(int) int) *corev1.ConfigMap {
+	c := &corev1.ConfigMap{Data: map[string]string{"global-allowed-response-headers": "X-One"}}
+	c.Namespace, c.Name = "default", "settings"
+	for _, row := range [][3]string{ // in an order, so that draws can be repeated
+		{"add-headers", "default/fields", "default/none"}, {"proxy-set-headers", "default/fields", ""}, {"allow-snippet-annotations", "true", "false"},
+		{"annotations-risk-level", "Critical", "High"}, {"server-snippet", "more_set_headers \"X-All: 1\";", "rubbish"},
+		{"allow-cross-namespace-resources", "true", "false"}, {"proxy-body-size", "2m", "rubbish"},
+	} {
+		if i := n(3); i > 0 {
+			c.Data[row[0]] = row[i]
+		}
+	}
+	return c
+}
+
 // TestMemoryEqualsFresh edits objects at random; a translator with memory must
 // say the same as one without.
 func TestMemoryEqualsFresh(t *testing.T) {
@@ -245,12 +275,12 @@ func TestMemoryEqualsFresh(t *testing.T) {
 		n := func(k int) int { return rapid.IntRange(0, k-1).Draw(rt, "n") }
 		s := store.New()
 		o := DefaultOptions()
-		o.AllowedResponseHeaders = []string{"X-One"}
+		o.AllowedResponseHeaders, o.ConfigMap = []string{"X-One"}, "default/settings"
 		tr := New(o)
 		for range 12 {
 			s.Update(func(tx *store.Tx) {
 				for range 1 + n(4) {
-					switch id := n(8); n(13) {
+					switch id := n(8); n(16) {
 					case 0:
 						tx.Delete(store.Key{Kind: "Ingress", Namespace: "default", Name: fmt.Sprint("w", id)})
 					case 1:
@@ -273,6 +303,17 @@ func TestMemoryEqualsFresh(t *testing.T) {
 						tx.Put(c)
 					case 7:
 						tx.Delete(store.Key{Kind: "Secret", Namespace: "default", Name: "gone"})
+					case 8:
+						c := &corev1.Secret{Data: map[string][]byte{"auth": []byte([]string{"a:{PLAIN}b", "rubbish"}[n(2)])}}
+						if n(2) == 0 {
+							c.Data["ca.crt"], c.Data["tls.crt"], c.Data["tls.key"] = certificate["tls.crt"], certificate["tls.crt"], certificate["tls.key"]
+						}
+						c.Namespace, c.Name = "default", "users"
+						tx.Put(c)
+					case 9:
+						tx.Delete(store.Key{Kind: "Secret", Namespace: "default", Name: "users"})
+					case 10:
+						tx.Put(randomSettings(n))
 					default:
 						tx.Put(randomIngress(n, id))
 					}

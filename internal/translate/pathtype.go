@@ -12,7 +12,7 @@ import (
 	"daemun/internal/store"
 )
 
-// CodePathCharacters: a path has characters that its type does not allow.
+// CodePathCharacters says that a path has characters that its type does not allow.
 const CodePathCharacters = "DMN0125"
 
 // plainPath are the paths that strict-validate-path-type of ingress-nginx
