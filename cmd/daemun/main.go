@@ -48,6 +48,10 @@ func arguments(argv []string) []string {
 		return append([]string{"controller"}, args...)
 	case "wait-shutdown":
 		return append([]string{"wait-shutdown"}, args...)
+	case "kubectl-daemun": // kubectl daemun …
+		return args
+	case "kubectl_complete-daemun": // what kubectl asks for completion
+		return append([]string{"__complete"}, args...)
 	}
 	if len(args) > 0 && strings.HasPrefix(args[0], "--") && args[0] != "--help" {
 		return append([]string{"controller"}, args...)
@@ -71,6 +75,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		return 0
 	case findings:
 		return exitFindings
+	case trouble:
+		fmt.Fprintf(stderr, "daemun: %v\n", e)
+		return exitUsage
 	case usageError:
 		fmt.Fprintf(stderr, "daemun: %v\nSee \"%s --help\".\n", e, cmd.CommandPath())
 		return exitUsage
@@ -125,7 +132,8 @@ without a cluster, root or containers.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(upCommand(kill), controllerCommand(kill), getCommand(), explainCommand(), lintCommand(), migrateCommand(), logsCommand(), tapCommand(), topCommand(), versionCommand(), echoCommand(), waitShutdownCommand())
+	root.AddCommand(upCommand(kill), controllerCommand(kill), getCommand(), explainCommand(), lintCommand(), migrateCommand(), logsCommand(), tapCommand(), topCommand(), diffCommand(), showCommand(), checkCommand(),
+		versionCommand(), echoCommand(), waitShutdownCommand())
 	for _, cmd := range append(root.Commands(), root) {
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {

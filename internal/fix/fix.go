@@ -24,7 +24,8 @@ import (
 	"daemun/internal/manifest"
 )
 
-// CodeOldClass: an Ingress chooses its class by the deprecated annotation.
+// CodeOldClass is the code of an Ingress that chooses its class by the
+// deprecated annotation.
 const CodeOldClass = "DMN0921"
 
 // ClassAnnotation is the deprecated one.
