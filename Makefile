@@ -1,13 +1,14 @@
 # Targets a person types. "make" alone prints them.
 GO       ?= go
 FUZZTIME ?= 10s
+SOAK     ?= 30m
 VERSION  ?= development
 IMAGE    ?= docker.io/daemun/daemun:latest
 # Statically linked, no C compiler at run time. The race detector needs cgo.
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build image test dashboards browser test-cluster bench-cluster race lint fuzz conformance bench generate check-generate check clean
+.PHONY: help build image test dashboards browser test-cluster bench-cluster race lint fuzz conformance soak bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +47,12 @@ fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 dashboards: ## evaluate dashboards and alerts with Prometheus's engine over what the program exposes
 	@cd test/dashboards && $(GO) test -count=1 ./...
 
-conformance: ## run the suites of others against the program: h2spec, gRPC interop
+conformance: ## run the suites of others against the program: h2spec, gRPC interop; nginx and HAProxy as second readers (installs them)
+	@sh tools/need.sh nginx:nginx-core haproxy:haproxy
 	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
+
+soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and hostile clients; prints a table
+	@$(GO) run ./test/soak -for $(SOAK)
 
 browser: ## look at the dashboard with a real browser (installs chromium; SCREENSHOTS=folder keeps pictures)
 	@sh tools/need.sh chromium:chromium openssl:openssl
@@ -57,10 +62,10 @@ bench: ## compare with nginx, HAProxy, Knot and others, ten minutes; writes benc
 	@GO="$(GO)" sh bench/run.sh
 
 generate: ## write the generated references under docs/
-	$(GO) test ./internal/codebase -run TestGenerated -update
+	$(GO) test ./internal/codebase ./cmd/daemun -run TestGenerated -update
 
 check-generate: ## fail if a generated file is out of date
-	$(GO) test ./internal/codebase -run TestGenerated -count=1
+	$(GO) test ./internal/codebase ./cmd/daemun -run TestGenerated -count=1
 
 check: ## everything CI runs: lint, test, race, short fuzz, tests against a real Kubernetes
 	$(MAKE) lint

@@ -142,7 +142,7 @@ func (l *lab) daemun(backend string) (proxy, error) {
 		return proxy{}, err
 	}
 	p.pid, err = l.run(proxyCore, "daemun", l.file("daemun"), "up", "--http-port", portOf(p.plain), "--https-port", portOf(p.tls),
-		"--admin-address", "127.0.0.1:0", "--state-dir", l.file("state"), l.file("bench.yaml"))
+		"--admin-address", "127.0.0.1:0", "--configmap", "default/daemun", "--state-dir", l.file("state"), l.file("bench.yaml"))
 	return p, err
 }
 

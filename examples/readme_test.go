@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,16 +22,29 @@ import (
 func TestReadmes(t *testing.T) {
 	t.Parallel()
 	bin := daemuntest.Build(t)
-	readmes, err := filepath.Glob("*/README.md")
-	if err != nil || len(readmes) == 0 {
-		t.Fatalf("no examples found: %v", err)
-	}
+	readmes := slices.DeleteFunc(glob(t, "*/README.md", "from-ingress-nginx/*/README.md"), func(readme string) bool {
+		return readme == "from-ingress-nginx/README.md" // a list of examples
+	})
 	for _, readme := range readmes {
 		t.Run(filepath.Dir(readme), func(t *testing.T) {
 			t.Parallel()
 			runReadme(t, bin, filepath.Dir(readme))
 		})
 	}
+}
+
+// glob finds the files of several patterns; each has to find something.
+func glob(t *testing.T, patterns ...string) []string {
+	t.Helper()
+	var found []string
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: nothing found (%v)", pattern, err)
+		}
+		found = append(found, files...)
+	}
+	return found
 }
 
 // session is one running example.
@@ -55,8 +69,18 @@ func runReadme(t *testing.T, bin, name string) {
 	if len(steps) == 0 {
 		t.Fatalf("%s/README.md has no console block", name)
 	}
-	s := &session{bin: bin, dir: t.TempDir(), ports: map[string]string{"9000": freePort(t), "3001": freePort(t)}}
+	s := newSession(t, bin)
 	s.copyExample(t, name)
+	s.run(t, steps)
+}
+
+func newSession(t *testing.T, bin string) *session {
+	return &session{bin: bin, dir: t.TempDir(), ports: map[string]string{"9000": freePort(t), "3001": freePort(t)}}
+}
+
+// run does one step after the other.
+func (s *session) run(t *testing.T, steps []step) {
+	t.Helper()
 	for _, step := range steps {
 		if args, ok := strings.CutPrefix(step.command, "daemun up "); ok {
 			s.up(t, strings.Fields(args))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"daemun/internal/admin"
 	"daemun/internal/console"
@@ -22,49 +24,123 @@ func adminFlag(cmd *cobra.Command) *string {
 }
 
 func getCommand() *cobra.Command {
-	var s console.Selection
+	var q getQuery
 	var kinds []string
 	for _, k := range admin.Kinds() {
 		kinds = append(kinds, k.Resource)
 	}
 	cmd := &cobra.Command{
-		Use:       "get KIND [NAME] [flags]",
-		Short:     "List what a running Daemun has",
-		Long:      "List objects of a running Daemun. KIND is one of " + strings.Join(kinds, ", ") + ".",
-		Example:   "  daemun get pods\n  daemun get routes -A\n  daemun get ingress web -n shop -o yaml",
-		Args:      cobra.RangeArgs(1, 2),
-		ValidArgs: kinds,
+		Use:   "get KIND [NAME] [flags]",
+		Short: "List what a running Daemun has",
+		Long:  "List objects of a running Daemun. KIND is one of " + strings.Join(kinds, ", ") + ".",
+		Example: "  daemun get pods\n  daemun get routes -A\n  daemun get ingress web -n shop -o yaml\n" +
+			"  daemun get pods -l app=web --watch\n  daemun get svc --sort-by .spec.clusterIP --no-headers",
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: completeGet,
 	}
 	address := adminFlag(cmd)
-	cmd.Flags().StringVarP(&s.Namespace, "namespace", "n", "default", "namespace to list")
-	cmd.Flags().BoolVarP(&s.AllNamespaces, "all-namespaces", "A", false, "list all namespaces")
-	cmd.Flags().StringVarP(&s.Output, "output", "o", "", "wide, json, yaml or name")
+	f := cmd.Flags()
+	f.StringVarP(&q.Namespace, "namespace", "n", "default", "namespace to list")
+	f.BoolVarP(&q.AllNamespaces, "all-namespaces", "A", false, "list all namespaces")
+	f.StringVarP(&q.Output, "output", "o", "", "wide, json, yaml or name")
+	f.StringVarP(&q.selector, "selector", "l", "", "labels that the objects have, such as app=web,tier!=test")
+	f.StringVar(&q.SortBy, "sort-by", "", "field to order by, as -o json shows it: .metadata.name")
+	f.BoolVar(&q.NoHeaders, "no-headers", false, "leave the line with the names of the columns out")
+	f.BoolVarP(&q.watch, "watch", "w", false, "go on and print what changes, until Ctrl-C")
+	completeNamespaces(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		k, err := admin.FindKind(args[0])
-		if err != nil {
+		if err := q.read(args); err != nil {
 			return usageError{err}
 		}
-		if !slices.Contains([]string{"", "wide", "json", "yaml", "name"}, s.Output) {
-			return usageError{fmt.Errorf("--output %q: want wide, json, yaml or name", s.Output)}
+		if q.watch {
+			return q.follow(cmd, *address)
 		}
-		if len(args) == 2 {
-			s.Name = args[1]
-		}
-		s.Now = time.Now()
-		var list struct {
-			Items json.RawMessage `json:"items"`
-		}
-		if err := (admin.Client{Address: *address}).Get(cmd.Context(), "/api/v1/"+k.Resource, nil, &list); err != nil {
-			return err
-		}
-		err = console.WriteList(cmd.OutOrStdout(), k.Resource, list.Items, s)
-		if none := (*console.NoneError)(nil); errors.As(err, &none) {
-			fmt.Fprintln(cmd.ErrOrStderr(), none.Message)
-			return nil
-		}
-		return err
+		return q.print(cmd, *address)
 	}
 	return cmd
+}
+
+// getQuery is what `get` is asked for.
+type getQuery struct {
+	console.Selection
+	kind     admin.Kind
+	selector string
+	watch    bool
+}
+
+// read checks the command line.
+func (q *getQuery) read(args []string) (err error) {
+	name := args[0]
+	if len(args) == 2 {
+		q.Name = args[1]
+	} else if kind, object, ok := strings.Cut(name, "/"); ok { // as kubectl takes it
+		name, q.Name = kind, object
+	}
+	if q.kind, err = admin.FindKind(name); err != nil {
+		return err
+	}
+	if !slices.Contains([]string{"", "wide", "json", "yaml", "name"}, q.Output) {
+		return fmt.Errorf("--output %q: want wide, json, yaml or name", q.Output)
+	}
+	if q.selector == "" {
+		return nil
+	}
+	if !q.kind.Labelled() {
+		return fmt.Errorf("--selector: %s have no labels", q.kind.Resource)
+	}
+	if q.Labels, err = labels.Parse(q.selector); err != nil {
+		return fmt.Errorf("--selector %q: want labels such as app=web,tier!=test: %w", q.selector, err)
+	}
+	return nil
+}
+
+func (q *getQuery) fetch(ctx context.Context, address string) (json.RawMessage, error) {
+	var list struct {
+		Items json.RawMessage `json:"items"`
+	}
+	q.Now = time.Now()
+	err := (admin.Client{Address: address}).Get(ctx, "/api/v1/"+q.kind.Resource, nil, &list)
+	return list.Items, err
+}
+
+func (q *getQuery) print(cmd *cobra.Command, address string) error {
+	items, err := q.fetch(cmd.Context(), address)
+	if err != nil {
+		return err
+	}
+	err = console.WriteList(cmd.OutOrStdout(), q.kind.Resource, items, q.Selection)
+	if none := (*console.NoneError)(nil); errors.As(err, &none) {
+		fmt.Fprintln(cmd.ErrOrStderr(), none.Message)
+		return nil
+	}
+	return err
+}
+
+// watchStep is the time between two looks of get --watch.
+const watchStep = time.Second
+
+// follow prints the list and what changes in it until Ctrl-C.
+func (q *getQuery) follow(cmd *cobra.Command, address string) error {
+	ticker := time.NewTicker(watchStep)
+	defer ticker.Stop()
+	var f console.Follower
+	for {
+		items, err := q.fetch(cmd.Context(), address)
+		if err == nil {
+			err = f.Write(cmd.OutOrStdout(), q.kind.Resource, items, q.Selection)
+		}
+		if cmd.Context().Err() != nil {
+			return nil // Ctrl-C is how watching ends
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-cmd.Context().Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
 }
 
 func logsCommand() *cobra.Command {
@@ -76,10 +152,13 @@ func logsCommand() *cobra.Command {
 		Short:   "Print what a container of a running Daemun wrote",
 		Example: "  daemun logs web-6c5f7d8b9-x2x4k -f\n  daemun logs web-0 -c sidecar --tail 20",
 		Args:    cobra.ExactArgs(1),
+
+		ValidArgsFunction: completePods,
 	}
 	address := adminFlag(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&namespace, "namespace", "n", "default", "namespace of the Pod")
+	completeNamespaces(cmd)
 	f.StringVarP(&container, "container", "c", "", "container, if the Pod has several")
 	f.BoolVarP(&follow, "follow", "f", false, "go on as more is written")
 	f.BoolVar(&timestamps, "timestamps", false, "print the time of each line")

@@ -17,8 +17,10 @@ import (
 
 	"daemun/internal/control"
 	"daemun/internal/explain"
+	"daemun/internal/history"
 	"daemun/internal/ir"
 	"daemun/internal/listen"
+	"daemun/internal/metrics"
 	"daemun/internal/store"
 	"daemun/internal/table"
 	"daemun/internal/tap"
@@ -56,6 +58,8 @@ type Config struct {
 	ExplainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
 	// Tap shows requests as they pass; nil is nothing.
 	Tap *tap.Tap
+	// Rates says what a route does now; nil is unknown.
+	Rates func(*metrics.Route) history.Rates
 	// Dashboard answers every path that is not one of this package; nil is a
 	// list of those.
 	Dashboard http.Handler
@@ -93,6 +97,8 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("GET /api/v1/logs/{namespace}/{pod}", s.logs)
 	mux.HandleFunc("GET /api/v1/{kind}", s.list)
 	mux.HandleFunc("GET /api/tap", s.tapRequests)
+	mux.HandleFunc("GET /api/v1/top", s.top)
+	mux.HandleFunc("GET /api/v1/config", s.effective)
 	handler := guarded(mux, open, ownNames(c.Listening))
 	if c.Restricted {
 		handler = restricted(handler, open)
@@ -200,6 +206,16 @@ func (s server) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, answer)
+}
+
+// effective is the configuration that is served.
+func (s server) effective(w http.ResponseWriter, _ *http.Request) {
+	c := s.State().Config
+	if c == nil {
+		http.Error(w, "nothing is served yet", http.StatusServiceUnavailable)
+		return
+	}
+	writeJSON(w, c)
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -43,6 +43,11 @@ func Kinds() []Kind {
 	}
 }
 
+// Labelled says that objects of the kind have labels.
+func (k Kind) Labelled() bool {
+	return !slices.Contains([]string{"endpoints", "routes", "certificates", "problems"}, k.Resource)
+}
+
 // FindKind finds a kind by resource name or one of its short names.
 func FindKind(name string) (Kind, error) {
 	var known []string

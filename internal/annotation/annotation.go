@@ -144,6 +144,9 @@ type Row struct {
 	// Doc is one line for people.
 	Doc string
 
+	// because is why an annotation that tunes has no effect; empty for what
+	// only nginx has.
+	because string
 	// parse writes the value of a supported annotation to its place.
 	parse func(value string, v *Values) error
 }
@@ -396,6 +399,10 @@ func (p *parsing) use(r *Row, key, value string) {
 		p.later(r, key, value)
 	case Tuning:
 		if slices.Contains(r.Off, strings.TrimSpace(value)) {
+			return
+		}
+		if r.because != "" {
+			p.report(CodeTuning, ir.SeverityNotice, key, "has no effect: "+r.because)
 			return
 		}
 		p.report(CodeTuning, ir.SeverityNotice, key, "adjusts what only nginx has; it is accepted and has no effect")

@@ -72,8 +72,9 @@ var rows = []Row{
 		Doc:   "Leaves scheme and host out of Locations that are made of a path.",
 	},
 	{
-		Name: "use-port-in-redirects", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Puts the port into generated Locations.",
+		Name: "use-port-in-redirects", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.PortInRedirects = b }),
+		Doc:   "Puts the port of the listener into generated Locations, and the HTTPS port into redirects to https.",
 	},
 	{
 		Name: "proxy-redirect-from", Scope: PerRoute, Risk: Medium, Default: "off",
@@ -147,8 +148,9 @@ var rows = []Row{
 		Doc:   "Memory for a request body before it goes to disk: 64k at least, 16m at most.",
 	},
 	{
-		Name: "proxy-http-version", Scope: PerRoute, Default: "1.1", Support: Later, Off: []string{"1.1"},
-		Doc: "HTTP version towards endpoints.",
+		Name: "proxy-http-version", Scope: PerRoute, Default: "1.1",
+		parse: parseHTTPVersion,
+		Doc:   "HTTP version towards endpoints, 1.0 or 1.1; with 1.0 each request has a connection of its own, and nothing is upgraded.",
 	},
 	{
 		Name: "proxy-next-upstream", Scope: PerRoute, Risk: Medium, Default: "error timeout",
@@ -220,8 +222,9 @@ var rows = []Row{
 		Doc:   "Writes access log lines.",
 	},
 	{
-		Name: "enable-rewrite-log", Scope: PerRoute, Default: "false", Support: Later, Off: []string{"0", "f", "F", "false"},
-		Doc: "Logs rewrites.",
+		Name: "enable-rewrite-log", Scope: PerRoute, Default: "false",
+		parse: boolean(func(v *Values, b bool) { v.RewriteLog = b }),
+		Doc:   "Tells the log of Daemun, at level info, of each target that is rewritten.",
 	},
 
 	// Balancing, affinity, canary.

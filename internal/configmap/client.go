@@ -3,6 +3,7 @@ package configmap
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"daemun/internal/annotation"
 	"daemun/internal/ir"
@@ -28,6 +29,10 @@ func parseTrusted(s string, v *Values) error {
 	v.Settings.Forwarded.Trusted = list
 	return nil
 }
+
+// HeaderTimeout is how long a header of the PROXY protocol may take, also at
+// ports that expect one without use-proxy-protocol.
+func (v *Values) HeaderTimeout() time.Duration { return v.proxyTimeout }
 
 func parseProxyProtocol(s string, v *Values) error {
 	return boolean(func(v *Values, b bool) {

@@ -81,6 +81,9 @@ type Row struct {
 	parse func(value string, v *Values) error
 	// annotation is the name of the one whose default the key is.
 	annotation string
+	// because is why a key that tunes has no effect; empty for what only nginx
+	// has.
+	because string
 	// remark says what of an accepted value has no effect; empty is nothing.
 	remark func(value string) string
 }
@@ -135,6 +138,8 @@ type Values struct {
 	leftOut             []string
 	compression         compression
 	pool                ir.Pool
+	streams             ir.Streams
+	oneEndpoint         bool // of a TCP service is tried
 	tracing             ir.Tracing
 	useGeo              bool
 	geo                 ir.Geo
@@ -158,7 +163,7 @@ func Default() Values {
 		NoTLSRedirect: []string{acmePath}, NoAuth: []string{acmePath},
 		StrictPathType:  true,
 		ShutdownTimeout: 240 * time.Second, proxyTimeout: 5 * time.Second,
-		compression: defaultCompression(), pool: ir.DefaultPool(), tracing: defaultTracing(), syslog: syslog{port: 514},
+		compression: defaultCompression(), pool: ir.DefaultPool(), streams: ir.DefaultStreams(), tracing: defaultTracing(), syslog: syslog{port: 514},
 	}
 }
 
@@ -203,6 +208,7 @@ func (p *parsing) settle() {
 		pool := v.pool
 		v.Settings.Pool = &pool
 	}
+	p.settleStreams()
 	v.Settings.Compression = v.compression.settle()
 	p.settleTracing()
 	p.settleFirewall()
@@ -236,6 +242,10 @@ func (p *parsing) use(r *Row, value string) {
 			}
 		}
 	case Tuning:
+		if r.because != "" {
+			p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "has no effect: "+r.because)
+			return
+		}
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "tunes something that Daemun does not have; it has no effect and can be removed")
 	case Obsolete:
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "no longer known to ingress-nginx; it has no effect and can be removed")

@@ -101,7 +101,10 @@ var rows = []Row{
 		Name: "disable-ipv6", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Entrance.IPv4Only = b }),
 		Doc: "Closes connections over IPv6.",
 	},
-	{Name: "disable-ipv6-dns", Default: "auto", Support: Later, Doc: "Ignores AAAA records."},
+	{
+		Name: "disable-ipv6-dns", Default: "auto", parse: parseIPv4Names,
+		Doc: "Leaves the IPv6 addresses of external names out: true or false; with auto, as with false, they count where there is no IPv4 address.",
+	},
 
 	// What is passed on.
 	{
@@ -205,9 +208,12 @@ var rows = []Row{
 		Doc: "Seconds that an idle connection to a backend is kept.",
 	},
 	{Name: "grpc-buffer-size-kb", Default: "0", Support: Tuning, Doc: "Buffer for gRPC responses."},
-	{Name: "disable-proxy-intercept-errors", Default: "false", Support: Later, Doc: "Leaves error pages of backends alone."},
+	{Name: "disable-proxy-intercept-errors", Default: "false", annotation: "disable-proxy-intercept-errors"},
 	{Name: "custom-http-errors", annotation: "custom-http-errors"},
-	{Name: "proxy-ssl-location-only", Default: "false", Support: Later, Doc: "Keeps TLS settings towards backends to the Ingress that has them."},
+	{
+		Name: "proxy-ssl-location-only", Default: "false", Support: Tuning, because: "TLS settings towards backends always stay with the Ingress that has them",
+		Doc: "Keeps TLS settings towards backends to the Ingress that has them, which is always so here.",
+	},
 	{Name: "limit-rate", Default: "0", annotation: "limit-rate"},
 	{Name: "limit-rate-after", Default: "0", annotation: "limit-rate-after"},
 	{
@@ -218,12 +224,30 @@ var rows = []Row{
 		Name: "limit-req-status-code", Default: "503", parse: integer(400, 599, func(v *Values, n int) { v.Settings.LimitRequestStatus = n }),
 		Doc: "Status of a request over the limit of requests.",
 	},
-	{Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", Support: Later, Doc: "What limits are counted by."},
-	{Name: "proxy-stream-timeout", Default: "600s", Support: Later, Doc: "Idle time of TCP and UDP services."},
-	{Name: "proxy-stream-next-upstream", Default: "true", Support: Later, Doc: "Tries another endpoint of a TCP service."},
-	{Name: "proxy-stream-next-upstream-timeout", Default: "600s", Support: Later, Doc: "Time for that."},
-	{Name: "proxy-stream-next-upstream-tries", Default: "3", Support: Later, Doc: "Attempts."},
-	{Name: "proxy-stream-responses", Default: "1", Support: Later, Doc: "Datagrams that answer one datagram."},
+	{
+		Name: "limit-conn-zone-variable", Default: "$binary_remote_addr", parse: parseLimitBy,
+		Doc: "What limit-rps, limit-rpm and limit-connections count by: a text with variables; requests for which it is empty are not counted.",
+	},
+	{
+		Name: "proxy-stream-timeout", Default: "600s", parse: positiveTime(func(v *Values, d time.Duration) { v.streams.Idle = ir.Duration(d) }),
+		Doc: "Time after which idle connections and flows of TCP and UDP services end.",
+	},
+	{
+		Name: "proxy-stream-next-upstream", Default: "true", parse: boolean(func(v *Values, b bool) { v.oneEndpoint = !b }),
+		Doc: "Tries another endpoint of a TCP service when one cannot be connected to.",
+	},
+	{
+		Name: "proxy-stream-next-upstream-timeout", Default: "600s", parse: nginxTime(func(v *Values, d time.Duration) { v.streams.RetryFor = ir.Duration(d) }),
+		Doc: "Time in which another one may be tried; 0 is no limit.",
+	},
+	{
+		Name: "proxy-stream-next-upstream-tries", Default: "3", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.streams.Tries = n }),
+		Doc: "Endpoints that are tried in total; 0 is all of them.",
+	},
+	{
+		Name: "proxy-stream-responses", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.streams.Responses = new(n) }),
+		Doc: "Datagrams that answer one of the client of a UDP service: with them the flow ends, and the next may go to another endpoint. Without it flows end by proxy-stream-timeout alone.",
+	},
 
 	// What guards.
 	{
@@ -347,7 +371,10 @@ var rows = []Row{
 		Doc: "Time in which a session can be resumed; without it up to two days.",
 	},
 	{Name: "ssl-buffer-size", Default: "4k", Support: Tuning, Doc: "Size of TLS records."},
-	{Name: "enable-ocsp", Default: "false", Support: Later, Doc: "Staples OCSP answers."},
+	{
+		Name: "enable-ocsp", Default: "false", parse: boolean(func(v *Values, b bool) { v.Settings.Staple = b }),
+		Doc: "Sends OCSP answers of the responders that certificates name along with handshakes; none waits for one.",
+	},
 
 	// Logs.
 	{

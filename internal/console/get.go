@@ -21,32 +21,29 @@ import (
 // WriteList prints the items of a kind (its resource name) as selected. An
 // empty list is a *NoneError.
 func WriteList(w io.Writer, resource string, items json.RawMessage, s Selection) error {
-	switch resource {
-	case "pods":
-		return pods.write(w, resource, items, s)
-	case "services":
-		return services.write(w, resource, items, s)
-	case "endpoints":
-		return endpoints.write(w, resource, items, s)
-	case "endpointslices":
-		return endpointSlices.write(w, resource, items, s)
-	case "ingresses":
-		return ingresses.write(w, resource, items, s)
-	case "ingressclasses":
-		return ingressClasses.write(w, resource, items, s)
-	case "nodes":
-		return nodes.write(w, resource, items, s)
-	case "namespaces":
-		return namespaces.write(w, resource, items, s)
-	case "routes":
-		return routes.write(w, resource, items, s)
-	case "certificates":
-		return certificates.write(w, resource, items, s)
-	case "problems":
-		return problems.write(w, resource, items, s)
-	default:
-		return fmt.Errorf("no table for %s", resource)
+	v, err := lister(resource)
+	if err != nil {
+		return err
 	}
+	return v.write(w, resource, items, s)
+}
+
+// listing is a view of any kind.
+type listing interface {
+	write(w io.Writer, kind string, raw json.RawMessage, s Selection) error
+	follow(w io.Writer, kind string, raw json.RawMessage, s Selection, f *Follower) error
+}
+
+func lister(resource string) (listing, error) {
+	known := map[string]listing{
+		"pods": pods, "services": services, "endpoints": endpoints, "endpointslices": endpointSlices,
+		"ingresses": ingresses, "ingressclasses": ingressClasses, "nodes": nodes, "namespaces": namespaces,
+		"routes": routes, "certificates": certificates, "problems": problems,
+	}
+	if v, ok := known[resource]; ok {
+		return v, nil
+	}
+	return nil, fmt.Errorf("no table for %s", resource)
 }
 
 func metaID[T metav1.Object](o T) (string, string) { return o.GetNamespace(), o.GetName() }
@@ -58,7 +55,7 @@ func nameColumn[T metav1.Object]() column[T] {
 func ageColumn[T metav1.Object](now time.Time) column[T] {
 	// Objects of manifests have no age: when they were read says nothing about
 	// them, and must not look as if it decided who is older.
-	return column[T]{header: "AGE", optional: true, cell: func(o T) string {
+	return column[T]{header: "AGE", optional: true, drifts: true, cell: func(o T) string {
 		if t := o.GetCreationTimestamp(); !t.IsZero() {
 			return Age(now.Sub(t.Time))
 		}
@@ -241,7 +238,7 @@ var certificates = view[listen.CertificateInfo]{
 		return []column[listen.CertificateInfo]{
 			{header: "SECRET", cell: func(c listen.CertificateInfo) string { return string(c.ID) }},
 			{header: "NAMES", cell: func(c listen.CertificateInfo) string { return strings.Join(c.Names, ",") }},
-			{header: "EXPIRES", cell: func(c listen.CertificateInfo) string {
+			{header: "EXPIRES", drifts: true, cell: func(c listen.CertificateInfo) string {
 				if left := c.NotAfter.Sub(now); left > 0 {
 					return "in " + Age(left)
 				}

@@ -6,6 +6,7 @@
 package console
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 )
 
@@ -25,7 +27,10 @@ type column[T any] struct {
 	narrow bool
 	// optional columns disappear when no row has anything to say.
 	optional bool
-	cell     func(T) string
+	// drifts says that the cell changes as time goes by, which is no change of
+	// the object.
+	drifts bool
+	cell   func(T) string
 }
 
 // Selection is which rows of a kind are shown, and how.
@@ -38,6 +43,13 @@ type Selection struct {
 	Name string
 	// Output is "", "wide", "json", "yaml" or "name".
 	Output string
+	// Labels keeps objects with labels that match; nil keeps all.
+	Labels labels.Selector
+	// SortBy is the path of a field, such as ".metadata.name"; empty keeps the
+	// order of the instance.
+	SortBy string
+	// NoHeaders leaves the first line of a table out.
+	NoHeaders bool
 	// Now is what ages are counted from.
 	Now time.Time
 }
@@ -54,14 +66,10 @@ type view[T any] struct {
 
 // write decodes the items, selects and prints them.
 func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selection) error {
-	var items []T
-	if err := json.Unmarshal(raw, &items); err != nil {
-		return fmt.Errorf("read list of %s: %w", kind, err)
+	items, err := v.selected(kind, raw, s)
+	if err != nil {
+		return err
 	}
-	items = slices.DeleteFunc(items, func(t T) bool {
-		ns, name := v.id(t)
-		return (ns != "" && !s.AllNamespaces && ns != s.Namespace) || (s.Name != "" && name != s.Name)
-	})
 	data := s.Output == "json" || s.Output == "yaml"
 	if len(items) == 0 && (!data || s.Name != "") {
 		return v.none(kind, s)
@@ -80,6 +88,22 @@ func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selectio
 	default:
 		return fmt.Errorf("unknown output %q: choose wide, json, yaml or name", s.Output)
 	}
+}
+
+// selected decodes the items and keeps those that are asked for.
+func (v view[T]) selected(kind string, raw json.RawMessage, s Selection) ([]T, error) {
+	raw, err := narrowed(raw, s)
+	if err != nil {
+		return nil, err
+	}
+	var items []T
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return nil, fmt.Errorf("read list of %s: %w", kind, err)
+	}
+	return slices.DeleteFunc(items, func(t T) bool {
+		ns, name := v.id(t)
+		return (ns != "" && !s.AllNamespaces && ns != s.Namespace) || (s.Name != "" && name != s.Name)
+	}), nil
 }
 
 func (v view[T]) none(kind string, s Selection) error {
@@ -119,29 +143,52 @@ func marshal[T any](w io.Writer, s Selection, items []T) error {
 }
 
 func (v view[T]) table(w io.Writer, items []T, s Selection) error {
+	columns := v.shown(items, s)
+	tw := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
+	if !s.NoHeaders {
+		fmt.Fprintln(tw, strings.Join(headers(columns), "\t"))
+	}
+	for _, t := range items {
+		fmt.Fprintln(tw, strings.Join(cells(columns, t), "\t"))
+	}
+	return tw.Flush()
+}
+
+// shown are the columns of a table of these items.
+func (v view[T]) shown(items []T, s Selection) []column[T] {
 	columns := v.columns(s.Now)
 	if s.AllNamespaces {
 		columns = slices.Insert(columns, 0, column[T]{header: "NAMESPACE", cell: func(t T) string { ns, _ := v.id(t); return ns }})
 	}
-	columns = slices.DeleteFunc(columns, func(c column[T]) bool {
+	return slices.DeleteFunc(columns, func(c column[T]) bool {
 		empty := c.optional && !slices.ContainsFunc(items, func(t T) bool { return c.cell(t) != "" })
 		return empty || c.wide && s.Output != "wide" || c.narrow && s.Output == "wide"
 	})
-	tw := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
-	row := func(cell func(column[T]) string) {
-		cells := make([]string, len(columns))
-		for i, c := range columns {
-			if cells[i] = cell(c); cells[i] == "" {
-				cells[i] = "<none>"
-			}
-		}
-		fmt.Fprintln(tw, strings.Join(cells, "\t"))
+}
+
+func headers[T any](columns []column[T]) []string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = c.header
 	}
-	row(func(c column[T]) string { return c.header })
-	for _, t := range items {
-		row(func(c column[T]) string { return c.cell(t) })
+	return list
+}
+
+// cells is one row.
+func cells[T any](columns []column[T], t T) []string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = cmp.Or(c.cell(t), "<none>")
 	}
-	return tw.Flush()
+	return list
+}
+
+// Counted prints a number of things: "1 object", "2 objects".
+func Counted(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 // Age prints a duration as kubectl does: "12s", "5m30s", "3h", "2d4h".

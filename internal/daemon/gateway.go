@@ -29,6 +29,7 @@ import (
 	"daemun/internal/passthrough"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
+	"daemun/internal/staple"
 	"daemun/internal/store"
 	"daemun/internal/table"
 	"daemun/internal/tap"
@@ -121,6 +122,7 @@ type gateway struct {
 	metrics   *metrics.Registry
 	logs      *logs
 	spans     *otlp.Exporter
+	staples   *staple.Stapler
 	places    *geo.Databases
 	proxy     *proxy.Server
 	tap       *tap.Tap
@@ -183,12 +185,13 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
+	g.staples = staple.New(staple.Config{Apply: g.certs.Staple, Filter: g.mayDial, Logger: g.logger})
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap = tap.New()
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.newSpool(), CleartextHTTP2: true})
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.newSpool(), CleartextHTTP2: true, SecurePort: uint16(c.HTTPSPort)})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
-	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.places.Problems, g.logs.problems), changed: e.changed}
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.staples.Problems, g.places.Problems, g.logs.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules, Beyond: c.Translate.Beyond})},
@@ -198,6 +201,8 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 			g.spans.Configure(s.Config.Settings.Tracing)
 			g.places.Configure(s.Config.Settings.Geo)
 			g.upstreams.Keep(s.Config.Settings.Pool)
+			g.upstreams.IPv4Names(s.Config.Settings.IPv4Names)
+			g.published.tune(s.Config.Settings.Streams)
 			g.retainMetrics(s.Config)
 			g.live.Observe(s.Live)
 			g.logs.use(s.Config.Settings.Logs)
@@ -215,6 +220,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 func (g *gateway) updateListeners(cfg *ir.Config) {
 	g.certs.Update(cfg)
 	g.way.Update(cfg)
+	g.staples.Update(cfg)
 }
 
 // mayDial is the dial filter; before traffic starts nothing is dialled.
@@ -327,6 +333,7 @@ func (g *gateway) startAdmin(members *group) {
 // startTraffic serves clients and follows the store; all sockets are open and a
 // table is live by then.
 func (g *gateway) startTraffic(members *group) {
+	members.start("ocsp answers", g.staples.Run)
 	l := g.listeners.Load()
 	filter := g.newDialFilter(l.http.Addr(), l.https.Addr(), g.admin.Addr())
 	g.dialFilter.Store(&filter)
@@ -423,7 +430,7 @@ func (g *gateway) adminConfig() admin.Config {
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
 		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
-		Tap: g.tap, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
+		Tap: g.tap, Rates: g.history.Route, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}
 }
 

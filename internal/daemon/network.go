@@ -153,7 +153,7 @@ func layer4Metrics(s l4.Stats) metrics.Layer4 {
 		Flows: s.Flows, FlowsEvicted: s.FlowsEvicted, OpenFlows: s.OpenFlows, DatagramsIn: s.DatagramsIn, DatagramsOut: s.DatagramsOut, DatagramsLost: s.DatagramsLost,
 		Refused: map[string]uint64{
 			"no endpoint": s.Refused.NoEndpoint, "policy": s.Refused.Policy, "source range": s.Refused.SourceRange,
-			"dial filter": s.Refused.DialFilter, "limit": s.Refused.Limit,
+			"dial filter": s.Refused.DialFilter, "limit": s.Refused.Limit, "no PROXY header": s.Refused.Header,
 		},
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"net/netip"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
+	"daemun/internal/configmap"
 	"daemun/internal/control"
 	"daemun/internal/handover"
 	"daemun/internal/ir"
@@ -56,12 +59,50 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
 		return nil, err
 	}
-	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: g.ownPorts()}
+	p.tune(nil)
+	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: g.ownPorts(), Headers: g.publishedHeaders()}
 	p.loop = control.NewNetworkLoop(control.NetworkConfig{
 		Store: g.store, Logger: g.logger, Apply: p.l4.Update, Dirty: g.publishedDirty,
 		Translator: func() control.NetworkTranslator { return network.NewPublished(config) },
 	})
 	return p, nil
+}
+
+// publishedHeaders reads from the ConfigMap for all hosts whose PROXY headers
+// are believed. It is used by one goroutine, and remembers the last answer.
+func (g *gateway) publishedHeaders() func(*store.View) network.Headers {
+	var last *corev1.ConfigMap
+	answer := headersOf(configmap.Default())
+	return func(v *store.View) network.Headers {
+		object := g.globalConfigMap(v)
+		if object != last {
+			last, answer = object, headersOf(configmap.Default())
+			if object != nil {
+				answer = headersOf(configmap.Parse(ir.Ref{}, object.Data).Values)
+			}
+		}
+		return answer
+	}
+}
+
+func (g *gateway) globalConfigMap(v *store.View) *corev1.ConfigMap {
+	namespace, name, _ := strings.Cut(g.config.Translate.ConfigMap, "/")
+	return v.ConfigMaps[store.Name{Namespace: namespace, Name: name}]
+}
+
+func headersOf(values configmap.Values) network.Headers {
+	return network.Headers{Trusted: values.Settings.Forwarded.Trusted, Timeout: values.HeaderTimeout(), Unreadable: values.Denied}
+}
+
+// tune applies the keys of the ConfigMap; nil are the defaults.
+func (p *publishedPorts) tune(s *ir.Streams) {
+	if p == nil {
+		return
+	}
+	if s == nil {
+		s = new(ir.DefaultStreams())
+	}
+	p.l4.Tune(s)
 }
 
 // ownPorts are the TCP ports that Daemun itself has, or will have.

@@ -7,7 +7,8 @@
 //
 // The environment decides:
 //
-//	TCP_ECHO_SERVER, UDP_ECHO_SERVER   not empty: that mode; neither: HTTP
+//	GRPC_ECHO_SERVER, TCP_ECHO_SERVER, not empty: that mode; none: HTTP
+//	UDP_ECHO_SERVER
 //	NAMESPACE, POD_NAME,               identity, shown in every answer
 //	INGRESS_NAME, SERVICE_NAME
 //	BIND_ADDRESS, else POD_IP          listen address; neither: all addresses
@@ -28,7 +29,12 @@
 // ready=false or ready=true in the query decides it by hand. Every mode tells
 // in remoteAddr who it was asked by.
 //
-// The gRPC mode (GRPC_ECHO_SERVER) does not exist; Run refuses the variable.
+// The gRPC mode answers Echo and EchoTwo on HTTP_PORT, in HTTP/2 without TLS;
+// it has neither reflection nor TLS.
+//
+// With ECHO_STANDS_IN_FOR the HTTP mode plays a program that examples need:
+// oauth2-proxy (signs everybody in) or error-pages (answers with the status in
+// X-Code). It is no more than a stand-in.
 //
 // Goroutines: all are Run's and have ended when it returns.
 package echo
@@ -36,7 +42,6 @@ package echo
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -54,14 +59,11 @@ func Run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	return run(ctx, getenv, out, time.Now)
 }
 
-// ErrNoGRPC is what Run returns when GRPC_ECHO_SERVER is set.
-var ErrNoGRPC = errors.New("GRPC_ECHO_SERVER is set, but this echo server has no gRPC mode; unset it for HTTP, or use the echo-basic image on a cluster")
-
 func run(ctx context.Context, getenv func(string) string, out io.Writer, now func() time.Time) error {
 	env := environment{getenv: getenv, log: &lineLog{out: out}, now: now}
 	switch {
 	case getenv("GRPC_ECHO_SERVER") != "":
-		return ErrNoGRPC
+		return runGRPC(ctx, env)
 	case getenv("TCP_ECHO_SERVER") != "":
 		return runTCP(ctx, env)
 	case getenv("UDP_ECHO_SERVER") != "":

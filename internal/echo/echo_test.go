@@ -74,7 +74,8 @@ func TestEchoAnswerIsExact(t *testing.T) {
  "ingress": "ing",
  "service": "svc",
  "pod": "pod-1",
- "remoteAddr": "CLIENT"
+ "remoteAddr": "CLIENT",
+ "bodyBytes": 2
 }`
 	if diff := cmp.Diff(want, regexp.MustCompile(`"127\.0\.0\.1:\d+"`).ReplaceAllString(body, `"CLIENT"`)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -408,7 +409,8 @@ func TestRefusedEnvironment(t *testing.T) {
 		env  map[string]string
 		want string
 	}{
-		{map[string]string{"GRPC_ECHO_SERVER": "1"}, ErrNoGRPC.Error()},
+		{map[string]string{"GRPC_ECHO_SERVER": "1", "HTTP_PORT": "x"}, `HTTP_PORT is "x"; want a port number, 0 to 65535`},
+		{map[string]string{"ECHO_STANDS_IN_FOR": "nginx"}, `ECHO_STANDS_IN_FOR is "nginx"; want oauth2-proxy or error-pages`},
 		{map[string]string{"HTTP_PORT": "web"}, `HTTP_PORT is "web"; want a port number, 0 to 65535`},
 		{map[string]string{"TCP_ECHO_SERVER": "1", "TCP_PORT": "x"}, `TCP_PORT is "x"; want a port number, 0 to 65535`},
 		{map[string]string{"TCP_ECHO_SERVER": "1", "TLS_PORT": "70000"}, `TLS_PORT is "70000"; want a port number, 0 to 65535`},

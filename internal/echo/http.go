@@ -32,6 +32,8 @@ type httpEcho struct {
 	started            time.Time
 	readyFrom, readyTo time.Duration // since started; readyTo 0: for ever
 	switched           atomic.Int32  // by a POST: switchedOff, switchedOn, or 0
+
+	standIn http.HandlerFunc // of ECHO_STANDS_IN_FOR; may be nil
 }
 
 // answer is the echo of a request. The conformance clients read these names.
@@ -44,8 +46,10 @@ type answer struct {
 	HTTPPort string              `json:"httpPort"`
 	identity
 	// RemoteAddr is who the connection comes from: "address:port".
-	RemoteAddr string     `json:"remoteAddr"`
-	TLS        *tlsAnswer `json:"tls,omitempty"`
+	RemoteAddr string `json:"remoteAddr"`
+	// BodyBytes is how many octets the request body has.
+	BodyBytes int64      `json:"bodyBytes,omitempty"`
+	TLS       *tlsAnswer `json:"tls,omitempty"`
 }
 
 type tlsAnswer struct {
@@ -63,6 +67,9 @@ func newHTTPEcho(ctx context.Context, env environment) (*httpEcho, error) {
 	}
 	var err error
 	if e.port, err = env.port("HTTP_PORT", "3000"); err != nil {
+		return nil, err
+	}
+	if e.standIn, err = env.standIn(); err != nil {
 		return nil, err
 	}
 	if e.readyFrom, err = env.duration("ECHO_READY_AFTER"); err != nil {
@@ -289,6 +296,8 @@ func (e *httpEcho) route(w http.ResponseWriter, r *http.Request) {
 		e.retry(w, r)
 	case path == "/ws":
 		e.webSocket(w, r)
+	case e.standIn != nil:
+		e.standIn(w, r)
 	default:
 		e.echo(w, r)
 	}
@@ -358,9 +367,11 @@ func (e *httpEcho) echo(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	// An answer before the end of a long body would cut it off.
+	length, _ := io.Copy(io.Discard, r.Body)
 	a := answer{
 		Path: r.RequestURI, Host: r.Host, Method: r.Method, Proto: r.Proto, Headers: r.Header,
-		HTTPPort: e.port, identity: e.identity, RemoteAddr: r.RemoteAddr, TLS: tlsAnswerFrom(r.TLS),
+		HTTPPort: e.port, identity: e.identity, RemoteAddr: r.RemoteAddr, BodyBytes: length, TLS: tlsAnswerFrom(r.TLS),
 	}
 	body, err := json.MarshalIndent(a, "", " ")
 	if err != nil {

@@ -67,6 +67,12 @@ func requestRows() []policyRow {
 			}
 			return "off"
 		}},
+		{"proxy-http-version", func(_ *ir.Host, r *ir.Route) string {
+			if r.HTTP10 {
+				return "1.0"
+			}
+			return ""
+		}},
 		{"backend-protocol", func(_ *ir.Host, r *ir.Route) string { return string(r.Protocol) }},
 		{"proxy-set-headers", func(_ *ir.Host, r *ir.Route) string {
 			return edits(r.Fields, func(f *ir.FieldEdits) []ir.FieldEdit { return f.Request })
@@ -118,6 +124,8 @@ func responseRows() []policyRow {
 		}},
 		{"custom-headers", func(_ *ir.Host, r *ir.Route) string { return fieldNames(r.ResponseFields) }},
 		{"relative-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.RelativeRedirects) }},
+		{"use-port-in-redirects", func(_ *ir.Host, r *ir.Route) string { return on(r.PortInRedirects) }},
+		{"enable-rewrite-log", func(_ *ir.Host, r *ir.Route) string { return on(r.RewriteLog) }},
 		{"enable-modsecurity", func(_ *ir.Host, r *ir.Route) string { return firewall(r.Firewall) }},
 		{"enable-opentelemetry", func(_ *ir.Host, r *ir.Route) string { return traced(r.Trace) }},
 		{"enable-access-log", func(_ *ir.Host, r *ir.Route) string {

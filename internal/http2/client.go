@@ -45,7 +45,7 @@ var errSilent = errors.New("http2: no answer to PING")
 // then Reserve works, and what is sent waits. Handler is not used.
 func NewClient(nc net.Conn, source Source, config Config) *Conn {
 	c := newConn(nc, source, config)
-	c.client = true
+	c.client, c.greeted = true, true
 	c.block.client = true
 	c.peer = &peer{allowed: firstAllowed, next: 1, heard: c.born}
 	c.out = append(c.out, Preface...)
@@ -64,6 +64,7 @@ func (c *Conn) Run() {
 	c.finish(c.read())
 	c.nc.Close()
 	c.running.Wait()
+	c.dropTools()
 }
 
 // Reserve takes a place for one stream, or returns ErrFull. The stream has to be
@@ -151,11 +152,11 @@ type responseHead struct {
 // whether no content follows. It waits until the read deadline.
 func (s *Stream) ReadHead() (head []byte, end bool, err error) {
 	c := s.c
+	c.mu.Lock()
 	for {
-		c.mu.Lock()
-		if len(s.heads) > 0 {
-			h := s.heads[0]
-			s.heads = s.heads[1:]
+		if s.headsRead < len(s.heads) {
+			h := s.heads[s.headsRead]
+			s.headsRead++
 			c.mu.Unlock()
 			return h.text, h.end, nil
 		}
@@ -164,9 +165,8 @@ func (s *Stream) ReadHead() (head []byte, end bool, err error) {
 			c.mu.Unlock()
 			return nil, false, err
 		}
-		by := s.readBy
-		c.mu.Unlock()
-		if !await(s.readable, &s.readTimer, by) {
+		if !s.pause() {
+			c.mu.Unlock()
 			return nil, false, os.ErrDeadlineExceeded
 		}
 	}
@@ -185,10 +185,10 @@ func (s *Stream) Release(code Code) {
 	} else {
 		c.resetLocked(s, code, false)
 	}
-	c.giveBack(nil, len(s.in)-s.at) // nobody will read it
-	s.in, s.at = nil, 0
 	if !s.released {
 		s.released = true
+		c.giveBack(nil, len(s.in)-s.at) // nobody will read it
+		s.in, s.at = s.in[:0], 0
 		c.keepTools(s)
 	}
 	c.mu.Unlock()
@@ -240,7 +240,9 @@ func (c *Conn) takeSection(s *Stream) Code {
 	if s.answered {
 		return c.onTrailers(s)
 	}
-	text, status, bad := b.response(nil)
+	begin := len(s.text)
+	text, status, bad := b.response(s.text)
+	s.text = text
 	interim := status < 200
 	if bad != "" || interim && b.endStream || len(s.heads) >= maxHeads {
 		return protocolError
@@ -255,8 +257,8 @@ func (c *Conn) takeSection(s *Stream) Code {
 			return protocolError
 		}
 	}
-	s.heads = append(s.heads, responseHead{text, s.ended})
-	signal(s.readable)
+	s.heads = append(s.heads, responseHead{text[begin:], s.ended})
+	s.wakeReader()
 	c.dropDone(s)
 	return NoError
 }

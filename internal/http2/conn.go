@@ -37,13 +37,13 @@ type Conn struct {
 	readBy  time.Time // the deadline that is set
 	blockBy time.Time // the end of the running field section's time
 	alive   bool      // something came since keepAlive has looked
+	greeted bool      // the client's preface was read
 	born    time.Time
 	age     time.Duration
 
 	writeBy time.Time // of who writes
 	running sync.WaitGroup
-	next    chan *Stream  // to goroutines that wait for another stream
-	ending  chan struct{} // closed when there will be none
+	workers workers
 
 	mu       sync.Mutex // guards the following, and the streams
 	idle     *sync.Cond // nobody writes any more, or a handler has returned
@@ -97,7 +97,6 @@ const (
 func newConn(nc net.Conn, source Source, config Config) *Conn {
 	c := &Conn{
 		config: config, nc: nc, source: counted{Source: source}, born: time.Now(), streams: make(map[uint32]*Stream),
-		next: make(chan *Stream), ending: make(chan struct{}),
 		window: defaultWindow, initial: defaultWindow, credit: config.Limits.ConnWindow, refused: maxWindow,
 	}
 	c.limits = &c.config.Limits
@@ -186,8 +185,12 @@ func (c *Conn) provoked(id uint32, code Code) error {
 	return c.budget.reset()
 }
 
-// await waits for the next frame and gives it its time (H6.17).
+// await waits until the next frame is buffered as a whole, so that reading it
+// takes neither a system call nor a look at the clock.
 func (c *Conn) await() error {
+	if c.isWhole() {
+		return nil
+	}
 	for len(c.source.Buffered()) == 0 {
 		now := time.Now()
 		if err := c.look(now); err != nil {
@@ -199,9 +202,7 @@ func (c *Conn) await() error {
 		} else if idle := c.idleBy(); !idle.IsZero() && idle.Before(by) {
 			by = idle
 		}
-		if err := c.armRead(by); err != nil {
-			return err
-		}
+		c.armRead(by)
 		err := c.source.Wait()
 		switch {
 		case err == nil:
@@ -213,19 +214,52 @@ func (c *Conn) await() error {
 			c.readBy = time.Time{}
 		}
 	}
-	now := time.Now()
-	by := now.Add(c.config.HeadTime)
-	if !c.blockBy.IsZero() {
-		return c.armRead(c.blockBy)
+	return c.awaitRest()
+}
+
+// awaitRest waits for the rest of a frame that has begun, which has its time
+// from its first octet on (H6.17).
+func (c *Conn) awaitRest() error {
+	if c.isWhole() {
+		return nil
 	}
-	if c.readBy.Sub(now) < c.config.HeadTime/2 {
-		return c.armRead(by)
+	by := c.blockBy
+	if by.IsZero() {
+		by = time.Now().Add(c.config.HeadTime)
+	}
+	for !c.isWhole() {
+		c.armRead(by)
+		_, err := c.source.Fill()
+		switch {
+		case err == nil:
+		case !errors.Is(err, os.ErrDeadlineExceeded), !time.Now().Before(by):
+			return err
+		default: // woken
+			c.readBy = time.Time{}
+			if err := c.look(time.Now()); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
+// isWhole reports that the next frame, or the preface, is buffered. One that is
+// too large is refused by its head.
+func (c *Conn) isWhole() bool {
+	b := c.source.Buffered()
+	if !c.greeted {
+		return len(b) >= len(Preface)
+	}
+	if len(b) < frameHead {
+		return false
+	}
+	length := int(b[0])<<16 | int(b[1])<<8 | int(b[2])
+	return length > maxFrame || len(b) >= frameHead+length
+}
+
 // armRead sets the deadline for reads unless it is about that already.
-func (c *Conn) armRead(by time.Time) error {
+func (c *Conn) armRead(by time.Time) {
 	slack := min(slack, c.config.HeadTime/8, c.config.Idle/8)
 	if late := c.readBy.Sub(by); late < 0 || late > slack {
 		c.readBy = by.Add(slack / 2)
@@ -238,7 +272,6 @@ func (c *Conn) armRead(by time.Time) error {
 		_ = c.nc.SetReadDeadline(time.Unix(1, 0))
 		c.readBy = time.Time{}
 	}
-	return nil
 }
 
 // idleBy is when a connection without streams ends; zero while it has some.
@@ -330,7 +363,7 @@ func (c *Conn) endStream(s *Stream, err *ResetError) {
 	s.err = err
 	c.owed += len(s.in) - s.at // nobody will read it
 	s.in, s.at = nil, 0
-	signal(s.readable)
+	s.wakeReader()
 	signal(s.writable)
 	if f := s.onReset; f != nil {
 		done := make(chan struct{})

@@ -79,7 +79,7 @@ func (c *Conn) take(s *Stream, f *http2.DataFrame) Code {
 		s.in, s.at = s.in[:0], 0
 	}
 	s.in = append(s.in, data...)
-	signal(s.readable)
+	s.wakeReader()
 	if s.ended {
 		c.noteEnd(s)
 	}

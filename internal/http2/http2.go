@@ -78,6 +78,8 @@ type Handler interface {
 type Source interface {
 	// Wait blocks until something is buffered.
 	Wait() error
+	// Fill adds what one read brings to what is buffered.
+	Fill() (int, error)
 	Buffered() []byte
 	Read(p []byte) (int, error)
 }

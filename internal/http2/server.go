@@ -34,9 +34,10 @@ func (c *Conn) Serve() {
 		c.flushSoon()
 		err = c.read()
 	}
-	close(c.ending)
+	c.workers.end()
 	c.finish(err)
 	c.running.Wait()
+	c.dropTools()
 }
 
 func (c *Conn) readPreface() error {
@@ -47,6 +48,7 @@ func (c *Conn) readPreface() error {
 	if _, err := io.ReadFull(&c.source, preface[:]); err != nil {
 		return err
 	}
+	c.greeted = true
 	if string(preface[:]) != Preface {
 		return &connError{protocolError, "preface"}
 	}
@@ -279,48 +281,16 @@ func (c *Conn) open() error {
 		c.config.Handler.Busy(true)
 	}
 	c.mu.Unlock()
-	select {
-	case c.next <- s:
-	default:
+	if w := c.workers.take(); w != nil {
+		w.next <- s
+	} else {
 		c.running.Add(1)
-		go c.work(s)
+		go c.work(&worker{next: make(chan *Stream, 1)}, s)
 	}
 	if c.budget.streams == c.limits.Total {
 		c.Drain()
 	}
 	return nil
-}
-
-// newStream makes a stream.
-func (c *Conn) newStream() *Stream {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.newStreamLocked()
-}
-
-func (c *Conn) newStreamLocked() *Stream {
-	s := &Stream{c: c, credit: c.limits.StreamWindow, declared: -1}
-	if n := len(c.free); n > 0 {
-		s.tools = c.free[n-1]
-		c.free = c.free[:n-1]
-		return s
-	}
-	s.tools = &tools{readable: make(chan struct{}, 1), writable: make(chan struct{}, 1), encoded: make([]byte, 0, firstHead)}
-	return s
-}
-
-const (
-	keptStreams = 8       // streams whose tools a connection keeps
-	keptHead    = 2 << 10 // the largest buffers among them
-	firstHead   = 512
-)
-
-// keepTools keeps the tools of a stream that is not used any more. The lock is
-// held.
-func (c *Conn) keepTools(s *Stream) {
-	if len(c.free) < keptStreams && cap(s.text) <= keptHead && cap(s.encoded) <= keptHead {
-		c.free = append(c.free, s.tools)
-	}
 }
 
 // onTrailers ends a stream's content. The lock is held.
@@ -334,37 +304,15 @@ func (c *Conn) onTrailers(s *Stream) Code {
 	case !b.endStream, b.self:
 		return protocolError
 	}
-	lines, bad := b.trailers(nil)
+	begin := len(s.text)
+	text, bad := b.trailers(s.text)
 	if bad != "" || s.declared >= 0 && s.received != s.declared {
 		return protocolError
 	}
-	s.trailers, s.ended = lines, true
-	signal(s.readable)
+	s.text, s.trailers, s.ended = text, text[begin:], true
+	s.wakeReader()
 	c.noteEnd(s)
 	return NoError
-}
-
-// workerIdle is how long a goroutine waits for the next stream of its
-// connection.
-const workerIdle = time.Second
-
-// work is the goroutine of a stream, and of later ones: a fresh goroutine would
-// have to grow its stack first, a fifth of the work for a small request.
-func (c *Conn) work(s *Stream) {
-	defer c.running.Done()
-	timer := time.NewTimer(workerIdle)
-	defer timer.Stop()
-	for {
-		c.serveStream(s)
-		timer.Reset(workerIdle)
-		select {
-		case s = <-c.next:
-		case <-timer.C:
-			return
-		case <-c.ending:
-			return
-		}
-	}
 }
 
 func (c *Conn) serveStream(s *Stream) {
@@ -389,6 +337,7 @@ func (c *Conn) endHandler(s *Stream) {
 		c.idle.Broadcast()
 	}
 	c.giveBack(nil, len(s.in)-s.at)
+	s.in, s.at = s.in[:0], 0
 	if len(c.streams) == 0 {
 		c.used = time.Now()
 		c.config.Handler.Busy(false)

@@ -25,8 +25,7 @@ type Stream struct {
 	*tools
 
 	// The rest is guarded by c.mu.
-	in       []byte // received and not read: in[at:]
-	at       int
+	at       int // of in
 	received int64
 	ended    bool // the peer sent END_STREAM
 	trailers []byte
@@ -43,22 +42,14 @@ type Stream struct {
 	waiting  bool // in c.waiters
 
 	readBy, writeBy time.Time
+	reading         bool // a goroutine waits for something to read
 
 	// Of a client's stream:
-	heads     []responseHead // that came and were not read
-	answered  bool           // the final one came
-	noContent bool           // the response has none whatever it says
-	unwanted  bool           // the server wants no more of the request
+	headsRead int  // of heads
+	answered  bool // the final one came
+	noContent bool // the response has none whatever it says
+	unwanted  bool // the server wants no more of the request
 	released  bool
-}
-
-// tools are the parts of a stream that later streams use again.
-type tools struct {
-	readable, writable chan struct{} // of capacity 1: something changed
-	readTimer          *time.Timer   // of the goroutine that reads
-	writeTimer         *time.Timer   // of the goroutine that writes
-	encoded            []byte        // likewise
-	text               []byte        // memory of the head
 }
 
 var _ net.Conn = (*Stream)(nil)
@@ -153,28 +144,41 @@ func (s *Stream) Read(p []byte) (int, error) {
 			c.mu.Unlock()
 			return 0, io.EOF
 		}
-		by := s.readBy
-		c.mu.Unlock()
-		if !await(s.readable, &s.readTimer, by) {
+		if !s.pause() {
+			c.mu.Unlock()
 			return 0, os.ErrDeadlineExceeded
 		}
-		c.mu.Lock()
 	}
 }
 
 // Await waits until a Read would not.
 func (s *Stream) Await() error {
-	for {
-		s.c.mu.Lock()
-		ready := s.available() > 0 || s.ended || s.err != nil
-		by := s.readBy
-		s.c.mu.Unlock()
-		if ready {
-			return nil
-		}
-		if !await(s.readable, &s.readTimer, by) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	for s.available() == 0 && !s.ended && s.err == nil {
+		if !s.pause() {
 			return os.ErrDeadlineExceeded
 		}
+	}
+	return nil
+}
+
+// pause waits for something to read until the read deadline; false says that it
+// has passed. It is called with the lock and returns with it.
+func (s *Stream) pause() bool {
+	by := s.readBy
+	s.reading = true
+	s.c.mu.Unlock()
+	inTime := await(s.readable, &s.readAlarm, by)
+	s.c.mu.Lock()
+	s.reading = false
+	return inTime
+}
+
+// wakeReader tells who waits for something to read. The lock is held.
+func (s *Stream) wakeReader() {
+	if s.reading {
+		signal(s.readable)
 	}
 }
 
@@ -187,38 +191,6 @@ func (s *Stream) consume(n int) {
 		if cap(s.in) > keptBuffer {
 			s.in = nil
 		}
-	}
-}
-
-// await waits for a signal until by; zero is for ever. It reports false when
-// the time is over.
-func await(signal chan struct{}, timer **time.Timer, by time.Time) bool {
-	if by.IsZero() {
-		<-signal
-		return true
-	}
-	left := time.Until(by)
-	if left <= 0 {
-		return false
-	}
-	if *timer == nil {
-		*timer = time.NewTimer(left)
-	} else {
-		(*timer).Reset(left)
-	}
-	select {
-	case <-signal:
-		(*timer).Stop()
-	case <-(*timer).C:
-		// What was signalled meanwhile is looked at before the time is.
-	}
-	return true
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
 	}
 }
 
@@ -357,7 +329,7 @@ func (s *Stream) awaitWindow(since time.Time) error {
 	}
 	c.mu.Unlock()
 	c.flush()
-	inTime := await(s.writable, &s.writeTimer, by)
+	inTime := await(s.writable, &s.writeAlarm, by)
 	c.mu.Lock()
 	c.endStall()
 	switch {
@@ -396,8 +368,8 @@ func (s *Stream) Close() error {
 func (s *Stream) SetReadDeadline(t time.Time) error {
 	s.c.mu.Lock()
 	s.readBy = t
+	s.wakeReader()
 	s.c.mu.Unlock()
-	signal(s.readable)
 	return nil
 }
 

@@ -195,6 +195,7 @@ type Policies struct {
 	ReadTimeout    Duration `json:"readTimeout"`
 	// Retry says when another endpoint is tried.
 	Retry Retry `json:"retry"`
+	Proxying
 	// AccessLog is false when the route writes no access log line.
 	AccessLog bool `json:"accessLog"`
 
@@ -390,6 +391,8 @@ type Settings struct {
 	// BodyTimeout is the idle time while reading a body.
 	HeaderTimeout Duration `json:"headerTimeout"`
 	BodyTimeout   Duration `json:"bodyTimeout"`
+	// Staple sends OCSP answers along with certificates.
+	Staple bool `json:"staple,omitempty"`
 	// HTTP2Off takes HTTP/2 from clients, HTTP2Streams is the number of streams
 	// of one connection at a time, 0 for 128.
 	HTTP2Off     bool `json:"http2Off,omitempty"`
@@ -402,8 +405,15 @@ type Settings struct {
 	ProxyProtocol *ProxyProtocol `json:"proxyProtocol,omitempty"`
 	// Pool is how connections to backends are kept; nil is DefaultPool.
 	Pool *Pool `json:"pool,omitempty"`
+	// Streams is about TCP and UDP services; nil is DefaultStreams.
+	Streams *Streams `json:"streams,omitempty"`
 	// Block is nil when nobody is refused everywhere.
 	Block *Block `json:"block,omitempty"`
+	// LimitBy is a text with variables: what the limits of requests count by.
+	// Empty is the address of the client.
+	LimitBy string `json:"limitBy,omitempty"`
+	// IPv4Names leaves the IPv6 addresses of the names of backends out.
+	IPv4Names bool `json:"ipv4Names,omitempty"`
 	// Entrance and RequestHeads are zero for the usual way.
 	Entrance     Entrance     `json:"entrance,omitzero"`
 	RequestHeads RequestHeads `json:"requestHeads,omitzero"`

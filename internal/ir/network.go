@@ -79,6 +79,10 @@ type Service struct {
 	HealthCheckPort uint16 `json:"healthCheckPort,omitempty"`
 
 	Ports []ServicePort `json:"ports,omitempty"`
+	// HeaderTrusted are the peers whose PROXY headers are believed; empty is
+	// everybody. A header has HeaderTimeout to arrive.
+	HeaderTrusted []netip.Prefix `json:"headerTrusted,omitempty"`
+	HeaderTimeout Duration       `json:"headerTimeout,omitempty"`
 	// Endpoints are all known ones whatever their condition, sorted by address
 	// and without duplicates.
 	Endpoints []ServiceEndpoint `json:"endpoints,omitempty"`
@@ -100,6 +104,11 @@ type ServicePort struct {
 	Port      uint16    `json:"port"`
 	// NodePort answers on all nodes; 0 is none.
 	NodePort uint16 `json:"nodePort,omitempty"`
+	// TakesHeader: each connection begins with a header of the PROXY protocol,
+	// or is closed. GivesHeader: endpoints get one of version 1. Both are for
+	// TCP.
+	TakesHeader bool `json:"takesHeader,omitempty"`
+	GivesHeader bool `json:"givesHeader,omitempty"`
 }
 
 // ServiceEndpoint is one address behind a Service. One address with several

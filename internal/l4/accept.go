@@ -3,6 +3,7 @@ package l4
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,37 +53,55 @@ func (f *frontend) admit(l *loop, fd int, client netip.AddrPort) {
 		// and would cost time with each packet.
 		_ = attachFilter(fd, nil)
 	}
+	l.count.accepted.Add(1)
+	if f.plan.takesHeader() {
+		f.greet(l, fd, client)
+		return
+	}
+	f.connect(l, fd, &arrival{client: client})
+}
+
+// connect gives a connection an endpoint, or ends it.
+func (f *frontend) connect(l *loop, fd int, a *arrival) {
 	c := &l.count
-	c.accepted.Add(1)
 	p := f.plan
-	to, sources, refused := p.pick(l, client.Addr())
-	s := f.beginSession(l, client, to.to)
-	switch {
-	case refused != admitted:
+	to, sources, refused := p.pick(l, a.client.Addr())
+	s := f.beginSession(l, a.client, to.to)
+	tooMany := !a.counted && l.server.tcp.Add(1) > int64(l.server.config.MaxConnections)
+	if refused == admitted && tooMany {
+		refused = refusedByLimit
+	}
+	if refused != admitted {
 		c.refused[refused].Add(1)
 		resetSocket(fd)
 		s.end(l.server, true)
-	case l.server.tcp.Add(1) > int64(l.server.config.MaxConnections):
-		l.server.tcp.Add(-1)
-		c.refused[refusedByLimit].Add(1)
-		resetSocket(fd)
-		s.end(l.server, true)
-	default:
-		if e := l.dial(fd, to, sources, s); e != 0 {
-			l.server.tcp.Add(-1)
-			c.dialFailed.Add(1)
-			resetSocket(fd)
-			s.end(l.server, true)
-			if noRoom(e) {
-				l.pause(&f.reg, e)
-			}
+		l.server.connectionEnded()
+		return
+	}
+	conn := &conn{session: s, opening: p.opening(fd, a), another: p.another(l, a.client.Addr(), to.to)}
+	e := l.dial(fd, to, sources, conn)
+	for more := true; e != 0 && more; { // a refusal of this machine comes at once
+		c.dialFailed.Add(1)
+		if to, sources, more = conn.another.next(l); more {
+			s.leadsTo(to.to)
+			e = l.dial(fd, to, sources, conn)
 		}
+	}
+	if e == 0 {
+		return
+	}
+	resetSocket(fd)
+	s.end(l.server, true)
+	l.server.connectionEnded()
+	if noRoom(e) {
+		l.pause(&f.reg, e)
 	}
 }
 
 // pick chooses an endpoint for a new connection or flow of a client, and the
 // addresses that the endpoint may see, the right one first.
-func (p *plan) pick(l *loop, client netip.Addr) (endpoint, [2]netip.Addr, refusal) {
+// Those that were tried in vain come only where there is no other.
+func (p *plan) pick(l *loop, client netip.Addr, tried ...netip.AddrPort) (endpoint, [2]netip.Addr, refusal) {
 	var sources [2]netip.Addr
 	if p.kind == LoadBalancer && len(p.rules.service.SourceRanges) > 0 && !allowed(p.rules.service, p.rules.places, p.address, client) {
 		return endpoint{}, sources, refusedBySource
@@ -113,6 +132,9 @@ func (p *plan) pick(l *loop, client netip.Addr) (endpoint, [2]netip.Addr, refusa
 		return endpoint{}, sources, refusedByPolicy
 	}
 	e := w.choose(held)
+	if len(tried) > 0 {
+		e = w.chooseOther(tried)
+	}
 	if filter := l.server.config.DialFilter; filter != nil && filter(e.to) != nil {
 		return endpoint{}, sources, refusedByFilter
 	}
@@ -164,20 +186,40 @@ func (w *way) choose(held endpoint) endpoint {
 	return w.set[rand.IntN(len(w.set))]
 }
 
-// dial begins the connection to an endpoint and gives both to a loop. On
-// failure the client's socket is still the caller's.
-func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, s *session) unix.Errno {
-	fd, e := sourceSocket(unix.SOCK_STREAM, to.to.Addr(), sources[:]...)
+// chooseOther returns any endpoint that is not among some; where all are, any.
+func (w *way) chooseOther(tried []netip.AddrPort) endpoint {
+	begin := rand.IntN(len(w.set))
+	for i := range w.set {
+		if e := w.set[(begin+i)%len(w.set)]; !slices.Contains(tried, e.to) {
+			return e
+		}
+	}
+	return w.set[begin]
+}
+
+// openTo begins to connect a new socket.
+func openTo(to endpoint, sources [2]netip.Addr) (fd int, e unix.Errno) {
+	fd, e = sourceSocket(unix.SOCK_STREAM, to.to.Addr(), sources[:]...)
 	if e != 0 {
-		return e
+		return -1, e
 	}
 	if e := connectTo(fd, to.to); e != 0 && e != unix.EINPROGRESS {
 		closeSocket(fd)
+		return -1, e
+	}
+	return fd, 0
+}
+
+// dial begins the connection to an endpoint and gives both to a loop. On
+// failure the client's socket is still the caller's.
+func (l *loop) dial(client int, to endpoint, sources [2]netip.Addr, c *conn) unix.Errno {
+	fd, e := openTo(to, sources)
+	if e != 0 {
 		return e
 	}
 	target := l.server.loops[l.next]
 	l.next = (l.next + 1) % len(l.server.loops)
-	c := &conn{loop: target, session: s, deadline: l.now.Add(l.server.config.DialTimeout)}
+	c.loop, c.deadline = target, l.now.Add(l.server.config.DialTimeout)
 	c.mayBeItself = to.to.Addr() == sources[0] || to.to.Addr() == usualSource(to.to.Addr())
 	c.sides[clientSide].reg = registration{owner: c, fd: client, side: clientSide}
 	c.sides[endpointSide].reg = registration{owner: c, fd: fd, side: endpointSide}
@@ -258,7 +300,9 @@ func (l *loop) expireDials() {
 			return
 		}
 		l.count.dialFailed.Add(1)
-		c.reset(endpointSide)
+		if !c.redial(l) {
+			c.reset(endpointSide)
+		}
 	}
 }
 

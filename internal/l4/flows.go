@@ -8,15 +8,16 @@ import (
 // flow is the datagrams of one client to one frontend, and their endpoint. It
 // belongs to its frontend's loop.
 type flow struct {
-	reg     registration
-	front   *frontend
-	client  netip.AddrPort
-	name    sockaddr // client as the kernel wants it
-	nameLen uint32
-	to      netip.AddrPort
-	replied bool
-	ended   bool
-	session *session // nil: nobody wants to know
+	reg        registration
+	front      *frontend
+	client     netip.AddrPort
+	name       sockaddr // client as the kernel wants it
+	nameLen    uint32
+	to         netip.AddrPort
+	replied    bool
+	asked, got uint64 // datagrams
+	ended      bool
+	session    *session // nil: nobody wants to know
 
 	// guarded by the flowTable
 	prev, next *flow
@@ -92,11 +93,11 @@ func (t *flowTable) oldest() *flow {
 }
 
 func (l *loop) expireFlows() {
-	c := &l.server.config
-	for w := l.flows.unreplied.last; w != nil && l.now.Sub(w.used) >= c.UnrepliedTimeout; w = l.flows.unreplied.last {
+	replied, unreplied := l.server.flowTimes()
+	for w := l.flows.unreplied.last; w != nil && l.now.Sub(w.used) >= unreplied; w = l.flows.unreplied.last {
 		w.end(l)
 	}
-	for w := l.flows.replied.last; w != nil && l.now.Sub(w.used) >= c.FlowTimeout; w = l.flows.replied.last {
+	for w := l.flows.replied.last; w != nil && l.now.Sub(w.used) >= replied; w = l.flows.replied.last {
 		w.end(l)
 	}
 }

@@ -130,8 +130,9 @@ type Server struct {
 	descriptors *descriptors
 	loops       []*loop
 	affinity    *affinities
-	tcp, udp    atomic.Int64 // open connections and flows
-	noFilter    atomic.Bool  // dropping needs a privilege that we lack
+	tcp, udp    atomic.Int64               // open connections and flows
+	streams     atomic.Pointer[ir.Streams] // nil: of a Service network
+	noFilter    atomic.Bool                // dropping needs a privilege that we lack
 
 	// ended gets a token when the last connection of a stopping server ends.
 	ended    chan struct{}
@@ -287,6 +288,7 @@ func (s *Server) cut() {
 			}
 		}
 		l.cutChecks()
+		l.cutGreetings()
 		l.mu.Unlock()
 	}
 }

@@ -93,21 +93,22 @@ type loop struct {
 	// goroutine of the loop holds it for each batch of events, others (Update,
 	// Shutdown) for single operations. Nothing under it waits: all descriptors
 	// are non-blocking.
-	mu      sync.Mutex
-	now     time.Time // of the batch
-	events  [64]unix.EpollEvent
-	pending []*conn // connections that have more to move
-	spare   []*conn // the other array of pending
-	next    int     // loop that takes the next accepted connection
-	paused  []*registration
-	reserve int // a descriptor to give up in need, or -1
-	buffers [][]byte
-	pipes   []*pipe
-	copied  []byte // where octets pass through that can be passed on at once
-	udp     *datagrams
-	flows   flowTable
-	checks  checkList
-	stopped bool // the goroutine ends
+	mu        sync.Mutex
+	now       time.Time // of the batch
+	events    [64]unix.EpollEvent
+	pending   []*conn // connections that have more to move
+	spare     []*conn // the other array of pending
+	next      int     // loop that takes the next accepted connection
+	paused    []*registration
+	reserve   int // a descriptor to give up in need, or -1
+	buffers   [][]byte
+	pipes     []*pipe
+	copied    []byte // where octets pass through that can be passed on at once
+	udp       *datagrams
+	flows     flowTable
+	checks    checkList
+	greetings map[*greeting]struct{}
+	stopped   bool // the goroutine ends
 
 	// listMu guards the lists of connections: other loops add to them. It is
 	// the innermost lock.
@@ -232,6 +233,10 @@ func (l *loop) contain(p pollable) {
 		p.end(l)
 	case *checkConn:
 		p.close()
+	case *greeting:
+		if !p.closed {
+			p.refuse(l)
+		}
 	case *frontend:
 		l.pause(&p.reg, 0)
 	case *healthCheck:
@@ -295,8 +300,10 @@ func (l *loop) later(c *conn) {
 func (l *loop) expire() {
 	l.expireDials()
 	l.ageConnections()
+	l.expireIdle()
 	l.expireFlows()
 	l.expireChecks()
+	l.expireGreetings()
 	l.server.affinity.expire(l.now)
 	l.resume()
 }

@@ -32,7 +32,11 @@ type conn struct {
 	aged        bool // has seen a tick
 	queued      bool // in loop.pending
 	closed      bool
-	session     *session // nil: nobody wants to know
+	session     *session  // nil: nobody wants to know
+	another     *another  // nil: no other endpoint is tried
+	used        time.Time // when something happened
+	looked      time.Time // when it was looked whether it idles
+	opening     *opening  // nil: the endpoint gets nothing but what is in the client's socket
 }
 
 // side is one of the two sockets.
@@ -89,12 +93,15 @@ func (c *conn) ready(l *loop, which int, events uint32) {
 }
 
 // finishDial takes the first event of the endpoint's socket: connected or
-// failed. A failure becomes a reset of the client; there is no second attempt.
+// failed. A failure that no other endpoint makes good becomes a reset of the
+// client.
 func (c *conn) finishDial(l *loop, events uint32) bool {
 	fd := c.sides[endpointSide].reg.fd
 	if events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 && takeError(fd) != 0 || c.mayBeItself && connectedToItself(fd) {
 		l.count.dialFailed.Add(1)
-		c.reset(endpointSide)
+		if !c.redial(l) {
+			c.reset(endpointSide)
+		}
 		return false
 	}
 	if events&unix.EPOLLOUT == 0 {
@@ -105,10 +112,15 @@ func (c *conn) finishDial(l *loop, events uint32) bool {
 		c.reset(endpointSide)
 		return false
 	}
-	c.connected = true
+	c.connected, c.looked, c.another = true, l.now, nil
 	// Most clients speak first and have done so by now.
 	client.readable, client.writable = true, true
 	client.prompt = true // from the listening socket
+	if o := c.opening; o != nil {
+		c.opening = nil
+		c.sides[endpointSide].out = o.octets
+		c.count(&c.sides[endpointSide], o.own)
+	}
 	l.listMu.Lock()
 	l.dialing.remove(c)
 	l.open.pushFront(c)
@@ -126,6 +138,7 @@ const (
 
 // move passes on what can be passed on, both ways.
 func (c *conn) move(l *loop) {
+	c.used = l.now
 	a, b := &c.sides[clientSide], &c.sides[endpointSide]
 	more := c.pump(l, a, b)
 	if c.closed {

@@ -42,6 +42,13 @@ func (f *frontend) beginSession(l *loop, client netip.AddrPort, to netip.AddrPor
 	return s
 }
 
+// leadsTo notes another endpoint than the first.
+func (s *session) leadsTo(to netip.AddrPort) {
+	if s != nil {
+		s.Endpoint = to
+	}
+}
+
 // count adds octets that were passed on.
 func (s *session) count(toClient bool, n int) {
 	switch {

@@ -12,6 +12,7 @@ const (
 	refusedBySource
 	refusedByFilter
 	refusedByLimit
+	refusedByHeader
 	refusals
 )
 
@@ -22,7 +23,7 @@ type counters struct {
 	toEndpoints, toClients                   atomic.Uint64
 	flows, flowsRefused, flowsEvicted        atomic.Uint64
 	datagramsIn, datagramsOut, datagramsLost atomic.Uint64
-	checks, panics                           atomic.Uint64
+	checks, panics, idled                    atomic.Uint64
 	refused                                  [refusals]atomic.Uint64
 
 	_ [64]byte // the next loop's are not in the same cache line
@@ -38,6 +39,8 @@ type Stats struct {
 	// Connections were accepted; OpenConnections are so now.
 	Connections     uint64
 	OpenConnections int64
+	// Idled are connections that were ended because nothing was passed on.
+	Idled uint64
 	// DialFailures are connections and flows that could not begin because the
 	// endpoint refused or did not answer, or no socket could be had.
 	DialFailures uint64
@@ -67,7 +70,7 @@ type Stats struct {
 
 // Refused counts by reason.
 type Refused struct {
-	NoEndpoint, Policy, SourceRange, DialFilter, Limit uint64
+	NoEndpoint, Policy, SourceRange, DialFilter, Limit, Header uint64
 }
 
 // Stats returns the counts. It may be called at any time.
@@ -90,12 +93,14 @@ func (s *Server) Stats() Stats {
 		st.DatagramsOut += c.datagramsOut.Load()
 		st.DatagramsLost += c.datagramsLost.Load()
 		st.HealthChecks += c.checks.Load()
+		st.Idled += c.idled.Load()
 		st.Panics += c.panics.Load()
 		st.Refused.NoEndpoint += c.refused[refusedNoEndpoint].Load()
 		st.Refused.Policy += c.refused[refusedByPolicy].Load()
 		st.Refused.SourceRange += c.refused[refusedBySource].Load()
 		st.Refused.DialFilter += c.refused[refusedByFilter].Load()
 		st.Refused.Limit += c.refused[refusedByLimit].Load()
+		st.Refused.Header += c.refused[refusedByHeader].Load()
 	}
 	return st
 }

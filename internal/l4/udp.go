@@ -116,6 +116,9 @@ func (f *frontend) forward(l *loop, client netip.AddrPort, name *sockaddr, run [
 		if e == 0 {
 			w.session.count(false, octetsOf(run))
 			l.flows.touch(w, l.now)
+			if w.asked += uint64(len(run)); w.answered(l) {
+				w.end(l)
+			}
 			return
 		}
 		l.count.flowsRefused.Add(1)
@@ -199,6 +202,9 @@ func (w *flow) ready(l *loop, _ int, _ uint32) {
 	w.session.count(true, octetsOf(got))
 	w.replied = true
 	l.flows.touch(w, l.now)
+	if w.got += uint64(len(got)); w.answered(l) {
+		w.end(l)
+	}
 }
 
 // octetsOf is what messages hold.

@@ -91,6 +91,8 @@ type pair struct {
 	broken *atomic.Uint64
 	once   sync.Once
 	parsed *tls.Certificate // nil after once: cannot be used
+	// stapled is parsed with an OCSP answer; nil is none.
+	stapled atomic.Pointer[tls.Certificate]
 }
 
 func (p *pair) certificate() *tls.Certificate {
@@ -102,6 +104,9 @@ func (p *pair) certificate() *tls.Certificate {
 		}
 		p.parsed = &t
 	})
+	if t := p.stapled.Load(); t != nil {
+		return t
+	}
 	return p.parsed
 }
 
@@ -157,6 +162,7 @@ func (c *Certificates) pairOf(source *ir.Certificate, old, x *index) *pair {
 		p = &pair{source: source, broken: &c.broken}
 		// A changed pair must prove itself before the old one goes.
 		if last := old.byID[source.ID]; last != nil && p.certificate() == nil && last.certificate() != nil {
+			last.stapled.Store(nil) // nobody renews it any more
 			return last
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
@@ -22,8 +23,11 @@ const (
 	CodePublished = "DMN0241"
 	// CodePublishedService: an entry names a Service or port that there is not.
 	CodePublishedService = "DMN0242"
-	// CodePublishedProxy: an entry asks for the PROXY protocol.
+	// CodePublishedProxy: an entry asks for the PROXY protocol where it cannot
+	// be had.
 	CodePublishedProxy = "DMN0243"
+	// CodePublishedTrust: everybody is believed about the client.
+	CodePublishedTrust = "DMN0246"
 )
 
 // PublishedConfig says which ports of this machine lead to Services: the
@@ -36,7 +40,22 @@ type PublishedConfig struct {
 	Addresses []netip.Addr
 	// Reserved are TCP ports that Daemun itself listens on.
 	Reserved []uint16
+	// Headers says whose PROXY headers are believed; nil is everybody, within
+	// the usual time.
+	Headers func(*store.View) Headers
 }
+
+// Headers is what the settings for all hosts say of the PROXY protocol.
+type Headers struct {
+	// Trusted are the peers that are believed; empty is everybody.
+	Trusted []netip.Prefix
+	Timeout time.Duration
+	// Unreadable: it cannot be told who is trusted.
+	Unreadable bool
+}
+
+// headerTimeout is ingress-nginx's default.
+const headerTimeout = 5 * time.Second
 
 // Published translates such ConfigMaps into a network: one Service per Service
 // they name, on the published ports. What did not change keeps its pointer. It
@@ -53,6 +72,7 @@ func NewPublished(c PublishedConfig) *Published { return &Published{PublishedCon
 type publication struct {
 	*Published
 	v        *store.View
+	headers  Headers
 	services map[store.Name]*service
 	problems []ir.Problem
 }
@@ -60,7 +80,10 @@ type publication struct {
 // Translate returns the network of a view and what is wrong with the
 // ConfigMaps, sorted.
 func (t *Published) Translate(v *store.View) (*ir.Network, []ir.Problem) {
-	p := publication{Published: t, v: v, services: map[store.Name]*service{}}
+	p := publication{Published: t, v: v, services: map[store.Name]*service{}, headers: Headers{Timeout: headerTimeout}}
+	if t.Headers != nil {
+		p.headers = t.Headers(v)
+	}
 	p.read(t.TCP, ir.TCP, "--tcp-services-configmap")
 	p.read(t.UDP, ir.UDP, "--udp-services-configmap")
 	n := &ir.Network{Revision: v.Revision}
@@ -95,13 +118,19 @@ func (p *publication) read(full string, transport ir.Transport, flag string) {
 	}
 	ref := ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}
 	for _, key := range slices.Sorted(maps.Keys(object.Data)) {
-		if code, wrong := p.entry(key, strings.TrimSpace(object.Data[key]), transport); wrong != "" {
-			p.problems = append(p.problems, ir.Problem{Code: code, Severity: ir.SeverityError, Object: ref, Field: "data[" + key + "]", Message: wrong})
+		code, wrong := p.entry(key, strings.TrimSpace(object.Data[key]), transport)
+		severity := ir.SeverityError
+		if code == CodePublishedTrust {
+			severity = ir.SeverityNotice
+		}
+		if wrong != "" {
+			p.problems = append(p.problems, ir.Problem{Code: code, Severity: severity, Object: ref, Field: "data[" + key + "]", Message: wrong})
 		}
 	}
 }
 
-// entry publishes one port; wrong says what keeps it from being served.
+// entry publishes one port; wrong says what keeps it from being served, or with
+// CodePublishedTrust what it should not be served with.
 func (p *publication) entry(key, value string, transport ir.Transport) (code, wrong string) {
 	port, err := strconv.ParseUint(key, 10, 16)
 	if err != nil || port == 0 {
@@ -115,15 +144,34 @@ func (p *publication) entry(key, value string, transport ir.Transport) (code, wr
 	if !ok || namespace == "" || name == "" || len(parts) < 2 || len(parts) > 4 || parts[1] == "" {
 		return CodePublished, fmt.Sprintf("%.80q names no Service port; write NAMESPACE/NAME:PORT", value)
 	}
-	for _, option := range parts[2:] {
-		if option == "PROXY" {
-			return CodePublishedProxy, "the PROXY protocol is not supported yet; the port is left out, because clients or the Service would misunderstand each other"
-		}
-		if option != "" {
-			return CodePublished, fmt.Sprintf("%.20q is not known; write NAMESPACE/NAME:PORT", option)
+	published := ir.ServicePort{Transport: transport, Port: uint16(port)}
+	if code, wrong = p.options(parts[2:], &published); wrong != "" {
+		return code, wrong
+	}
+	return p.publish(store.Name{Namespace: namespace, Name: name}, parts[1], published)
+}
+
+// options reads what follows the port: PROXY in the first place takes headers
+// of the PROXY protocol, in the second it gives them.
+func (p *publication) options(words []string, published *ir.ServicePort) (code, wrong string) {
+	for i, word := range words {
+		switch {
+		case word == "":
+			continue
+		case !strings.EqualFold(word, "PROXY"):
+			return CodePublished, fmt.Sprintf("%.20q is not known; write NAMESPACE/NAME:PORT, and :PROXY behind it to take PROXY headers, ::PROXY to give them, :PROXY:PROXY for both", word)
+		case published.Transport == ir.UDP:
+			return CodePublishedProxy, "the PROXY protocol is for TCP; the port is left out, because clients or the Service would misunderstand each other: remove PROXY"
+		case i == 0:
+			published.TakesHeader = true
+		default:
+			published.GivesHeader = true
 		}
 	}
-	return p.publish(store.Name{Namespace: namespace, Name: name}, parts[1], ir.ServicePort{Transport: transport, Port: uint16(port)})
+	if published.TakesHeader && p.headers.Unreadable {
+		return CodePublishedProxy, "it is not known whose PROXY headers to believe, as a key of the ConfigMap for all hosts cannot be read; the port is left out until that is mended"
+	}
+	return "", ""
 }
 
 func (p *publication) publish(name store.Name, target string, published ir.ServicePort) (code, wrong string) {
@@ -151,5 +199,11 @@ func (p *publication) publish(name store.Name, target string, published ir.Servi
 		p.services[name] = s
 	}
 	s.ir.Ports = append(s.ir.Ports, published)
+	if published.TakesHeader {
+		s.ir.HeaderTrusted, s.ir.HeaderTimeout = p.headers.Trusted, ir.Duration(p.headers.Timeout)
+		if len(p.headers.Trusted) == 0 {
+			return CodePublishedTrust, "everybody who can connect is believed about the client's address; write the networks of your proxies into proxy-real-ip-cidr"
+		}
+	}
 	return "", ""
 }

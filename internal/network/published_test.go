@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -69,8 +70,6 @@ func TestPublishedProblems(t *testing.T) {
 		{"80", "data/db:5432", CodePublished, "one of Daemun's own"},
 		{"9000", "db:5432", CodePublished, "write NAMESPACE/NAME:PORT"},
 		{"9000", "data/db", CodePublished, "write NAMESPACE/NAME:PORT"},
-		{"9000", "data/db:5432:PROXY", CodePublishedProxy, "PROXY"},
-		{"9000", "data/db:5432::PROXY", CodePublishedProxy, "PROXY"},
 		{"9000", "data/db:5432:TLS", CodePublished, `"TLS" is not known`},
 		{"9000", "data/none:5432", CodePublishedService, `there is no Service "none"`},
 		{"9000", "data/db:53", CodePublishedService, `has no TCP port "53"`},
@@ -88,6 +87,48 @@ func TestPublishedProblems(t *testing.T) {
 	p, s := published(nil, nil)
 	if _, problems := p.Translate(s.View()); len(problems) != 2 || !strings.Contains(fmt.Sprint(problems), "there is no ConfigMap") {
 		t.Errorf("%v", problems)
+	}
+}
+
+// TestPublishedHeaders: which ports take and give headers of the PROXY protocol,
+// and what is said of those that cannot.
+func TestPublishedHeaders(t *testing.T) {
+	t.Parallel()
+	proxies := Headers{Trusted: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Timeout: time.Second}
+	for _, tt := range []struct {
+		value       string
+		headers     Headers
+		takes, give bool
+		code        string
+	}{
+		{"data/db:5432:PROXY", proxies, true, false, ""},
+		{"data/db:5432::proxy", proxies, false, true, ""},
+		{"data/db:5432:PROXY:PROXY", proxies, true, true, ""},
+		{"data/db:5432:PROXY", Headers{Timeout: time.Second}, true, false, CodePublishedTrust},
+		{"data/db:5432::PROXY", Headers{Timeout: time.Second, Unreadable: true}, false, true, ""},
+	} {
+		p, s := published(map[string]string{"9000": tt.value}, map[string]string{})
+		p.Headers = func(*store.View) Headers { return tt.headers }
+		n, problems := p.Translate(s.View())
+		if len(n.Services) != 1 {
+			t.Errorf("%s: not published: %v", tt.value, problems)
+			continue
+		}
+		got := n.Services[0].Ports[0]
+		if got.TakesHeader != tt.takes || got.GivesHeader != tt.give {
+			t.Errorf("%s: %+v", tt.value, got)
+		}
+		if (tt.code == "") != (len(problems) == 0) || tt.code != "" && problems[0].Code != tt.code {
+			t.Errorf("%s: %v", tt.value, problems)
+		}
+	}
+	for value, headers := range map[string]Headers{"data/db:5432:PROXY": {Unreadable: true}, "data/db:5432:PROXY:PROXY": {Unreadable: true}} {
+		p, s := published(map[string]string{"9000": value}, map[string]string{"53": "data/db:53:PROXY"})
+		p.Headers = func(*store.View) Headers { return headers }
+		n, problems := p.Translate(s.View())
+		if len(n.Services) != 0 || len(problems) != 2 || problems[0].Code != CodePublishedProxy || problems[1].Code != CodePublishedProxy {
+			t.Errorf("%s: %d Services, %v", value, len(n.Services), problems)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/binary"
 	"hash/maphash"
 	"net/netip"
 	"runtime"
@@ -58,6 +59,24 @@ func (l *Limits) Enter(addr netip.Addr, now time.Time) (Running, LimitVerdict) {
 	if l.exempt.Contains(addr) {
 		return Running{}, WithinLimits
 	}
+	return l.enter(addr, now)
+}
+
+// EnterAs is Enter where a text stands for the client, unless it is empty; the
+// address still says who is exempt.
+func (l *Limits) EnterAs(key []byte, addr netip.Addr, now time.Time) (Running, LimitVerdict) {
+	if len(key) == 0 || l.exempt.Contains(addr.Unmap()) {
+		return Running{}, WithinLimits
+	}
+	// 128 bits that nobody outside can foresee: two texts share a count by
+	// accident only. An address as wide keeps one kind of key in the tables.
+	var sum [16]byte
+	binary.NativeEndian.PutUint64(sum[:8], maphash.Bytes(l.counters.seed, key))
+	binary.NativeEndian.PutUint64(sum[8:], maphash.Bytes(l.counters.other, key))
+	return l.enter(netip.AddrFrom16(sum), now)
+}
+
+func (l *Limits) enter(addr netip.Addr, now time.Time) (Running, LimitVerdict) {
 	s := l.counters.shardOf(addr)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,8 +138,8 @@ func (r Running) Leave() {
 // counters are the clients of one set of limits. They live as long as some
 // table refers to them.
 type counters struct {
-	seed   maphash.Seed
-	shards [shards]shard
+	seed, other maphash.Seed
+	shards      [shards]shard
 }
 
 // The clients that are remembered are bounded; those that were silent for
@@ -203,7 +222,7 @@ func (s *State) countersOf(id string) *counters {
 	if c := l.byID[id].Value(); c != nil {
 		return c
 	}
-	c := &counters{seed: maphash.MakeSeed()}
+	c := &counters{seed: maphash.MakeSeed(), other: maphash.MakeSeed()}
 	if l.byID == nil {
 		l.byID = make(map[string]weak.Pointer[counters])
 	}

@@ -26,6 +26,7 @@ var (
 	errBodyTime     = errors.New("request body timed out")
 	errStopped      = errors.New("request body not wanted any more")
 	errUpstream     = errors.New("upstream does not take the request body")
+	errNoLength     = errors.New("request body without a length that the upstream needs")
 	errSpool        = errors.New("request body cannot be read back")
 )
 
@@ -40,6 +41,8 @@ func bodyStatus(err error) int {
 		return 413
 	case err == errBodyTime:
 		return 408
+	case err == errNoLength:
+		return 411
 	case errors.As(err, &refused):
 		return refused.Status
 	case errors.Is(err, spool.ErrFull), errors.Is(err, errSpool):
@@ -53,10 +56,11 @@ func bodyStatus(err error) int {
 func (x *exchange) readBody(p []byte) (int, error) {
 	c := x.c
 	for {
-		now := time.Now()
-		limit := now.Add(x.table.Settings.BodyTimeout.D())
+		var now, limit time.Time // of a read that may wait
 		waits := !c.arrived()
 		if waits {
+			now = time.Now()
+			limit = now.Add(x.table.Settings.BodyTimeout.D())
 			c.armRead(limit)
 		}
 		if x.stop.Load() {
@@ -77,9 +81,9 @@ func (x *exchange) readBody(p []byte) (int, error) {
 			return 0, err
 		case x.stop.Load():
 			return 0, errStopped
-		case !time.Now().Before(limit):
+		case waits && !time.Now().Before(limit):
 			return 0, errBodyTime
-		default: // the drain moved the deadline
+		default: // the drain moved the deadline, or what had arrived was not enough
 			c.readBy = time.Time{}
 		}
 	}

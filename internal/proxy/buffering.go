@@ -26,7 +26,7 @@ type heldBody struct {
 // buffers reports whether the body is read whole first. Streams of HTTP/2
 // backends are for both directions at once, so theirs are not.
 func (x *exchange) buffers() bool {
-	return x.match.Route.IR.RequestBuffering && !x.transport().Multiplexed()
+	return (x.match.Route.IR.RequestBuffering || x.needsLength()) && !x.transport().Multiplexed()
 }
 
 // atHand reports that all of the body can be sent again.
@@ -40,6 +40,9 @@ func (x *exchange) chunked() bool { return x.req.Body == http1.BodyChunked && !x
 func (x *exchange) hold() error {
 	pool := x.c.server.spool
 	if !pool.Usable() {
+		if x.needsLength() {
+			return errNoLength
+		}
 		return nil
 	}
 	b := pool.Body(max(leastBodyMemory, x.match.Route.IR.BodyMemory))
@@ -63,9 +66,9 @@ func (x *exchange) hold() error {
 }
 
 // measure decides how a body that came in chunks goes on: with trailers in
-// chunks, too.
+// chunks, too, unless the backend knows no chunks.
 func (x *exchange) measure() {
-	x.held.measured = x.req.Body == http1.BodyChunked && x.atHand() && len(x.trailers()) == 0
+	x.held.measured = x.req.Body == http1.BodyChunked && x.atHand() && (len(x.trailers()) == 0 || x.needsLength())
 }
 
 // letGo drops what is held. It may be called more than once.

@@ -54,6 +54,7 @@ type conn struct {
 	requests        atomic.Uint64
 	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
 	http2           atomic.Pointer[http2.Conn]    // of a connection that speaks HTTP/2
+	onReset         func()                        // cancel, made once
 	cancelling      sync.Mutex                    // held while upstream is aborted for a stream
 	stream          *http2.Stream                 // what nc is when c serves one stream of such a connection
 	tunnel          atomic.Pointer[tunnel]        // of an upgraded connection

@@ -102,7 +102,7 @@ func (x *exchange) fail(status int) {
 	case 408:
 		x.c.server.counters.other[refusedBodyTime].Add(1)
 		x.refuse(status)
-	case 400:
+	case 400, 411:
 		x.refuse(status)
 	default:
 		x.answer(status)
@@ -143,11 +143,13 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		if !x.inspectResponse(up) && !x.replaceResponse(up) {
 			x.relay(up)
 		}
-		x.seen.Response = time.Since(start)
 		a.Status = x.resp.Status
 		a.ResponseLength = x.respBody.Payload()
 	}
 	a.ResponseTime = time.Since(start)
+	if f.status == 0 {
+		x.seen.Response = a.ResponseTime
+	}
 	x.traced.attempted(start.Add(a.ResponseTime), a.Status)
 	x.countAttempt(a, f)
 	if b := x.backend.Balance(); b != nil && b.EWMA && x.resp.Status != 101 {
@@ -163,6 +165,11 @@ func (x *exchange) connect(ep *upstream.Endpoint, start time.Time) (*upstream.Co
 	t := x.transport()
 	if t.Multiplexed() {
 		return x.connectStream(ep, start, false)
+	}
+	if x.asksOnce() {
+		up, err := ep.Dial(context.Background(), t, x.match.Route.IR.ConnectTimeout.D())
+		x.seen.Connect = max(0, x.seen.Connect) + time.Since(start)
+		return up, err
 	}
 	if up := ep.Idle(t); up != nil {
 		if x.seen.Connect < 0 {

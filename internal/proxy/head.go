@@ -29,7 +29,7 @@ var ownResponseFields = [256]bool{
 // Daemun says about the client, then the client's fields in their order.
 func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	r := x.match.Route.IR
-	b = http1.AppendRequestLine(b, x.req.Method, x.upstreamTarget(), 1)
+	b = http1.AppendRequestLine(b, x.req.Method, x.upstreamTarget(), x.minor())
 	fields := len(b)
 	authority := x.shownHost()
 	if r.UpstreamVhost != "" {
@@ -159,7 +159,7 @@ func (x *exchange) appendFallbackFields(b []byte) []byte {
 // wantsTunnel reports that the client asked for the one upgrade that is passed
 // on (H4.4).
 func (x *exchange) wantsTunnel() bool {
-	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == "" && !x.transport().Multiplexed() && !x.speaksFastCGI()
+	return x.req.Upgrade != nil && bytes.EqualFold(x.req.Upgrade, []byte("websocket")) && x.match.Route.IR.ConnectionField == "" && !x.transport().Multiplexed() && !x.speaksFastCGI() && !x.asksOnce()
 }
 
 // wantsTrailers reports that the client takes trailers (RFC 9110 §10.1.4), which

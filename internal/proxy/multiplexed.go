@@ -88,12 +88,13 @@ func (x *exchange) awaitStreamHead(up *upstream.Conn, now time.Time) error {
 	limits := &x.c.server.backend
 	head := bytes.Equal(x.req.Method, methodHEAD)
 	for interim, octets := 0, 0; ; {
-		up.ArmRead(time.Now(), limit)
+		up.ArmRead(now, limit)
 		text, end, err := up.Stream().ReadHead()
 		if err != nil {
 			if err = x.stillWaiting(err, &limit); err != nil {
 				return err
 			}
+			now = time.Now()
 			continue
 		}
 		x.resp.Reset()

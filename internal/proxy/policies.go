@@ -52,7 +52,12 @@ func (x *exchange) limit() bool {
 		return false
 	}
 	var verdict policy.LimitVerdict
-	x.running, verdict = x.policies.Limits.Enter(x.client(), x.start)
+	if by := x.table.LimitBy; by != nil {
+		x.location = by.Append(x.location[:0], x)
+		x.running, verdict = x.policies.Limits.EnterAs(x.location, x.client(), x.start)
+	} else {
+		x.running, verdict = x.policies.Limits.Enter(x.client(), x.start)
+	}
 	switch verdict {
 	case policy.TooManyRunning:
 		x.answer(x.table.Settings.LimitConnectionStatus)
@@ -266,12 +271,18 @@ func (x *exchange) isPath(location string) bool {
 	return len(location) > 0 && location[0] == '/' && !x.match.Route.IR.RelativeRedirects
 }
 
-// appendOrigin appends the connection's scheme and the host name without port.
+// appendOrigin appends the connection's scheme and the host name, without port
+// unless the route wants it.
 func (x *exchange) appendOrigin(l []byte) []byte {
 	l = append(l, x.c.scheme()...)
 	l = append(l, "://"...)
-	if len(x.host) > 0 {
-		return append(l, x.host...)
+	switch addr := x.c.info.Local.Addr(); {
+	case len(x.host) > 0:
+		l = append(l, x.host...)
+	case addr.Is6() && !addr.Is4In6():
+		l = append(append(append(l, '['), addr.WithZone("").String()...), ']')
+	default:
+		l = append(l, addr.Unmap().String()...)
 	}
-	return append(l, x.c.info.Local.Addr().String()...)
+	return x.appendPort(l)
 }

@@ -66,7 +66,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 	x.logStderr(up)
 	sentAll := x.joinBody(up)
 	x.c.use(nil)
-	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" {
+	if toClient == nil && fromUpstream == nil && sentAll && !x.cutShort && x.resp.KeepAlive && x.respBody.Done() && x.match.Route.IR.ConnectionField != "close" && !x.asksOnce() {
 		up.Release()
 	} else {
 		up.Discard()
@@ -258,6 +258,11 @@ func (x *exchange) flushWith(b []byte) error {
 func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
 	if x.ahead != nil {
 		return x.nextAhead(p)
+	}
+	if readable(up) { // no deadline is needed, but to find the end of it
+		if n, err := x.respBody.Read(p); n > 0 || err == nil || err == io.EOF {
+			return n, err
+		}
 	}
 	now := time.Now()
 	limit := x.noLater(now.Add(x.match.Route.IR.ReadTimeout.D()))

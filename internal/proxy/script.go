@@ -90,6 +90,7 @@ func (x *exchange) reroute() bool {
 // takeTarget makes an escaped path, with the arguments, what the backend gets.
 func (x *exchange) takeTarget(path []byte) {
 	x.target, x.rewritten = x.appendArgs(path), true
+	x.tellRewrite()
 }
 
 // takeArgs makes arguments that a script has set part of the target.

@@ -19,6 +19,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	crand "crypto/rand"
 	"log/slog"
@@ -60,6 +61,9 @@ type Config struct {
 	// HTTP2 bounds HTTP/2 connections; the zero value is the defaults of
 	// package http2.
 	HTTP2 http2.Limits
+	// SecurePort is the port that redirects to https name where they name one;
+	// 0 is 443.
+	SecurePort uint16
 	// Spool keeps bodies that are buffered; nil is a new one.
 	Spool *spool.Pool
 	// CleartextHTTP2 serves clients without TLS that begin with the preface of
@@ -81,6 +85,7 @@ type Server struct {
 	spool   *spool.Pool
 	// cleartextHTTP2 is as in Config.
 	cleartextHTTP2 bool
+	securePort     uint16
 
 	pages pages
 	date  dateCache
@@ -122,6 +127,7 @@ func New(c Config) *Server {
 		s.backend = http1.ResponseLimits()
 	}
 	s.http2, s.cleartextHTTP2 = c.HTTP2, c.CleartextHTTP2
+	s.securePort = cmp.Or(c.SecurePort, 443)
 	if s.http2 == (http2.Limits{}) {
 		s.http2 = http2.DefaultLimits()
 	}
@@ -133,7 +139,7 @@ func New(c Config) *Server {
 		var seed [32]byte
 		_, _ = crand.Read(seed[:]) // never fails
 		c := &conn{server: s, random: rand.NewChaCha8(seed), sent: make(chan error, 1)}
-		c.x.c = c
+		c.x.c, c.onReset = c, c.cancel
 		return c
 	}
 	return s

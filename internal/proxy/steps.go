@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 
 	"daemun/internal/canonical"
 	"daemun/internal/http1"
@@ -204,6 +205,7 @@ func (x *exchange) rewrite() bool {
 		return true
 	}
 	x.rewritten = true
+	x.tellRewrite()
 	return false
 }
 
@@ -215,6 +217,9 @@ func (x *exchange) redirectToHTTPS() bool {
 	}
 	l := append(x.location[:0], "https://"...)
 	l = append(l, withoutPort(x.shownHost())...)
+	if r.PortInRedirects { // always there, as in ingress-nginx
+		l = strconv.AppendUint(append(l, ':'), uint64(x.c.server.securePort), 10)
+	}
 	l = x.appendURI(l)
 	if !r.PreserveTrailingSlash {
 		l = bytes.TrimSuffix(l, []byte("/"))

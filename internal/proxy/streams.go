@@ -57,6 +57,8 @@ func (c *conn) serveHTTP2() {
 		if t.Settings.HTTP2Streams > 0 {
 			config.Limits.Streams = t.Settings.HTTP2Streams
 		}
+		// Who wants connections to stay for longer means those of HTTP/2, too.
+		config.Limits.Total = max(config.Limits.Total, t.Settings.KeepAliveRequests)
 	}
 	c.rd.First = http2Source
 	c.idleSince.Store(time.Now().UnixNano())
@@ -87,7 +89,7 @@ func (h streamHandler) ServeStream(st *http2.Stream) {
 	s := h.c.server
 	c := s.conns.Get().(*conn)
 	c.beginStream(h.c, st)
-	st.OnReset(c.cancel)
+	st.OnReset(c.onReset)
 	c.serveRequest()
 	st.StopReset()
 	s.counters.requests.Add(1)
@@ -210,7 +212,11 @@ func (x *exchange) pump(up *upstream.Conn, head []byte, paced bool) (toClient, f
 	st := x.c.stream
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
-	begin, sent := time.Now(), int64(0)
+	var begin time.Time
+	if paced {
+		begin = time.Now()
+	}
+	sent := int64(0)
 	for {
 		if head != nil && (paced || !x.ready(up)) { // the next read may wait
 			if err := x.sendHead(head, nil, false); err != nil {

@@ -503,6 +503,34 @@ func TestHTTP2TrailersGoUpstream(t *testing.T) {
 	}
 }
 
+// TestHTTP2KeepAliveRequests pins that the setting for requests per connection
+// can raise the number of streams per connection (H5.9).
+func TestHTTP2KeepAliveRequests(t *testing.T) {
+	cfg := oneRoute(nil)
+	cfg.Settings.KeepAliveRequests = 3
+	r := newCleartextRig(t, cfg)
+	r.server.http2.Total = 1
+	r.endpoints(newScript(t, answering(ok)).addr())
+	c := r.dialHTTP2()
+	for id := uint32(1); id <= 5; id += 2 {
+		c.get(id)
+		for ended := false; !ended; {
+			switch f := c.frame().(type) {
+			case *http2.GoAwayFrame:
+				if id != 5 {
+					t.Fatalf("the connection is to end after stream %d", id)
+				}
+				return
+			case *http2.DataFrame:
+				ended = f.StreamEnded()
+			}
+		}
+	}
+	if _, ok := c.frame().(*http2.GoAwayFrame); !ok {
+		t.Error("the connection does not end after three streams")
+	}
+}
+
 // BenchmarkHTTP2GET is a whole round trip over loopback, without TLS, with eight
 // streams at a time; one is one request.
 func BenchmarkHTTP2GET(b *testing.B) {

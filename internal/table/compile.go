@@ -13,6 +13,7 @@ import (
 	"daemun/internal/policy"
 	"daemun/internal/table/pattern"
 	"daemun/internal/trace"
+	"daemun/internal/variable"
 )
 
 // Compile builds the table of cfg. Hosts that are equal to those of prev (nil
@@ -32,6 +33,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Trust:    policy.NewTrust(cfg.Settings.Forwarded),
 		Sampler:  trace.NewSampler(cfg.Settings.Tracing),
 		Block:    policy.NewBlock(cfg.Settings.Block),
+		LimitBy:  limitKey(cfg.Settings.LimitBy),
 		Heads:    headLimits(cfg.Settings.RequestHeads),
 	}
 	if prev != nil {
@@ -207,6 +209,15 @@ func (r *Route) compileRewrite(beyond expression.Engine) error {
 }
 
 // headLimits returns nil for what is not set.
+// limitKey is nil for the usual key; the translation has checked others.
+func limitKey(s string) *variable.Text {
+	if s == "" {
+		return nil
+	}
+	t, _ := variable.Parse(s)
+	return t
+}
+
 func headLimits(h ir.RequestHeads) *http1.Limits {
 	if h == (ir.RequestHeads{}) {
 		return nil

@@ -70,6 +70,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.SendTimeout == b.SendTimeout &&
 		a.ReadTimeout == b.ReadTimeout &&
 		a.Retry == b.Retry &&
+		a.Proxying == b.Proxying &&
 		a.AccessLog == b.AccessLog &&
 		a.RelativeRedirects == b.RelativeRedirects &&
 		equalDeep(a.CORS, b.CORS) &&

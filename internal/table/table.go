@@ -26,6 +26,7 @@ import (
 	"daemun/internal/table/pattern"
 	"daemun/internal/trace"
 	"daemun/internal/upstream"
+	"daemun/internal/variable"
 )
 
 // Handles finds what routes point to and what outlives a table. The functions
@@ -51,6 +52,8 @@ type Table struct {
 	Trust *policy.Trust
 	// Block is nil when nobody is refused everywhere.
 	Block *policy.Block
+	// LimitBy is what the limits count by, nil for the client's address.
+	LimitBy *variable.Text
 	// Heads are the limits of request heads, nil for the usual ones.
 	Heads *http1.Limits
 	// Compression is nil when responses go out as they are.

@@ -252,6 +252,9 @@ func (e *Endpoint) open(ctx context.Context) (*net.TCPConn, error) {
 func (e *Endpoint) resolve(ctx context.Context) ([]netip.Addr, error) {
 	c := &e.backend.registry.config
 	for _, network := range []string{"ip4", "ip6"} {
+		if network == "ip6" && e.backend.registry.ipv4Names.Load() {
+			break
+		}
 		found, err := c.Resolver.LookupNetIP(ctx, network, e.spec.Host)
 		if err != nil {
 			continue

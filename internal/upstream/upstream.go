@@ -91,9 +91,11 @@ func (c Config) withDefaults() Config {
 
 // Registry owns all backends of one Daemun. It is safe for concurrent use.
 type Registry struct {
-	config  Config
-	pool    atomic.Pointer[ir.Pool]
-	running sync.WaitGroup // the goroutines of HTTP/2 connections
+	config Config
+	pool   atomic.Pointer[ir.Pool]
+	// ipv4Names leaves the IPv6 addresses of names out.
+	ipv4Names atomic.Bool
+	running   sync.WaitGroup // the goroutines of HTTP/2 connections
 
 	mu       sync.Mutex // guards the following
 	backends map[ir.BackendID]*Backend
@@ -120,6 +122,10 @@ func (r *Registry) Keep(p *ir.Pool) {
 	}
 	r.pool.Store(p)
 }
+
+// IPv4Names leaves the IPv6 addresses of names out, or no longer, for
+// connections that are opened from now on.
+func (r *Registry) IPv4Names(only bool) { r.ipv4Names.Store(only) }
 
 // sweepEvery is the time between two sweeps.
 func (r *Registry) sweepEvery() time.Duration {

@@ -301,6 +301,24 @@ func TestDialNames(t *testing.T) {
 	}
 }
 
+// TestIPv4Names is disable-ipv6-dns.
+func TestIPv4Names(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	mapped := []netip.Addr{netip.MustParseAddr("::ffff:127.0.0.1")}
+	r, b := newBackendFor(t, Config{Resolver: names{"ip6 x.test": mapped}, AllowLoopbackNames: true}, ir.Endpoint{Host: "x.test", Port: s.addr().Port()})
+	for _, only := range []bool{true, false} {
+		r.IPv4Names(only)
+		c, err := b.Pick(nil).Dial(t.Context(), Plain, patience)
+		if errors.Is(err, ErrUnresolved) != only {
+			t.Errorf("IPv4 only %v: %v", only, err)
+		}
+		if c != nil {
+			c.Discard()
+		}
+	}
+}
+
 // §4.9: no name is sent to a TLS upstream and its certificate is not checked;
 // sessions are resumed.
 func TestDialTLS(t *testing.T) {

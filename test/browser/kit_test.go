@@ -253,14 +253,19 @@ func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	return r
 }
 
-// until waits for an expression to be true. While a page is being replaced
-// there is none to ask.
+// askTime is after how long a question is asked again: one that meets a page
+// that is being replaced is never answered.
+const askTime = 3 * time.Second
+
+// until waits for an expression to be true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		is, err := chromedp.Run(b, chromedp.Evaluate[bool]("!!("+expression+")"))
+		ctx, cancel := context.WithTimeout(b, askTime)
+		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
+		cancel()
 		if err == nil && is {
 			return
 		}

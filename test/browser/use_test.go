@@ -82,7 +82,9 @@ func keyboard(b *tab, s *shop) {
 
 func explainURL(b *tab, s *shop) {
 	b.visit("http://"+s.Admin+"/explain", true)
-	b.run(chromedp.KeyEvent("/"), chromedp.KeyEvent("http://api.shop.localhost/v1/orders/42"+kb.Enter))
+	b.run(chromedp.KeyEvent("/"))
+	b.until(`document.activeElement.id === "url"`)
+	b.run(chromedp.SendKeys(chromedp.ID("url"), "http://api.shop.localhost/v1/orders/42"+kb.Enter))
 	b.until(`document.querySelector(".verdict .status")?.textContent === "404"`)
 	b.until(`document.querySelector(".verdict").textContent.includes("/v1/orders (Exact)")`)
 }

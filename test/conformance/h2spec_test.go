@@ -45,8 +45,11 @@ spec:
       - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
 `
 
-// start builds Daemun, runs the manifests and returns where it listens.
-func start(t *testing.T) (httpAddr, httpsAddr string) {
+// start is startWith for the echo server.
+func start(t *testing.T) (httpAddr, httpsAddr string) { return startWith(t, manifests) }
+
+// startWith builds Daemun, runs manifests and returns where it listens.
+func startWith(t *testing.T, manifests string) (httpAddr, httpsAddr string) {
 	t.Helper()
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "daemun")
