@@ -17,7 +17,10 @@ type policyRow struct {
 
 // policyRows are the settings in the order in which they act on a request;
 // names are those of the annotations.
-func policyRows() []policyRow {
+func policyRows() []policyRow { return append(requestRows(), responseRows()...) }
+
+// requestRows are those that act on a request.
+func requestRows() []policyRow {
 	return []policyRow{
 		{"ssl-passthrough", func(h *ir.Host, _ *ir.Route) string { return on(h.Passthrough) }},
 		{"auth-tls-secret", func(h *ir.Host, _ *ir.Route) string { return clientAuth(h.ClientAuth) }},
@@ -82,6 +85,12 @@ func policyRows() []policyRow {
 		{"proxy-read-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ReadTimeout.D().String() }},
 		{"proxy-next-upstream-tries", func(_ *ir.Host, r *ir.Route) string { return tries(r.Retry.Tries) }},
 		{"default-backend", func(_ *ir.Host, r *ir.Route) string { return string(r.FallbackBackend) }},
+	}
+}
+
+// responseRows are those that act on what comes back, or look at both.
+func responseRows() []policyRow {
+	return []policyRow{
 		{"limit-rate", func(_ *ir.Host, r *ir.Route) string {
 			if r.Bandwidth == nil {
 				return ""
