@@ -300,6 +300,7 @@ const caddyConf = `
 {
 	admin %[6]s
 	auto_https off
+	fallback_sni bench.test
 	persist_config off
 	skip_install_trust
 	storage file_system %[1]s/caddy
