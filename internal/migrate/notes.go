@@ -34,9 +34,8 @@ func notes() []note {
 		{"limit-rate", nil, "acts whether proxy-buffering is on or not"},
 		{"proxy-next-upstream", nil, "only GET, HEAD, PUT, DELETE, OPTIONS and PROPFIND are sent again, without non_idempotent"},
 		{"proxy-next-upstream-tries", is("0"), "means twice the number of endpoints, at least 3, not without end"},
-		{"proxy-request-buffering", is("on"), "request bodies are streamed; up to 64 KiB are kept for another attempt"},
-		{"rewrite-target", has("$"), "paths are RE2 expressions: without look-around and backreferences"},
-		{"use-regex", is("true"), "paths are RE2 expressions: without look-around and backreferences"},
+		{"rewrite-target", has("$"), "look-around and backreferences are run by a slower engine that gives up on costly paths"},
+		{"use-regex", is("true"), "look-around and backreferences are run by a slower engine that gives up on costly paths"},
 	}
 }
 
@@ -56,7 +55,6 @@ func differences() []string {
 		"What is unknown, wrong or without effect is a problem: an Event of the object and a line of `daemun get problems`.",
 		"What guards fails closed: an unusable guard answers 503, where ingress-nginx fails open for some.",
 		"Snippets are read into typed policies and never become text of a configuration; a directive that is not understood closes its routes (docs/snippets.md).",
-		"Request bodies are streamed to the backend, not buffered first.",
 		"Malformed and ambiguous requests are refused where nginx repairs them (docs/hardening.md).",
 		"A head that is too large gets 431 instead of 400.",
 		"TLS 1.2 has no DHE suites; X25519MLKEM768 is offered; session tickets are on.",
