@@ -64,11 +64,16 @@ func TestTurns(t *testing.T) {
 	if phase, got := judge(r, subject("/"), "", ""); phase != 1 || got.Status != 503 {
 		t.Errorf("phase %d, %+v", phase, got)
 	}
+	i, _ := r.Inspect(subject("/"))
+	if got := i.Response(200, fields()); got.Status != 0 {
+		t.Errorf("the head of a response waits: %+v", got)
+	}
+	i.Close()
 	s.turns.give()
 	if phase, got := judge(r, subject("/"), "a=1", ""); phase != 0 {
 		t.Errorf("phase %d, %+v", phase, got)
 	}
-	if n := s.TurnedAway(); n != 1 {
+	if n := s.TurnedAway(); n != 2 {
 		t.Errorf("%d were turned away", n)
 	}
 	s.turns.waiting.Store(maxWaiting)

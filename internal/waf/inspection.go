@@ -92,13 +92,14 @@ func (i *inspection) Body(b []byte) policy.Ruling {
 	})
 }
 
-// Response implements policy.Inspection: phase 3.
+// Response implements policy.Inspection: phase 3. It waits for no turn: a head
+// costs little, and the backend has done what was asked already.
 func (i *inspection) Response(status int, fields policy.HeadFields) policy.Ruling {
 	for name, value := range fields {
 		i.tx.AddResponseHeader(name, value)
 	}
 	i.responds = true
-	return i.inTurn(func() policy.Ruling { return ruling(i.tx.ProcessResponseHeaders(status, i.protocol)) })
+	return ruling(i.tx.ProcessResponseHeaders(status, i.protocol))
 }
 
 // ResponseLimit implements policy.Inspection.
