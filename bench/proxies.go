@@ -44,8 +44,10 @@ func (l *rig) prepare() error {
 
 // certificate makes name.crt, name.key, and name.pem with both.
 func (l *rig) certificate(name, host string, key []string) error {
-	args := append([]string{"req", "-x509", "-nodes", "-days", "30", "-keyout", l.File(name + ".key"), "-out", l.File(name + ".crt"),
-		"-subj", "/CN=" + host, "-addext", "subjectAltName=DNS:" + host, "-newkey"}, key...)
+	args := append([]string{
+		"req", "-x509", "-nodes", "-days", "30", "-keyout", l.File(name + ".key"), "-out", l.File(name + ".crt"),
+		"-subj", "/CN=" + host, "-addext", "subjectAltName=DNS:" + host, "-newkey",
+	}, key...)
 	if out, err := exec.CommandContext(l.Ctx, "openssl", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("openssl: %w\n%s", err, out)
 	}

@@ -67,8 +67,12 @@ func (f *frames) open(host string) error {
 	for i := range streamsEach {
 		block.Reset()
 		for _, h := range [][2]string{
-			{":method", "POST"}, {":scheme", "https"}, {":authority", host}, {":path", "/bench.Bench/Stream"},
-			{"content-type", "application/grpc"}, {"te", "trailers"},
+			{":method", "POST"},
+			{":scheme", "https"},
+			{":authority", host},
+			{":path", "/bench.Bench/Stream"},
+			{"content-type", "application/grpc"},
+			{"te", "trailers"},
 		} {
 			if err := e.WriteField(hpack.HeaderField{Name: h[0], Value: h[1]}); err != nil {
 				return err

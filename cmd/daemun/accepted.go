@@ -42,7 +42,6 @@ func acceptedFlags() []accepted {
 		{"enable-annotation-validation", true, "annotations are always validated", false},
 
 		{"enable-ssl-chain-completion", false, "certificates are served as they are in their Secrets, because following the addresses in them would let whoever writes a Secret choose whom Daemun calls and what it serves; append the intermediate ones to tls.crt", true},
-		{"enable-topology-aware-routing", false, "endpoints of all zones are used", true},
 		{"maxmind-license-key", "", noGeoIP, true},
 		{"maxmind-mirror", "", noGeoIP, true},
 		{"maxmind-retries-count", 1, noGeoIP, true},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.StringVar(&c.Access.Authority, "certificate-authority", "", "file with the certificates that sign the API server's, with --apiserver-host")
 	flags.StringVar(&c.Scope.Namespace, "watch-namespace", "", "the only namespace to read; all if empty")
 	flags.StringVar(&c.Scope.Selector, "watch-namespace-selector", "", "labels of the namespaces to read")
+	flags.BoolVar(&c.Zone.Hints, "enable-topology-aware-routing", false, "use the endpoints that the hints of EndpointSlices name for the zone of this Daemun's node, where they are complete")
 	flags.StringVar(&c.ListenAddress, "listen-address", "", "address that serves Ingresses; all if empty")
 	flags.IntVar(&c.HTTPPort, "http-port", 80, "port for HTTP; 0 is any free port")
 	flags.IntVar(&c.HTTPSPort, "https-port", 443, "port for HTTPS; 0 is any free port")
@@ -154,7 +156,7 @@ func checkNames(o translate.Options, p daemon.PublishedConfig) error {
 func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig) error {
 	c.Stdout, c.Stderr = cmd.OutOrStdout(), cmd.ErrOrStderr()
 	c.Access.UserAgent = "daemun/" + version
-	c.Self = daemon.PodFromEnv()
+	c.Self, c.Zone.Node = daemon.PodFromEnv(), os.Getenv("NODE_NAME")
 	c.Election.Enabled, c.SyncEvents = !f.noElection, !f.noSyncEvents
 	for _, check := range []func(*daemon.ControllerConfig) error{f.checkStatus, checkAddresses, checkScope, checkWebhook} {
 		if err := check(c); err != nil {

@@ -110,15 +110,15 @@ func TestControllerFlagsReachTheConfiguration(t *testing.T) {
 	cmd.ResetFlags()
 	var f controllerFlags
 	f.define(cmd, &c)
-	line := "--healthz-port 1 --healthz-host 127.0.0.1 --shutdown-grace-period 3 --post-shutdown-grace-period=2m --profiling --disable-leader-election --status-update-interval 1 --publish-status-address=192.0.2.1,,lb.example.com"
+	line := "--enable-topology-aware-routing --healthz-port 1 --healthz-host 127.0.0.1 --shutdown-grace-period 3 --post-shutdown-grace-period=2m --profiling --disable-leader-election --status-update-interval 1 --publish-status-address=192.0.2.1,,lb.example.com"
 	if err := cmd.Flags().Parse(strings.Fields(line)); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.finish(cmd, &c); err != nil {
 		t.Fatal(err)
 	}
-	got := []any{c.AdminAddress, c.ShutdownGrace.String(), c.PostShutdownGrace.String(), c.ProfilerAddress, c.Election.Enabled, c.Status.Interval.String(), c.Status.Addresses}
-	want := []any{"127.0.0.1:1", "3s", "2m0s", "127.0.0.1:10245", false, "5s", []string{"192.0.2.1", "lb.example.com"}}
+	got := []any{c.AdminAddress, c.ShutdownGrace.String(), c.PostShutdownGrace.String(), c.ProfilerAddress, c.Election.Enabled, c.Status.Interval.String(), c.Status.Addresses, c.Zone.Hints}
+	want := []any{"127.0.0.1:1", "3s", "2m0s", "127.0.0.1:10245", false, "5s", []string{"192.0.2.1", "lb.example.com"}, true}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}

@@ -44,6 +44,9 @@ type Config struct {
 	// never serves without its certificate.
 	Certificates func(*ir.Config)
 	Logger       *slog.Logger
+	// Zone is where this Daemun is, for the hints of EndpointSlices; empty
+	// ignores them. It must not change after the first Build.
+	Zone string
 }
 
 // State is what the loop has published. It is immutable.
@@ -101,6 +104,7 @@ func (l *Loop) Build() (err error) {
 	start := time.Now()
 	view := l.refreshTouched()
 	res := l.Translator.Translate(view)
+	l.endpoints.zone = l.Zone
 	l.endpoints.refresh(view, res.Config.Backends, l.Upstreams)
 	next := table.Compile(l.Table.Load(), view.Revision, res.Config, l.Handles)
 	l.Certificates(res.Config)

@@ -22,12 +22,15 @@ type endpointCache struct {
 	// view and backends are what everything in made is up to date with.
 	view     *store.View
 	backends []*ir.Backend
+	// zone is that of Config; it is set before the first refresh.
+	zone string
 	// forgotten says that the registry may hold backends that made has not.
 	forgotten bool
 	revision  atomic.Uint64 // of the EndpointSlices that are in force
 }
 
 type sources struct {
+	zone    string
 	backend *ir.Backend
 	service *corev1.Service
 	slices  []*discoveryv1.EndpointSlice
@@ -72,7 +75,7 @@ func (c *endpointCache) refreshService(v *store.View, name store.Name, up *upstr
 }
 
 func (c *endpointCache) add(b *ir.Backend) *sources {
-	s, name := &sources{}, serviceOf(b)
+	s, name := &sources{zone: c.zone}, serviceOf(b)
 	c.made[b.ID] = s
 	c.byService[name] = append(c.byService[name], s)
 	return s
@@ -89,7 +92,7 @@ func (s *sources) refresh(v *store.View, b *ir.Backend, up *upstream.Registry) {
 		up.Configure(b)
 	}
 	if !same || s.service != service || !slices.Equal(s.slices, list) {
-		up.Update(translate.Endpoints(v, b))
+		up.Update(translate.EndpointsFor(v, b, s.zone))
 	}
 	s.backend, s.service, s.slices = b, service, list
 }

@@ -44,6 +44,7 @@ type ControllerConfig struct {
 	Webhook WebhookConfig
 	// Published are TCP and UDP ports that lead to Services.
 	Published PublishedConfig
+	Zone      ZoneConfig
 
 	// HealthPath is another path for /healthz.
 	HealthPath string
@@ -261,6 +262,7 @@ func (d *controller) begin(ctx context.Context, members *group) error {
 		case <-d.issuer.tried:
 		}
 	}
+	d.loop.Zone = d.ownZone(ctx)
 	if err := d.loop.Build(); err != nil {
 		return err
 	}

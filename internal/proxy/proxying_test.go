@@ -43,8 +43,10 @@ func TestHTTP10ToBackends(t *testing.T) {
 		{"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", `HTTP/1.0 0 [] 0 ""`},
 		{"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc", `HTTP/1.0 3 [] 3 ""`},
 		{"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", `HTTP/1.0 3 [] 3 ""`},
-		{fmt.Sprintf("POST / HTTP/1.1\r\nHost: a.test\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\nX-Sum: 7\r\n\r\n", long, strings.Repeat("x", long)),
-			fmt.Sprintf(`HTTP/1.0 %d [] %d ""`, long, long)},
+		{
+			fmt.Sprintf("POST / HTTP/1.1\r\nHost: a.test\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\nX-Sum: 7\r\n\r\n", long, strings.Repeat("x", long)),
+			fmt.Sprintf(`HTTP/1.0 %d [] %d ""`, long, long),
+		},
 	} {
 		c.send(tt.request)
 		resp, body := c.answer("GET")

@@ -226,6 +226,9 @@ func printed(t testing.TB, v *store.View, r Result) []byte {
 	for _, b := range r.Config.Backends {
 		if set := Endpoints(v, b); len(set.Endpoints) > 0 {
 			endpoints[string(b.ID)] = tree(t, set)["endpoints"]
+			for _, zone := range zonesOf(v, b) {
+				endpoints[string(b.ID)+" in zone "+zone] = tree(t, EndpointsFor(v, b, zone))["endpoints"]
+			}
 		}
 	}
 	maps.Copy(cfg, map[string]any{"problems": problems, "endpoints": endpoints, "otherClass": r.OtherClass})

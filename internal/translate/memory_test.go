@@ -255,9 +255,13 @@ func randomSettings(n func(int) int) *corev1.ConfigMap {
 	c := &corev1.ConfigMap{Data: map[string]string{"global-allowed-response-headers": "X-One"}}
 	c.Namespace, c.Name = "default", "settings"
 	for _, row := range [][3]string{ // in an order, so that draws can be repeated
-		{"add-headers", "default/fields", "default/none"}, {"proxy-set-headers", "default/fields", ""}, {"allow-snippet-annotations", "true", "false"},
-		{"annotations-risk-level", "Critical", "High"}, {"server-snippet", "more_set_headers \"X-All: 1\";", "rubbish"},
-		{"allow-cross-namespace-resources", "true", "false"}, {"proxy-body-size", "2m", "rubbish"},
+		{"add-headers", "default/fields", "default/none"},
+		{"proxy-set-headers", "default/fields", ""},
+		{"allow-snippet-annotations", "true", "false"},
+		{"annotations-risk-level", "Critical", "High"},
+		{"server-snippet", "more_set_headers \"X-All: 1\";", "rubbish"},
+		{"allow-cross-namespace-resources", "true", "false"},
+		{"proxy-body-size", "2m", "rubbish"},
 	} {
 		if i := n(3); i > 0 {
 			c.Data[row[0]] = row[i]

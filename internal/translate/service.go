@@ -128,7 +128,12 @@ func externalName(name string) bool {
 // EndpointSlices of its Service, or the external name (ingress-nginx §2.5).
 // The endpoints are sorted by address and without duplicates. It keeps nothing
 // and is safe for concurrent use.
-func Endpoints(v *store.View, b *ir.Backend) ir.EndpointSet {
+func Endpoints(v *store.View, b *ir.Backend) ir.EndpointSet { return EndpointsFor(v, b, "") }
+
+// EndpointsFor is Endpoints as seen from a zone: where the hints of the slices
+// say which endpoints are for it, it returns these (hinted). An empty zone
+// ignores hints.
+func EndpointsFor(v *store.View, b *ir.Backend, zone string) ir.EndpointSet {
 	set := ir.EndpointSet{Backend: b.ID}
 	if b.External != nil {
 		set.Endpoints = outside(b.External.Host, b.External.Port)
@@ -150,8 +155,12 @@ func Endpoints(v *store.View, b *ir.Backend) ir.EndpointSet {
 			return set
 		}
 	}
-	for _, slice := range v.SlicesOf(name) {
-		set.Endpoints = appendReady(set.Endpoints, slice, &port)
+	list := v.SlicesOf(name)
+	if zone != "" && !hinted(list, &port, zone) {
+		zone = ""
+	}
+	for _, slice := range list {
+		set.Endpoints = appendReady(set.Endpoints, slice, &port, zone)
 	}
 	slices.SortFunc(set.Endpoints, func(a, b ir.Endpoint) int {
 		// A known Pod first, so that it survives the next step.
@@ -181,11 +190,13 @@ func outside(name string, port uint16) []ir.Endpoint {
 	return []ir.Endpoint{{Host: name, Port: port}}
 }
 
-func appendReady(list []ir.Endpoint, slice *discoveryv1.EndpointSlice, port *corev1.ServicePort) []ir.Endpoint {
+// appendReady appends the ready endpoints of a slice, with a zone only those
+// for it.
+func appendReady(list []ir.Endpoint, slice *discoveryv1.EndpointSlice, port *corev1.ServicePort, zone string) []ir.Endpoint {
 	numbers := slicePorts(slice, port)
 	for i := range slice.Endpoints {
 		e := &slice.Endpoints[i]
-		if e.Conditions.Ready != nil && !*e.Conditions.Ready {
+		if !isReady(e) || zone != "" && !isFor(e, zone) {
 			continue
 		}
 		pod := ""

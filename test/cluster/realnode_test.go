@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -74,7 +73,7 @@ func rollout(t *testing.T, u *lab.User, node *lab.RealNode, namespace, deploymen
 	}
 }
 
-// TestDaemunOnARealNode runs the manifests, the webhook's script and the chart
+// TestDaemunOnARealNode runs the manifests, their webhook and the chart
 // on a node with containerd, kubelet and kube-proxy, with the image built from
 // this tree, where Pod security is restricted.
 func TestDaemunOnARealNode(t *testing.T) {
@@ -92,7 +91,7 @@ func TestDaemunOnARealNode(t *testing.T) {
 		}
 	}
 
-	t.Run("webhook", func(t *testing.T) { testWebhookScript(t, u.Cluster.For(t), ns) })
+	t.Run("webhook", func(t *testing.T) { refused(t, u.Cluster.For(t), ns) })
 	t.Run("rolling update", func(t *testing.T) { testRollingUpdate(t, u.Cluster.For(t), node, address) })
 	u.Kubectl("", "delete", "--wait=false", "-f", filepath.Join(programs.Root, "deploy", "daemun.yaml"))
 	t.Run("exchanged image", func(t *testing.T) { testExchangedImage(t, u.Cluster.For(t), node, ns) })
@@ -131,30 +130,6 @@ func refused(t *testing.T, u *lab.User, ns string) {
 	})
 	u.Kubectl(right, "apply", "-f", "-")
 	u.Kubectl("", "-n", ns, "delete", "ingress", "judged")
-}
-
-func testWebhookScript(t *testing.T, u *lab.User, ns string) {
-	bin := t.TempDir()
-	kubectl := fmt.Sprintf("#!/bin/sh\nexec %s kubectl \"$@\"\n", programs.Kube)
-	if err := os.WriteFile(filepath.Join(bin, "kubectl"), []byte(kubectl), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	script := func(args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), "sh", append([]string{filepath.Join(programs.Root, "deploy", "webhook.sh")}, args...)...)
-		cmd.Env = append(os.Environ(), "KUBECONFIG="+u.Kubeconfig, "PATH="+bin+":"+os.Getenv("PATH"))
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("webhook.sh %q: %v\n%s\n%s", args, err, out, u.Kubectl("", "-n", "daemun", "logs", "deployment/daemun-controller", "--tail=20"))
-		}
-	}
-	script()
-	refused(t, u, ns)
-	script("remove")
-	d := u.Get("apps/v1", "Deployment", "daemun", "daemun-controller")
-	if volumes := d.At("spec", "template", "spec", "volumes"); volumes != nil {
-		t.Errorf("after remove the Deployment still has volumes %v", volumes)
-	}
-	u.Kubectl("", "-n", "daemun", "rollout", "status", "deployment/daemun-controller", "--timeout=120s")
 }
 
 // testRollingUpdate rolls both replicas under load: no request fails, up to the

@@ -63,7 +63,7 @@ func TestControllerNeedsItsRights(t *testing.T) {
 	used := map[string]bool{}
 	for _, r := range requests {
 		used[r.Verb+" "+r.Resource] = true
-		if r.Code == 403 {
+		if r.Forbidden {
 			t.Errorf("refused: %s %s %s/%s", r.Verb, r.Resource, r.Namespace, r.Name)
 		}
 	}

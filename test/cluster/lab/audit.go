@@ -15,6 +15,9 @@ type Request struct {
 	Resource, Namespace, Name string
 	// Code is the status of the answer.
 	Code int
+	// Forbidden: the user lacks the right. A 403 may have other reasons, such as
+	// a namespace that is being deleted.
+	Forbidden bool
 }
 
 func (c *Cluster) auditLog() string { return filepath.Join(c.Dir, "audit.log") }
@@ -50,11 +53,13 @@ func (c *Cluster) Requests() ([]Request, error) {
 				APIGroup, Resource, Subresource, Namespace, Name string
 			}
 			ResponseStatus struct{ Code int }
+			Annotations    map[string]string
 		}
 		if err := json.Unmarshal(line, &e); err != nil {
 			return nil, fmt.Errorf("audit log: %w", err)
 		}
 		r := Request{User: e.User.Username, Verb: e.Verb, Resource: e.ObjectRef.Resource, Namespace: e.ObjectRef.Namespace, Name: e.ObjectRef.Name, Code: e.ResponseStatus.Code}
+		r.Forbidden = e.Annotations["authorization.k8s.io/decision"] == "forbid"
 		if e.ObjectRef.APIGroup != "" {
 			r.Resource = e.ObjectRef.APIGroup + "/" + r.Resource
 		}
