@@ -75,9 +75,9 @@ func wrongs(t *testing.T) []wrong {
 }
 
 func regexCase() wrong {
-	w := wrong{name: "look ahead", says: `:\d+:\d+: Ingress default/look-ahead: .*\(\?!`, while: "503"}
-	i := ingress{name: "look-ahead", host: w.host(), pathType: "ImplementationSpecific", annotations: map[string]string{"use-regex": "true"}}
-	i.rules = []rule{{"/(?!admin).*", "web"}}
+	w := wrong{name: "recursive", says: `:\d+:\d+: Ingress default/recursive: .*\(\?R`, while: "503"}
+	i := ingress{name: "recursive", host: w.host(), pathType: "ImplementationSpecific", annotations: map[string]string{"use-regex": "true"}}
+	i.rules = []rule{{"/(?R).*", "web"}}
 	w.broken = i.String()
 	i.rules = []rule{{"/.*", "web"}}
 	w.fixed = i.String()
