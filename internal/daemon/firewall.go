@@ -7,11 +7,13 @@ import (
 	"daemun/internal/translate"
 )
 
-// firewall is what only builds with the tag waf have: both functions are nil in
+// firewall is what only builds with the tag waf have: all functions are nil in
 // others.
 type firewall struct {
 	check func(rules string) error
 	rules func(text string) policy.Rules
+	// busy counts what was not judged for want of time.
+	busy func() uint64
 }
 
 // withFirewall lets translation judge rules where nothing is served.

@@ -10,5 +10,5 @@ import (
 
 func newFirewall(logger *slog.Logger) firewall {
 	s := waf.New(logger)
-	return firewall{check: s.Check, rules: s.Rules}
+	return firewall{check: s.Check, rules: s.Rules, busy: s.TurnedAway}
 }

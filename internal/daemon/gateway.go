@@ -114,6 +114,8 @@ type gateway struct {
 	edges
 
 	logger *slog.Logger
+	// firewallBusy is nil in builds without a firewall.
+	firewallBusy func() uint64
 
 	store     *store.Store
 	loop      *control.Loop
@@ -182,6 +184,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.logger, g.logs = logger, newLogs(c, level)
 	fw := newFirewall(g.logger)
 	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
+	g.firewallBusy = fw.busy
 	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())

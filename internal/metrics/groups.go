@@ -50,6 +50,9 @@ func stateGroups(c Config) []group {
 	if c.SpansDropped != nil {
 		groups = append(groups, single("daemun_trace_dropped_spans_total", "Spans lost to a full queue or a collector that did not take them.", c.SpansDropped))
 	}
+	if c.FirewallBusy != nil {
+		groups = append(groups, single("daemun_firewall_busy_total", "Requests and bodies of responses that the firewall did not judge because too many others were being judged; each was answered 503.", c.FirewallBusy))
+	}
 	groups = append(groups, ownGroups(c.Own)...)
 	if c.Leader != nil {
 		groups = append(groups, leaderGroup(c.Leader))

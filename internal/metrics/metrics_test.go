@@ -58,6 +58,7 @@ func everything() Config {
 		AccessLogWritten: func() uint64 { return 6 },
 		SpansExported:    func() uint64 { return 7 },
 		SpansDropped:     func() uint64 { return 8 },
+		FirewallBusy:     func() uint64 { return 9 },
 		Own:              everythingOwn(),
 		Process: func() (Process, error) {
 			return Process{2500 * time.Millisecond, 1 << 20, 1 << 30, 11, 12, built}, nil

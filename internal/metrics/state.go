@@ -45,6 +45,8 @@ type Config struct {
 	Buffers func() Buffers
 	// SpansExported and SpansDropped count spans of traces.
 	SpansExported, SpansDropped func() uint64
+	// FirewallBusy counts what the firewall had no time for; nil without one.
+	FirewallBusy func() uint64
 	// Leader is the name of the election and whether this one has won it.
 	Leader func() (name string, leading bool)
 	// Admission is what the webhook has reviewed; it returns nil where there is

@@ -93,7 +93,11 @@ const (
 const (
 	defaultBodyLimit         = 13107200
 	defaultResponseBodyLimit = 524288
-	maxBodyLimit             = 64 << 20
+	// defaultFormLimit counts where the core rules are included and the text
+	// sets no limit of its own. What they cost grows with the body: 64 KiB are
+	// about a second of one processor, and 13 MB would be minutes.
+	defaultFormLimit = 64 << 10
+	maxBodyLimit     = 64 << 20
 )
 
 // maxLine bounds a directive: Coraza stops reading at longer lines without a
@@ -104,12 +108,20 @@ const maxLine = 32 << 10
 type program struct {
 	lines                   []line
 	bodyLimit, responseBody int
+	// formLimit bounds bodies without the files in them, 0 until it is set.
+	formLimit int
+	// included says that the line at hand is of a set, ownLimit that the last
+	// limit of bodies was not, core that the core rules are in.
+	included, ownLimit, core bool
+	// refuses and enforces: what is over formLimit is refused, else judged in
+	// part.
+	refuses, enforces bool
 }
 
 // prepare checks the directives of a text and puts the sets in that it
 // includes. The error names the line.
 func prepare(text, recommended string) (*program, error) {
-	p := &program{bodyLimit: defaultBodyLimit, responseBody: defaultResponseBodyLimit}
+	p := &program{bodyLimit: defaultBodyLimit, responseBody: defaultResponseBodyLimit, refuses: true}
 	// As in libmodsecurity, where an engine that is not set judges without
 	// consequences.
 	p.add(line{text: "SecRuleEngine DetectionOnly"})
@@ -120,6 +132,13 @@ func prepare(text, recommended string) (*program, error) {
 		if err := p.read(l, recommended); err != nil {
 			return nil, fmt.Errorf("line %d: %w", l.number, err)
 		}
+	}
+	switch {
+	case p.formLimit > 0:
+	case p.core && !p.ownLimit:
+		p.formLimit = min(defaultFormLimit, p.bodyLimit)
+	default:
+		p.formLimit = p.bodyLimit
 	}
 	return p, nil
 }
@@ -151,9 +170,16 @@ func (p *program) read(l line, recommended string) error {
 	}
 	switch strings.ToLower(name) {
 	case "secrequestbodylimit":
+		p.ownLimit = !p.included
 		return p.limit(l, argument, &p.bodyLimit)
 	case "secresponsebodylimit":
 		return p.limit(l, argument, &p.responseBody)
+	case "secrequestbodynofileslimit": // is not known to Coraza, and kept here
+		return p.limit(l, argument, &p.formLimit)
+	case "secrequestbodylimitaction":
+		p.refuses = !strings.EqualFold(argument, "ProcessPartial")
+	case "secruleengine":
+		p.enforces = strings.EqualFold(argument, "On")
 	}
 	p.add(l)
 	return nil
@@ -172,6 +198,8 @@ func (p *program) limit(l line, argument string, to *int) error {
 func (p *program) include(l line, name, recommended string) error {
 	switch {
 	case contains(recommendedNames, name):
+		p.included = true
+		defer func() { p.included = false }()
 		for _, inner := range directives(recommended) {
 			inner.number = l.number
 			if err := p.read(inner, ""); err != nil {
@@ -181,8 +209,10 @@ func (p *program) include(l line, name, recommended string) error {
 	case contains(setupNames, name):
 		p.add(line{l.number, includeSetup})
 	case contains(rulesNames, name):
+		p.core = true
 		p.add(line{l.number, includeRules})
 	case contains(everythingNames, name):
+		p.core = true
 		p.add(line{l.number, includeSetup})
 		p.add(line{l.number, includeRules})
 	default:

@@ -14,6 +14,10 @@ type engine struct {
 	store                    *Store
 	waf                      coraza.WAF
 	bodyLimit, responseLimit int
+	// formLimit bounds bodies without their files; what is over it is refused,
+	// or judged up to it.
+	formLimit int
+	refuses   bool
 }
 
 // inspection is the judgement of one request.
@@ -22,6 +26,8 @@ type inspection struct {
 	tx       types.Transaction
 	protocol string
 	limit    int
+	// media is the one Content-Type of the request, else empty.
+	media string
 	// rtype is the type of the response, once it is known.
 	responds bool
 }
@@ -32,17 +38,36 @@ func (e *engine) Inspect(s *policy.Subject) (policy.Inspection, policy.Ruling) {
 	tx := i.tx
 	tx.ProcessConnection(s.Client.Addr().Unmap().String(), int(s.Client.Port()), s.Server.Addr().Unmap().String(), int(s.Server.Port()))
 	tx.ProcessURI(s.Target, s.Method, s.Protocol)
+	medias := 0
 	for name, value := range s.Fields {
 		tx.AddRequestHeader(name, value)
+		if strings.EqualFold(name, "Content-Type") {
+			i.media = value
+			medias++
+		}
+	}
+	if medias > 1 { // which one counts is not certain
+		i.media = ""
 	}
 	if s.Host != "" {
 		tx.SetServerName(s.Host)
 	}
-	r := ruling(tx.ProcessRequestHeaders())
+	r := i.inTurn(func() policy.Ruling { return ruling(tx.ProcessRequestHeaders()) })
 	if !tx.IsRuleEngineOff() && tx.IsRequestBodyAccessible() {
-		i.limit = e.bodyLimit
+		i.limit = i.wanted()
 	}
 	return i, r
+}
+
+// inTurn runs rules when it is their turn. What could not be judged in time does
+// not pass.
+func (i *inspection) inTurn(judge func() policy.Ruling) policy.Ruling {
+	t := i.engine.store.turns
+	if !t.take() {
+		return policy.Ruling{Status: 503}
+	}
+	defer t.give()
+	return judge()
 }
 
 // BodyLimit implements policy.Inspection.
@@ -50,16 +75,25 @@ func (i *inspection) BodyLimit() int { return i.limit }
 
 // Body implements policy.Inspection: phase 2.
 func (i *inspection) Body(b []byte) policy.Ruling {
-	if len(b) > 0 {
-		found, _, err := i.tx.WriteRequestBody(b)
-		if found != nil || err != nil {
-			return i.outcome(found, err)
+	if limit := i.engine.formLimit; len(b) > limit && withoutFiles(b, i.media) > limit {
+		if i.engine.refuses {
+			return policy.Ruling{Status: 413}
 		}
+		b = b[:limit]
 	}
-	return i.outcome(i.tx.ProcessRequestBody())
+	return i.inTurn(func() policy.Ruling {
+		if len(b) > 0 {
+			found, _, err := i.tx.WriteRequestBody(b)
+			if found != nil || err != nil {
+				return i.outcome(found, err)
+			}
+		}
+		return i.outcome(i.tx.ProcessRequestBody())
+	})
 }
 
-// Response implements policy.Inspection: phase 3.
+// Response implements policy.Inspection: phase 3. It waits for no turn: a head
+// costs little, and the backend has done what was asked already.
 func (i *inspection) Response(status int, fields policy.HeadFields) policy.Ruling {
 	for name, value := range fields {
 		i.tx.AddResponseHeader(name, value)
@@ -78,13 +112,15 @@ func (i *inspection) ResponseLimit() int {
 
 // ResponseBody implements policy.Inspection: phase 4.
 func (i *inspection) ResponseBody(b []byte) policy.Ruling {
-	if len(b) > 0 {
-		found, _, err := i.tx.WriteResponseBody(b)
-		if found != nil || err != nil {
-			return i.outcome(found, err)
+	return i.inTurn(func() policy.Ruling {
+		if len(b) > 0 {
+			found, _, err := i.tx.WriteResponseBody(b)
+			if found != nil || err != nil {
+				return i.outcome(found, err)
+			}
 		}
-	}
-	return i.outcome(i.tx.ProcessResponseBody())
+		return i.outcome(i.tx.ProcessResponseBody())
+	})
 }
 
 // outcome lets nothing pass that could not be judged, unless the rules are only

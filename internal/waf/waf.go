@@ -8,7 +8,9 @@
 // Rules of one text are made once and shared. Texts may include the sets that
 // Daemun brings along and nothing else; what reaches files, programs or the
 // network is refused. What rules find is logged, so many lines a second at
-// most. It knows nothing of routes and connections. It owns no goroutine.
+// most. As many requests are judged at once as there are processors, and others
+// wait for a while, then get 503: rules that have begun cannot be stopped. It
+// knows nothing of routes and connections. It owns no goroutine.
 package waf
 
 import (
@@ -17,6 +19,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"runtime"
 	"sort"
 	"strings"
 	"sync"
@@ -35,6 +38,7 @@ const maxKept = 64
 type Store struct {
 	logger *slog.Logger
 	said   sayings
+	turns  *turns
 
 	mu    sync.Mutex // guards the following, and is held while rules are made
 	known map[[sha256.Size]byte]*outcome
@@ -50,7 +54,7 @@ type outcome struct {
 
 // New returns a store that knows no text.
 func New(logger *slog.Logger) *Store {
-	return &Store{logger: logger, known: map[[sha256.Size]byte]*outcome{}}
+	return &Store{logger: logger, turns: newTurns(runtime.GOMAXPROCS(0), maxWait), known: map[[sha256.Size]byte]*outcome{}}
 }
 
 // Check says what is wrong with a text, by line, for who wrote it.
@@ -67,6 +71,10 @@ func (s *Store) Rules(text string) policy.Rules {
 	}
 	return e
 }
+
+// TurnedAway counts the judgements that did not begin because too many others
+// went on.
+func (s *Store) TurnedAway() uint64 { return s.turns.refused.Load() }
 
 func (s *Store) get(text string) (*engine, error) {
 	key := sha256.Sum256([]byte(text))
@@ -113,7 +121,7 @@ func (s *Store) compile(text string) (e *engine, err error) {
 	if err != nil {
 		return nil, err
 	}
-	e = &engine{store: s, bodyLimit: p.bodyLimit, responseLimit: p.responseBody}
+	e = &engine{store: s, bodyLimit: p.bodyLimit, formLimit: p.formLimit, responseLimit: p.responseBody, refuses: p.refuses && p.enforces}
 	if e.waf, err = s.build(p.upTo(len(p.lines))); err != nil {
 		return nil, p.locate(err)
 	}

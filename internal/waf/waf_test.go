@@ -184,6 +184,10 @@ func TestBodyLimits(t *testing.T) {
 		"SecRuleEngine On\nSecRequestBodyAccess Off":                         0,
 		"SecRuleEngine Off\nSecRequestBodyAccess On":                         0,
 		"Include @coraza.conf-recommended\nSecRequestBodyInMemoryLimit 1":    13107200,
+		"Include @coraza.conf-recommended\nInclude @owasp_crs":               defaultFormLimit + 1,
+		"SecRequestBodyAccess On\nInclude @owasp_crs":                        defaultFormLimit + 1,
+		"SecRequestBodyAccess On\nSecRequestBodyLimit 5\nInclude @owasp_crs": 5,
+		"SecRequestBodyAccess On\nSecRequestBodyNoFilesLimit 99":             100,
 	} {
 		i, _ := rules(t, s, text).Inspect(subject("/"))
 		if got := i.BodyLimit(); got != want {
