@@ -88,6 +88,16 @@ func parseSameSite(s string, v *Values) error {
 	return errors.New("is none of None, Lax, Strict")
 }
 
+// parseCanaryWeight takes what is negative for no request at all.
+func parseCanaryWeight(s string, v *Values) error {
+	n, err := integer(s)
+	if err != nil || n > math.MaxInt32 {
+		return errors.New(`is not a number of requests, such as "20": write digits only, without a percent sign`)
+	}
+	v.canary.Weight = max(n, 0)
+	return nil
+}
+
 func parseCanaryTotal(s string, v *Values) error {
 	n, err := integer(s)
 	switch {

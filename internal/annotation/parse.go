@@ -107,7 +107,7 @@ func statusCode(highest int, set func(v *Values, code int)) func(string, *Values
 	return func(s string, v *Values) error {
 		n, err := integer(s)
 		if err != nil {
-			return err
+			return fmt.Errorf("is not an integer: write a redirect status from 300 to %d", highest)
 		}
 		if n < 300 || n > highest {
 			return &valueError{msg: fmt.Sprintf("is no redirect status: write one from 300 to %d", highest), outcome: UseDefault}

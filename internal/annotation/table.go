@@ -203,7 +203,7 @@ var rows = []Row{
 		Doc:   "ConfigMap whose entries are fields of every response; only those that global-allowed-response-headers lists.",
 	},
 	{
-		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Bad: Reject, Support: Obsolete,
+		Name: "http2-push-preload", Scope: PerRoute, Default: "false", Support: Obsolete,
 		Doc: "HTTP/2 push from Link fields is refused, because browsers have dropped it: they act on the Link field itself, which reaches them",
 	},
 	{
@@ -315,7 +315,7 @@ var rows = []Row{
 	},
 	{
 		Name: "canary-weight", Scope: PerIngress, Default: "0", Needs: "canary",
-		parse: count(func(v *Values, n int) { v.canary.Weight = n }),
+		parse: parseCanaryWeight,
 		Doc:   "How many of canary-weight-total requests go to the canary.",
 	},
 	{
@@ -330,7 +330,7 @@ var rows = []Row{
 	},
 	{
 		Name: "canary-by-header-value", Scope: PerIngress, Risk: Medium, Needs: "canary",
-		parse: text(headerValue, "a field value: it has to be one line", func(v *Values, s string) { v.canary.HeaderValue = s }),
+		parse: text(headerValue, "a field value: it may hold printable ASCII characters only", func(v *Values, s string) { v.canary.HeaderValue = s }),
 		Doc:   "Its value for the canary.",
 	},
 	{
