@@ -5,6 +5,7 @@ package conformance
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -48,8 +49,14 @@ spec:
 // start is startWith for the echo server.
 func start(t *testing.T) (httpAddr, httpsAddr string) { return startWith(t, manifests) }
 
-// startWith builds Daemun, runs manifests and returns where it listens.
+// startWith is startLogged with the log in that of the test.
 func startWith(t *testing.T, manifests string) (httpAddr, httpsAddr string) {
+	t.Helper()
+	return startLogged(t, manifests, os.Stderr)
+}
+
+// startLogged builds Daemun, runs manifests and returns where it listens.
+func startLogged(t *testing.T, manifests string, log io.Writer) (httpAddr, httpsAddr string) {
 	t.Helper()
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "daemun")
@@ -67,7 +74,7 @@ func startWith(t *testing.T, manifests string) (httpAddr, httpsAddr string) {
 		"--state-dir", filepath.Join(dir, "state"), "--ready-file", ready, file)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = patience
-	cmd.Stderr = os.Stderr
+	cmd.Stderr = log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
