@@ -81,6 +81,23 @@ func script(s *ir.Script) string {
 	return strings.Join(texts, "; ")
 }
 
+// snippetText is what snippets have said of a route.
+func snippetText(r *ir.Route) string {
+	text := script(r.Script)
+	if s := r.Substitution; s != nil {
+		var pairs []string
+		for _, p := range s.Pairs {
+			pairs = append(pairs, fmt.Sprintf("%q by %q", p.From, p.To))
+		}
+		replaces := "replaces in contents " + strings.Join(pairs, ", ")
+		if text == "" {
+			return replaces
+		}
+		text += "; " + replaces
+	}
+	return text
+}
+
 func action(a *ir.Action) string {
 	switch {
 	case a.Set != nil:

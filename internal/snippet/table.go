@@ -81,6 +81,11 @@ func supported() []row {
 		{name: "proxy_cookie_path", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_path from to", doc: "Replaces the beginning of the Path of cookies.", read: readCookiePath},
 		{name: "proxy_cookie_domain", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_domain from to", doc: "Replaces the Domain of cookies.", read: readCookieDomain},
 		{name: "proxy_redirect", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_redirect from to", doc: "Replaces the beginning of Location and Refresh.", read: readProxyRedirect},
+
+		{name: "sub_filter", in: Location | Server | HTTP, least: 2, most: 2, usage: "sub_filter text replacement", doc: "Replaces a text in contents of the backend that it has not compressed; letters match in both cases. Of several that begin at one place the first counts.", read: readSubFilter},
+		{name: "sub_filter_once", in: Location | Server | HTTP, least: 1, most: 1, usage: "sub_filter_once off", doc: "off: every occurrence of each text, not only the first.", read: readSubOnce},
+		{name: "sub_filter_types", in: Location | Server | HTTP, least: 1, most: -1, usage: "sub_filter_types type …", doc: "Media types besides text/html; * is any.", read: readSubTypes},
+		{name: "sub_filter_last_modified", in: Location | Server | HTTP, least: 1, most: 1, usage: "sub_filter_last_modified on", doc: "on: keeps Last-Modified and a weak ETag of what is changed.", read: readSubLastModified},
 	}
 }
 
@@ -101,7 +106,6 @@ func unsupported() []row {
 		{"ssl_ciphers ssl_protocols ssl_prefer_server_ciphers", "use the ConfigMap keys ssl-ciphers and ssl-protocols"},
 		{"mirror mirror_request_body", "use the annotation mirror-target"},
 		{"modsecurity modsecurity_rules modsecurity_rules_file", "use the annotations enable-modsecurity and modsecurity-snippet"},
-		{"sub_filter sub_filter_once sub_filter_types sub_filter_last_modified", "bodies are not changed: let the backend write what clients shall read"},
 		{"proxy_cookie_flags", "use proxy_cookie_path with a value such as \"/; Secure; HttpOnly\""},
 		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_use_stale proxy_cache_lock", "responses are not kept: put a cache in front of the Service"},
 		{"map geo split_clients", "use if with set"},
