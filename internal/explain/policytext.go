@@ -155,9 +155,17 @@ func externalAuth(a *ir.ExternalAuth) string {
 	case a == nil:
 		return ""
 	case a.OwnHost:
-		return a.URL + ", answered by the route of this host"
+		return a.URL + ", answered by the route of this host" + authVariables(a)
 	}
-	return fmt.Sprintf("%s, asked of %s", a.URL, a.Backend)
+	return fmt.Sprintf("%s, asked of %s", a.URL, a.Backend) + authVariables(a)
+}
+
+// authVariables prints what snippets take from the answer.
+func authVariables(a *ir.ExternalAuth) (text string) {
+	for _, v := range a.Variables {
+		text += fmt.Sprintf(", $%s is its %s", v.Name, v.Field)
+	}
+	return text
 }
 
 func clientAuth(c *ir.ClientAuth) string {

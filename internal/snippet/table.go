@@ -59,6 +59,7 @@ func supported() []row {
 		{name: "limit_except", in: Location, block: true, least: 1, most: -1, usage: "limit_except GET { deny all; }", doc: "allow and deny for all other methods.", read: readLimitExcept},
 		{name: "auth_basic", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_basic off", doc: "off: no basic authentication. For another value use `auth-type`.", read: readAuthBasic},
 		{name: "auth_request", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_request off", doc: "off: no service is asked. For another value use `auth-url`.", read: readAuthRequest},
+		{name: "auth_request_set", in: Location, shadowed: Server | HTTP, least: 2, most: 2, usage: "auth_request_set $name $upstream_http_field", doc: "Gives a variable the value of a field of the answer of the service of `auth-url`.", read: readAuthRequestSet},
 
 		{name: "location", in: Server, block: true, least: 1, most: 2, usage: "location [=|^~|~|~*] path { … }", doc: "A path that is answered without a backend; @name for error_page.", read: readLocation},
 		{name: "error_page", in: Location | Server, least: 2, most: -1, usage: "error_page status … [=status] URL", doc: "Redirects to a URL, or goes to a named location that returns, instead of a page of Daemun.", read: readErrorPage},
@@ -97,7 +98,6 @@ func unsupported() []row {
 		{"proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass memcached_pass", "name the Service in the rules of an Ingress (backend-protocol says how it is spoken to)"},
 		{"root alias try_files index autoindex", "files are served by a Service"},
 		{"auth_basic_user_file", "use the annotations auth-type and auth-secret"},
-		{"auth_request_set", "use the annotation auth-response-headers"},
 		{"limit_req limit_req_zone limit_req_status", "use the annotations limit-rps and limit-rpm"},
 		{"limit_conn limit_conn_zone limit_conn_status", "use the annotation limit-connections"},
 		{"set_real_ip_from real_ip_header real_ip_recursive", "use the ConfigMap keys use-forwarded-headers and proxy-real-ip-cidr"},
