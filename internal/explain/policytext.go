@@ -81,6 +81,23 @@ func script(s *ir.Script) string {
 	return strings.Join(texts, "; ")
 }
 
+// snippetText is what snippets have said of a route.
+func snippetText(r *ir.Route) string {
+	text := script(r.Script)
+	if s := r.Substitution; s != nil {
+		var pairs []string
+		for _, p := range s.Pairs {
+			pairs = append(pairs, fmt.Sprintf("%q by %q", p.From, p.To))
+		}
+		replaces := "replaces in contents " + strings.Join(pairs, ", ")
+		if text == "" {
+			return replaces
+		}
+		text += "; " + replaces
+	}
+	return text
+}
+
 func action(a *ir.Action) string {
 	switch {
 	case a.Set != nil:
@@ -138,9 +155,17 @@ func externalAuth(a *ir.ExternalAuth) string {
 	case a == nil:
 		return ""
 	case a.OwnHost:
-		return a.URL + ", answered by the route of this host"
+		return a.URL + ", answered by the route of this host" + authVariables(a)
 	}
-	return fmt.Sprintf("%s, asked of %s", a.URL, a.Backend)
+	return fmt.Sprintf("%s, asked of %s", a.URL, a.Backend) + authVariables(a)
+}
+
+// authVariables prints what snippets take from the answer.
+func authVariables(a *ir.ExternalAuth) (text string) {
+	for _, v := range a.Variables {
+		text += fmt.Sprintf(", $%s is its %s", v.Name, v.Field)
+	}
+	return text
 }
 
 func clientAuth(c *ir.ClientAuth) string {

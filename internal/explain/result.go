@@ -27,7 +27,7 @@ func requestRows() []policyRow {
 		{"app-root", func(h *ir.Host, _ *ir.Route) string { return h.AppRoot }},
 		{"server-snippet", func(h *ir.Host, _ *ir.Route) string { return script(h.Script) }},
 		{"enable-cors", func(_ *ir.Host, r *ir.Route) string { return cors(r.CORS) }},
-		{"configuration-snippet", func(_ *ir.Host, r *ir.Route) string { return script(r.Script) }},
+		{"configuration-snippet", func(_ *ir.Host, r *ir.Route) string { return snippetText(r) }},
 		{"permanent-redirect", func(_ *ir.Host, r *ir.Route) string { return redirect(r) }},
 		{"rewrite-target", func(_ *ir.Host, r *ir.Route) string {
 			if r.Rewrite == nil {

@@ -64,6 +64,15 @@ type ExternalAuth struct {
 	CacheFor []CacheFor `json:"cacheFor,omitempty"`
 	// AlwaysSetCookie passes cookies of the service on at any status.
 	AlwaysSetCookie bool `json:"alwaysSetCookie,omitempty"`
+	// Variables get values from fields of the answer.
+	Variables []AuthVariable `json:"variables,omitempty"`
+}
+
+// AuthVariable is a variable whose value is a field of an answer. Field is in
+// small letters, with "_" for "-".
+type AuthVariable struct {
+	Name  string `json:"name"`
+	Field string `json:"field"`
 }
 
 // CacheFor is how long answers with one of some statuses are kept; no status is

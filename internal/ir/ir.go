@@ -229,6 +229,8 @@ type Policies struct {
 	// MethodAccess and ErrorPages come from snippets.
 	MethodAccess *MethodAccess `json:"methodAccess,omitempty"`
 	ErrorPages   []ErrorPage   `json:"errorPages,omitempty"`
+	// Substitution is nil when contents pass as they are.
+	Substitution *Substitution `json:"substitution,omitempty"`
 	// ConnectionField is the Connection field that the backend gets, "close"
 	// or "keep-alive"; nothing is upgraded then. Empty is what the connection
 	// needs.

@@ -101,6 +101,8 @@ type AuthAnswer struct {
 	// Fields are for the backend, Cookies for the client.
 	Fields  []ir.Field
 	Cookies []string
+	// Variables are the values of those of External.IR, in their order.
+	Variables [][]byte
 	// Keep says that the service does not forbid to keep the answer.
 	Keep bool
 }
@@ -177,6 +179,9 @@ func (e *External) Key(host, path, kind, key []byte) [sha256.Size]byte {
 	b := append([]byte(nil), e.state.key[:]...)
 	for _, part := range [][]byte{host, path, kind, []byte(e.IR.URL), key} {
 		b = append(append(b, part...), 0)
+	}
+	for _, v := range e.IR.Variables { // an answer has the values of these only
+		b = append(append(b, v.Field...), 0)
 	}
 	return sha256.Sum256(b)
 }

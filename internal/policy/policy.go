@@ -45,6 +45,8 @@ type Set struct {
 	// Response is what happens to the fields of the backend's response, nil
 	// if they pass as they are.
 	Response *Response
+	// Substitution is nil when contents pass as they are.
+	Substitution *Substitution
 }
 
 // Compile returns the policies of a route, nil when it has none of those that
@@ -56,6 +58,7 @@ func Compile(p *ir.Policies, state *State) *Set {
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p, state.config.Beyond), Fields: NewFields(p.Fields),
 		Script: NewScript(p.Script, state.config.Beyond), Pages: newPages(p.ErrorPages, state.config.Beyond),
 		Trace: newTrace(p.Trace), Firewall: newFirewall(p.Firewall, state),
+		Substitution: newSubstitution(p.Substitution),
 	}
 	if s == (Set{}) {
 		return nil

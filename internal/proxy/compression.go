@@ -7,6 +7,7 @@ import (
 
 	"daemun/internal/compress"
 	"daemun/internal/http1"
+	"daemun/internal/policy"
 	"daemun/internal/upstream"
 )
 
@@ -14,6 +15,15 @@ import (
 type packing struct {
 	writer *compress.Writer // nil: it goes out as it is
 	coding compress.Coding
+	// output takes the content, nil if that goes out as it is: writer, or what
+	// replaces texts in front of it.
+	output output
+	// room is how much of the content is read at once.
+	room int
+	// replaces is nil unless texts are replaced.
+	replaces *policy.Substitution
+	// bare: the client, of HTTP/1.0, gets no chunks.
+	bare bool
 	// varies: the response depends on Accept-Encoding, compressed or not.
 	varies bool
 }
@@ -39,7 +49,7 @@ func (x *exchange) pack(f framing) framing {
 		x.c.server.counters.uncompressed.Add(1)
 		return f
 	}
-	p.writer = w
+	p.writer, p.output, p.room = w, w, pieceSize
 	x.resp.ContentLength = -1
 	if f == frameLength {
 		return frameChunked
@@ -118,6 +128,8 @@ func (x *exchange) appendPackedField(b []byte, f *http1.Field) []byte {
 	switch {
 	case f.ID == http1.FieldContentEncoding: // an empty one
 		return b
+	case x.packing.drops(f):
+		return b
 	case f.ID == http1.FieldETag && len(f.Value) > 0 && f.Value[0] == '"':
 		weak := *f
 		weak.Value = append([]byte("W/"), f.Value...)
@@ -154,21 +166,21 @@ func (x *exchange) appendPacking(b []byte) []byte {
 func (x *exchange) relayPacked(up *upstream.Conn) (toClient, fromUpstream error) {
 	p := x.c.server.pieces.Get().(*piece)
 	defer x.c.server.pieces.Put(p)
-	w, begin := x.packing.writer, time.Now()
-	flushes := x.responseLeft() < 0
+	w, begin := x.packing.output, time.Now()
+	flushes := x.responseLeft() < 0 || x.packing.writer == nil
 	paced := x.policies != nil && x.policies.Bandwidth != nil
 	sent := int64(0)
 	for {
 		if err := x.beforeWait(up, flushes); err != nil {
 			return err, nil
 		}
-		data := p.b[:pieceSize]
+		data := p.b[:x.packing.room]
 		if paced {
 			most, err := x.allowance(begin, sent)
 			if err != nil {
 				return err, nil
 			}
-			data = data[:min(most, pieceSize)]
+			data = data[:min(most, int64(len(data)))]
 		}
 		n, err := x.readReady(up, data)
 		if err != nil && err != io.EOF {
@@ -196,7 +208,7 @@ func (x *exchange) beforeWait(up *upstream.Conn, flushes bool) error {
 	if !flushes {
 		return x.flushHead()
 	}
-	if err := x.packing.writer.Flush(); err != nil {
+	if err := x.packing.output.Flush(); err != nil {
 		return err
 	}
 	return x.sendPacked(up, false)
@@ -215,7 +227,7 @@ func (x *exchange) flushHead() error {
 // sendPacked sends what the compressor has given, with the head if that is
 // pending; end says that it is the last.
 func (x *exchange) sendPacked(up *upstream.Conn, end bool) error {
-	w := x.packing.writer
+	w := x.packing.output
 	defer w.Take()
 	if st := x.c.stream; st != nil {
 		what := part{data: w.Out()[http1.ChunkHeaderMax:], end: end}
@@ -232,6 +244,12 @@ func (x *exchange) sendPacked(up *upstream.Conn, end bool) error {
 		return x.sendPart(st, what)
 	}
 	out := w.Out()
+	if w.Len() == 0 && len(x.out) == 0 && !end {
+		return nil
+	}
+	if x.packing.bare {
+		return x.flushWith(out[http1.ChunkHeaderMax:])
+	}
 	if n := w.Len(); n > 0 {
 		at := http1.PutChunkHeader(out[:http1.ChunkHeaderMax], n)
 		out = http1.AppendChunkEnd(out[at:])

@@ -35,6 +35,9 @@ func (x *exchange) askService() *policy.AuthAnswer {
 	err := s.run(func(resp *http1.Response) {
 		status = resp.Status
 		answer = answerOf(resp, e.IR.ResponseHeaders)
+		for _, v := range e.IR.Variables {
+			answer.Variables = append(answer.Variables, joinedField(resp, v.Field))
+		}
 	})
 	x.logService(s, began, status)
 	if err == nil && e.Keyed != nil {
@@ -166,6 +169,35 @@ func answerOf(resp *http1.Response, wanted []string) *policy.AuthAnswer {
 		}
 	}
 	return a
+}
+
+// joinedField is a field of an answer by the argument of its variable; several
+// are one list.
+func joinedField(resp *http1.Response, arg string) (value []byte) {
+	for i := range resp.Fields {
+		f := &resp.Fields[i]
+		if f.Hop || !variable.FieldIs(f.Name, arg) {
+			continue
+		}
+		if value != nil {
+			value = append(value, ", "...)
+		}
+		value = append(value, f.Value...)
+	}
+	return value
+}
+
+// takeVariables gives the variables that snippets take from the answer of the
+// service their values, whatever it has decided. Without an answer they are
+// empty.
+func (x *exchange) takeVariables() {
+	for i, v := range x.policies.External.IR.Variables {
+		var value []byte
+		if i < len(x.grant.Variables) {
+			value = x.grant.Variables[i]
+		}
+		x.scriptFrame().Set(v.Name, value)
+	}
 }
 
 // refuseAccess answers a request that the guards of the route do not let pass.

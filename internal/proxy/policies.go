@@ -110,6 +110,7 @@ func (x *exchange) authorize() bool {
 		if x.grant = x.askScript(p.External.Script); x.grant == nil {
 			x.grant = x.askService()
 		}
+		x.takeVariables()
 		switch {
 		case x.grant.Status != 200:
 			refused = x.grant.Status

@@ -47,6 +47,9 @@ func (x *exchange) relay(up *upstream.Conn) {
 	if x.table.Compression != nil {
 		f = x.pack(f)
 	}
+	if x.policies != nil && x.policies.Substitution != nil {
+		f = x.substitute(f)
+	}
 	if f == frameClose {
 		x.keep = false
 	}
@@ -123,7 +126,7 @@ func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 		if field.Hop || ownResponseFields[field.ID] || hsts && field.ID == http1.FieldStrictTransportSecurity {
 			continue
 		}
-		if x.packing.writer != nil {
+		if x.packing.output != nil {
 			b = x.appendPackedField(b, field)
 			continue
 		}
@@ -155,7 +158,7 @@ func (x *exchange) namesBackend() bool {
 // relayBody writes the pending head and the body. The two errors tell which
 // side failed.
 func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstream error) {
-	if x.packing.writer != nil {
+	if x.packing.output != nil {
 		return x.relayPacked(up)
 	}
 	if x.c.stream != nil {

@@ -81,6 +81,7 @@ type Block struct {
 	Access       []ir.AccessRule
 	MethodAccess *ir.MethodAccess
 	ErrorPages   []ir.ErrorPage
+	Substitution Substitution
 	// Locations are those of a host, in their order.
 	Locations []LocationBlock
 	// Apply are other settings of a route, in their order.

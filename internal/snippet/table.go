@@ -59,6 +59,7 @@ func supported() []row {
 		{name: "limit_except", in: Location, block: true, least: 1, most: -1, usage: "limit_except GET { deny all; }", doc: "allow and deny for all other methods.", read: readLimitExcept},
 		{name: "auth_basic", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_basic off", doc: "off: no basic authentication. For another value use `auth-type`.", read: readAuthBasic},
 		{name: "auth_request", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_request off", doc: "off: no service is asked. For another value use `auth-url`.", read: readAuthRequest},
+		{name: "auth_request_set", in: Location, shadowed: Server | HTTP, least: 2, most: 2, usage: "auth_request_set $name $upstream_http_field", doc: "Gives a variable the value of a field of the answer of the service of `auth-url`.", read: readAuthRequestSet},
 
 		{name: "location", in: Server, block: true, least: 1, most: 2, usage: "location [=|^~|~|~*] path { … }", doc: "A path that is answered without a backend; @name for error_page.", read: readLocation},
 		{name: "error_page", in: Location | Server, least: 2, most: -1, usage: "error_page status … [=status] URL", doc: "Redirects to a URL, or goes to a named location that returns, instead of a page of Daemun.", read: readErrorPage},
@@ -81,6 +82,11 @@ func supported() []row {
 		{name: "proxy_cookie_path", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_path from to", doc: "Replaces the beginning of the Path of cookies.", read: readCookiePath},
 		{name: "proxy_cookie_domain", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_domain from to", doc: "Replaces the Domain of cookies.", read: readCookieDomain},
 		{name: "proxy_redirect", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_redirect from to", doc: "Replaces the beginning of Location and Refresh.", read: readProxyRedirect},
+
+		{name: "sub_filter", in: Location | Server | HTTP, least: 2, most: 2, usage: "sub_filter text replacement", doc: "Replaces a text in contents of the backend that it has not compressed; letters match in both cases. Of several that begin at one place the first counts.", read: readSubFilter},
+		{name: "sub_filter_once", in: Location | Server | HTTP, least: 1, most: 1, usage: "sub_filter_once off", doc: "off: every occurrence of each text, not only the first.", read: readSubOnce},
+		{name: "sub_filter_types", in: Location | Server | HTTP, least: 1, most: -1, usage: "sub_filter_types type …", doc: "Media types besides text/html; * is any.", read: readSubTypes},
+		{name: "sub_filter_last_modified", in: Location | Server | HTTP, least: 1, most: 1, usage: "sub_filter_last_modified on", doc: "on: keeps Last-Modified and a weak ETag of what is changed.", read: readSubLastModified},
 	}
 }
 
@@ -92,7 +98,6 @@ func unsupported() []row {
 		{"proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass memcached_pass", "name the Service in the rules of an Ingress (backend-protocol says how it is spoken to)"},
 		{"root alias try_files index autoindex", "files are served by a Service"},
 		{"auth_basic_user_file", "use the annotations auth-type and auth-secret"},
-		{"auth_request_set", "use the annotation auth-response-headers"},
 		{"limit_req limit_req_zone limit_req_status", "use the annotations limit-rps and limit-rpm"},
 		{"limit_conn limit_conn_zone limit_conn_status", "use the annotation limit-connections"},
 		{"set_real_ip_from real_ip_header real_ip_recursive", "use the ConfigMap keys use-forwarded-headers and proxy-real-ip-cidr"},
@@ -101,7 +106,6 @@ func unsupported() []row {
 		{"ssl_ciphers ssl_protocols ssl_prefer_server_ciphers", "use the ConfigMap keys ssl-ciphers and ssl-protocols"},
 		{"mirror mirror_request_body", "use the annotation mirror-target"},
 		{"modsecurity modsecurity_rules modsecurity_rules_file", "use the annotations enable-modsecurity and modsecurity-snippet"},
-		{"sub_filter sub_filter_once sub_filter_types sub_filter_last_modified", "bodies are not changed: let the backend write what clients shall read"},
 		{"proxy_cookie_flags", "use proxy_cookie_path with a value such as \"/; Secure; HttpOnly\""},
 		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_use_stale proxy_cache_lock", "responses are not kept: put a cache in front of the Service"},
 		{"map geo split_clients", "use if with set"},

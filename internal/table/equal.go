@@ -87,6 +87,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.Script, b.Script) &&
 		equalDeep(a.MethodAccess, b.MethodAccess) &&
 		reflect.DeepEqual(a.ErrorPages, b.ErrorPages) &&
+		equalDeep(a.Substitution, b.Substitution) &&
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&

@@ -236,6 +236,7 @@ func (h *host) withBlocks(r *ir.Route, host, route []*snippet.Block) {
 			r.ErrorPages = append(r.ErrorPages, b.ErrorPages...)
 		}
 	}
+	r.Substitution = snippet.Substitutions(present(h.snippets.http), host, route)
 	rules := snippet.Rules(rulesOf(route), snippet.Rules(rulesOf(host), rulesOf(present(h.snippets.http))))
 	if len(rules) > 0 {
 		access := ir.Access{}
