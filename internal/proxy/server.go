@@ -91,7 +91,8 @@ type Server struct {
 	date  dateCache
 	conns sync.Pool // of *conn
 	// pieces are buffers for bodies and tunnels.
-	pieces sync.Pool // of *piece
+	pieces   sync.Pool // of *piece
+	services sync.Pool // of *serviceCall
 
 	// Set by New, changed by tests only.
 	tunnelAge time.Duration
@@ -135,6 +136,7 @@ func New(c Config) *Server {
 	s.pages = newPages()
 	s.open = make(map[*conn]struct{})
 	s.pieces.New = func() any { return new(piece) }
+	s.services.New = newServiceCall
 	s.conns.New = func() any {
 		var seed [32]byte
 		_, _ = crand.Read(seed[:]) // never fails
