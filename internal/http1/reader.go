@@ -175,6 +175,15 @@ func (r *Reader) Hold(n int) {
 	r.held = r.r
 }
 
+// Held returns the octets of the last Hold while they are in the buffer that is
+// being read into, n of them; nil when they are not.
+func (r *Reader) Held(n int) []byte {
+	if r.pinned != nil || n > r.held {
+		return nil
+	}
+	return r.buf.b[r.held-n : r.held]
+}
+
 // Unhold lets go of what Hold kept.
 func (r *Reader) Unhold() {
 	r.held = 0

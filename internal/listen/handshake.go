@@ -8,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"daemun/internal/tunnel"
 )
 
 // plainHTTPAnswer is what a plain request on a TLS port gets (ingress-nginx
@@ -38,7 +40,7 @@ func (l *Listener) handshake(ctx context.Context, c net.Conn) (*tls.Conn, *tls.C
 	// One absolute deadline for all of it (H6.4, H6.17).
 	c.SetDeadline(time.Now().Add(l.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { c.Close() })
-	t := tls.Server(c, l.config.TLS.Config())
+	t := tls.Server(&tunnel.Line{Conn: c}, l.config.TLS.Config()) // for connections that become tunnels
 	// Not HandshakeContext: it starts a goroutine to watch the context.
 	err := t.Handshake()
 	if !stop() && err == nil {
@@ -75,6 +77,9 @@ func plainHTTP(err error) (net.Conn, bool) {
 		if b < 'A' || b > 'Z' {
 			return nil, false
 		}
+	}
+	if line, ok := bad.Conn.(*tunnel.Line); ok {
+		return line.Conn, true
 	}
 	return bad.Conn, true
 }

@@ -61,6 +61,10 @@ type conn struct {
 	carried         atomic.Pointer[tunnel.Tunnel] // of an upgraded connection, or else
 	passage         atomic.Pointer[passage]
 	severed         atomic.Bool // cut was called
+	// holders are those who have to leave before a tunnel has ended that goes
+	// on without its goroutine; release is then called. Both are unused else.
+	holders atomic.Int32
+	release func()
 
 	x exchange
 }
@@ -109,7 +113,11 @@ func (c *conn) scheme() string {
 
 // serve is the connection's life: wait, read a head, serve it, again.
 func (c *conn) serve() {
-	defer c.nc.Close()
+	defer func() {
+		if c.nc != nil { // nil: a tunnel has it
+			c.nc.Close()
+		}
+	}()
 	if c.speaksHTTP2() {
 		c.serveHTTP2()
 		return

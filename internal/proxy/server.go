@@ -177,6 +177,12 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	c.serial = s.counters.accepted.Add(1)
 	ended := false
 	defer func() {
+		if c.release != nil { // a tunnel
+			if c.holders.Add(-1) == 0 {
+				c.endHeld()
+			}
+			return
+		}
 		s.forget(c) // after a panic, too: Shutdown waits for it
 		if ended {
 			c.end()
