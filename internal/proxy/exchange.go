@@ -88,6 +88,7 @@ type exchange struct {
 	bodyEnd                     atomic.Int64 // when, in nanoseconds since start
 	sendOver                    atomic.Bool  // the upstream takes no more of it
 	stop                        atomic.Bool
+	upgraded                    upgraded
 	tried                       []*upstream.Endpoint
 	trying                      *upstream.Endpoint // the one of the running attempt
 
@@ -191,6 +192,15 @@ func (x *exchange) serve() bool {
 	} else {
 		x.run()
 	}
+	if x.upgraded.up != nil {
+		return false // conn.carry goes on
+	}
+	return x.end()
+}
+
+// end completes an exchange, as serve reports.
+func (x *exchange) end() bool {
+	c := x.c
 	x.finish()
 	x.expectAnother()
 	x.shrink()
@@ -446,6 +456,7 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
+	x.upgraded = upgraded{}
 	up := x.c.upstream.Swap(nil)
 	if !x.endAhead(up) && up != nil {
 		up.Reset()

@@ -141,6 +141,19 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 		if !x.inspectResponse(up) && !x.replaceResponse(up) {
 			x.relay(up)
 		}
+		if x.upgraded.up != nil {
+			x.upgraded.began = start // it ends with the tunnel
+			return f
+		}
+	}
+	x.endAttempt(start, f)
+	return f
+}
+
+// endAttempt completes what is known of the last attempt.
+func (x *exchange) endAttempt(start time.Time, f failure) {
+	ep, a := x.trying, &x.entry.Attempts[len(x.entry.Attempts)-1]
+	if f.status == 0 {
 		a.Status = x.resp.Status
 		a.ResponseLength = x.respBody.Payload()
 	}
@@ -155,7 +168,6 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	ep.End(f.status != 0)
 	x.trying = nil
-	return f
 }
 
 // connect takes a pooled connection or dials.
