@@ -65,6 +65,12 @@ type exchange struct {
 	rerouted []byte        // the escaped path that a script has made
 	pageType string        // of the page that a script answers with
 
+	paged       int    // error pages that have led elsewhere
+	override    int    // the status that the client gets, 0 for that of the answer
+	intercepted int    // the status of a response that error pages stand in for
+	internal    bool   // an error page or a rewrite has led here
+	method      []byte // of the client, when an error page has changed it
+
 	rewritten bool
 	continued bool // 100 was sent
 	keep      bool // the connection may carry another request
@@ -116,6 +122,7 @@ func (x *exchange) begin() {
 		x.frame.Reset()
 		x.pageType = ""
 	}
+	x.paged, x.override, x.intercepted, x.internal, x.method = 0, 0, 0, false, nil
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.noEndpoint = false
 	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
@@ -230,7 +237,7 @@ func (x *exchange) finish() {
 	}
 	if series := x.series(); series != nil {
 		o := &x.seen
-		o.Status, o.Method = x.status, x.req.Method
+		o.Status, o.Method = x.status, x.ofClient()
 		o.RequestBytes, o.ResponseBytes = x.received+x.body.Wire(), x.written
 		o.Duration = now.Sub(x.start)
 		series.Observe(o)

@@ -67,6 +67,10 @@ func (x *exchange) forward() {
 		again := tries > 0 && (retry.Timeout == 0 || time.Since(x.start) < retry.Timeout.D())
 		f := x.attempt(ep, again)
 		if f.status == 0 {
+			if status := x.intercepted; status != 0 {
+				x.intercepted = 0
+				x.answer(status)
+			}
 			return
 		}
 		if !again || !x.mayRetry(f) {
@@ -138,7 +142,7 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
 		x.captureReceived()
-		if !x.inspectResponse(up) && !x.replaceResponse(up) {
+		if !x.inspectResponse(up) && !x.intercepts(up) {
 			x.relay(up)
 		}
 		if x.upgraded.up != nil {
