@@ -101,8 +101,7 @@ func FuzzSetCookie(f *testing.F) {
 }
 
 // FuzzFieldLines: of the lines of a head those of one name go, the others stay
-// as they are; for FastCGI each name is there once, and none is HTTP_PROXY's
-// like.
+// as they are; as parameters of FastCGI none of them panics.
 func FuzzFieldLines(f *testing.F) {
 	f.Add("X-A", "1", "x-b", "2", "x-a")
 	f.Add("Connection", "", "TE", "x", "te")
