@@ -67,6 +67,7 @@ func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
 	c.tcp = socketOf(nc)
 	c.peer.bind(c.tcp)
 	c.rd.Reset(nc)
+	c.rd.First = 0
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.state.Store(stateIdle)
 	c.requests.Store(0)

@@ -49,9 +49,7 @@ func (x *exchange) forward() {
 	} else {
 		x.up = x.appendUpstreamHead(x.up[:0])
 	}
-	if !x.transport().Multiplexed() {
-		x.up = x.appendPrefix(x.up)
-	}
+	x.addPrefix()
 	retry := x.match.Route.IR.Retry
 	tries := retry.Tries
 	if tries <= 0 {
@@ -313,7 +311,7 @@ func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 	}
 	now := time.Now()
 	up.ArmWrite(now, x.match.Route.IR.SendTimeout.D())
-	n, err := up.Write(x.up)
+	n, err := up.WriteBoth(x.opening, x.behind)
 	if err != nil {
 		if isTimeout(err) {
 			return n > 0, err

@@ -49,7 +49,8 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 		return
 	}
 	up.Reader.Unhold()
-	x.up, x.out, x.prefix = nil, nil, nil // a tunnel lives long and needs none of them
+	x.dropPrefix()
+	x.up, x.out = nil, nil // a tunnel lives long and needs none of them
 	c.state.Store(stateTunnel)
 	idle := x.match.Route.IR.ReadTimeout.D()
 	t := &tunnel{client: c.nc, upstream: up.Conn, idle: idle, age: c.server.tunnelAge, start: time.Now(), server: c.server}
