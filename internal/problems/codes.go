@@ -192,10 +192,23 @@ func configMap() Group {
 
 func apiServer() Group {
 	return Group{
-		Title: "API server: DMN08xx",
+		Title:  "API server: DMN08xx",
+		Before: "`daemun check --cluster` tells those from 0820 on.",
 		Codes: []Code{
 			{"DMN0801", "error", "most objects of a kind vanished from the API server at once; they stay in service for 30 seconds", "if that was meant, wait; else look at the API server and etcd"},
 			{"DMN0802", "error; warning for IngressClasses", "the service account may not read a kind of object", "grant what the sentence names ([cluster.md](cluster.md) has the rules)"},
+			{"DMN0820", "error", "the API server does not answer", "choose another cluster with `--kubeconfig` and `--context`, or see that it can be reached"},
+			{"DMN0821", "error; warning for what is only written", "a right of the controller is missing", "add the rule that the sentence shows to its role"},
+			{"DMN0822", "error", "the API server is older than Kubernetes 1.21", "update it"},
+			{"DMN0823", "warning", "the clocks of the API server and of this machine differ by more than 10 seconds", "synchronise both"},
+			{"DMN0824", "notice", "several IngressClasses have one controller: who serves one serves them all", "give one another controller if two programs are to share the work"},
+			{"DMN0825", "warning", "several IngressClasses are the default", "leave the annotation on one"},
+			{"DMN0826", "warning", "an ingress-nginx serves the same IngressClasses", "end it, or give one of the two another `--controller-class`: [moving](from-ingress-nginx.md)"},
+			{"DMN0827", "warning", "Ingresses of one controller show different addresses", "end the other controller, or give it another class"},
+			{"DMN0828", "warning", "controllers in two namespaces have a leader each", "nothing if they serve different classes or namespaces; else end one"},
+			{"DMN0829", "notice", "a part of the cluster could not be looked at", "run the check with more rights to learn of other controllers"},
+			{"DMN0830", "warning", "no IngressClass has a controller that is served", "create one, or correct `--controller-class`"},
+			{"DMN0831", "notice", "Ingresses name no class and are not served", "write `spec.ingressClassName`, or start with `--watch-ingress-without-class`"},
 		},
 	}
 }
