@@ -44,7 +44,8 @@ func (c *conn) carry() {
 	in, out := int64(0), int64(0)
 	if x.openTunnel() == nil {
 		up.Reader.Unhold()
-		x.up, x.out, x.prefix = nil, nil, nil // a tunnel lives long and needs none of them
+		x.dropPrefix()
+		x.up, x.out = nil, nil // a tunnel lives long and needs none of them
 		c.state.Store(stateTunnel)
 		if x.handOver(up) {
 			return
@@ -135,7 +136,7 @@ func (x *exchange) slim() {
 	c.nc, c.tcp, c.peer = nil, nil, peer{}
 	c.server.mu.Unlock()
 	head := bytes.Clone(c.rd.Held(int(x.received)))
-	if head == nil || x.frame != nil || x.inspection != nil || x.traced.On {
+	if head == nil || x.frame != nil || x.inspection != nil || x.traced.On || x.method != nil {
 		return // they may have views of it
 	}
 	var req http1.Request
