@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"crypto/sha256"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,8 +36,8 @@ func (x *exchange) askService() *policy.AuthAnswer {
 	err := s.run(func(resp *http1.Response) {
 		status = resp.Status
 		answer = answerOf(resp, e.IR.ResponseHeaders)
-		for _, v := range e.IR.Variables {
-			answer.Variables = append(answer.Variables, joinedField(resp, v.Field))
+		for _, p := range e.Parts {
+			answer.Parts = append(answer.Parts, s.part(resp, p))
 		}
 	})
 	x.logService(s, began, status)
@@ -171,6 +172,24 @@ func answerOf(resp *http1.Response, wanted []string) *policy.AuthAnswer {
 	return a
 }
 
+// part is what a variable says of the answer of a service.
+func (s *subrequest) part(resp *http1.Response, p policy.AuthPart) []byte {
+	switch p.ID {
+	case variable.UpstreamStatus:
+		return strconv.AppendInt(nil, int64(resp.Status), 10)
+	case variable.UpstreamAddr:
+		return []byte(s.asked)
+	case variable.UpstreamCookie:
+		for i := range resp.Fields {
+			if value, ok := setCookie(&resp.Fields[i], p.Arg); ok {
+				return bytes.Clone(value)
+			}
+		}
+		return nil
+	}
+	return joinedField(resp, p.Arg)
+}
+
 // joinedField is a field of an answer by the argument of its variable; several
 // are one list.
 func joinedField(resp *http1.Response, arg string) (value []byte) {
@@ -191,12 +210,10 @@ func joinedField(resp *http1.Response, arg string) (value []byte) {
 // service their values, whatever it has decided. Without an answer they are
 // empty.
 func (x *exchange) takeVariables() {
-	for i, v := range x.policies.External.IR.Variables {
-		var value []byte
-		if i < len(x.grant.Variables) {
-			value = x.grant.Variables[i]
-		}
-		x.scriptFrame().Set(v.Name, value)
+	e := x.policies.External
+	for i := range e.Variables {
+		v := &e.Variables[i]
+		x.scriptFrame().Set(v.Name, e.AppendValue(nil, v, x.grant, x))
 	}
 }
 
