@@ -80,7 +80,7 @@ func (x *exchange) countAttempt(a *accesslog.Attempt, f failure) {
 	if !a.Connected {
 		return
 	}
-	a.BytesSent = int64(len(x.up))
+	a.BytesSent = int64(len(x.opening) + len(x.behind))
 	if !x.streaming {
 		a.BytesSent += max(0, x.body.Payload()-int64(len(x.prefix)))
 	}

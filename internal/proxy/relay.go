@@ -35,7 +35,7 @@ const (
 // of the upstream connection.
 func (x *exchange) relay(up *upstream.Conn) {
 	if x.resp.Status == 101 {
-		x.tunnel(up)
+		x.upgrade(up)
 		return
 	}
 	if x.streaming && x.held.body == nil && !x.bodyRead.Load() || x.cutShort && x.held.body == nil {
