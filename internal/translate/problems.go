@@ -3,6 +3,7 @@ package translate
 import (
 	"slices"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -66,7 +67,7 @@ const (
 	// CodeSnippetNoEffect: a directive changes nothing here.
 	CodeSnippetNoEffect = "DMN0334"
 	// CodeCostly: an expression needs the engine with back-tracking.
-	CodeCostly = "DMN0335"
+	CodeCostly = annotation.CodeCostly
 	// CodePrefix: an annotation has the prefix that --annotations-prefix
 	// replaces.
 	CodePrefix = "DMN0389"
