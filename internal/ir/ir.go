@@ -94,6 +94,8 @@ type Host struct {
 	// the rules of nginx (server-snippet); nil when absent.
 	Script    *Script     `json:"script,omitempty"`
 	Locations []*Location `json:"locations,omitempty"`
+	// ErrorPages are for what is refused before a route is chosen.
+	ErrorPages []ErrorPage `json:"errorPages,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -438,6 +440,8 @@ type Settings struct {
 	Compression *Compression `json:"compression,omitempty"`
 	// Tracing is nil when spans go nowhere.
 	Tracing *Tracing `json:"tracing,omitempty"`
+	// Maps are variables that others decide.
+	Maps []Map `json:"maps,omitempty"`
 	// Logs is zero for the usual logs.
 	Logs Logs `json:"logs,omitzero"`
 }

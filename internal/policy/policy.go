@@ -63,7 +63,7 @@ func Compile(p *ir.Policies, state *State) *Set {
 		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access, p.MethodAccess), Auth: newAuth(p.BasicAuth, state),
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), FastCGI: newFastCGI(p.FastCGI), Errors: p.Errors,
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p, state.config.Beyond), Fields: NewFields(p.Fields),
-		Script: NewScript(p.Script, state.config.Beyond), Pages: newPages(p.ErrorPages, state.config.Beyond),
+		Script: NewScript(p.Script, state.config.Beyond), Pages: NewPages(p.ErrorPages),
 		Trace: newTrace(p.Trace), Firewall: newFirewall(p.Firewall, state),
 		Substitution: newSubstitution(p.Substitution), Vhost: newVhost(p.UpstreamVhost),
 	}

@@ -153,6 +153,9 @@ func (x *exchange) answerStatus() bool {
 
 func (x *exchange) deny() bool {
 	status := x.match.Route.IR.Denied
+	if status == 0 && x.match.Route.IR.Internal && !x.internal {
+		status, x.policies = 404, x.match.Route.Policies
+	}
 	if status == 0 {
 		return false
 	}
@@ -173,9 +176,8 @@ func (x *exchange) redirectFixed() bool {
 		l = x.appendOrigin(l)
 	}
 	if r.AppendSlash {
-		l = append(l, x.req.Path...)
-		l = append(l, '/')
-		l = x.appendQuery(l)
+		l = append(x.appendCurrentPath(l), '/')
+		l = x.appendArgs(l)
 	} else {
 		l = append(l, r.Location...)
 	}

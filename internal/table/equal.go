@@ -25,6 +25,7 @@ func equalHost(a, b *ir.Host) bool {
 		equalDeep(a.Fields, b.Fields) &&
 		equalDeep(a.Script, b.Script) &&
 		slices.EqualFunc(a.Locations, b.Locations, equalLocation) &&
+		reflect.DeepEqual(a.ErrorPages, b.ErrorPages) &&
 		slices.Equal(a.Aliases, b.Aliases) &&
 		slices.Equal(a.Certificates, b.Certificates) &&
 		slices.EqualFunc(a.Routes, b.Routes, equalRoute)

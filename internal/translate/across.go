@@ -90,7 +90,7 @@ func (h *host) finished() *ir.Host {
 	return &ir.Host{
 		Name: h.name, Aliases: h.facts.aliases, Owner: h.owner, Certificates: certificateIDs(h.certificates),
 		Fields: beforeRouting(h.fields(nil)), Script: h.script(), Locations: h.locations(), TLSRedirect: h.facts.tlsRedirect, TLSAliases: h.facts.tlsAliases, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
-		Passthrough: h.passthrough != nil, Suites: h.suites,
+		Passthrough: h.passthrough != nil, Suites: h.suites, ErrorPages: errorPages(h.hostBlocks()),
 	}
 }
 
