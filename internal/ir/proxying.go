@@ -10,6 +10,9 @@ type Proxying struct {
 	PortInRedirects bool `json:"portInRedirects,omitempty"`
 	// RewriteLog tells the log of each rewrite of a target.
 	RewriteLog bool `json:"rewriteLog,omitempty"`
+	// RequestTimeout bounds a whole request, from the first octet of its head to
+	// the last of the response, unless it is upgraded; 0 is no bound (H6.10).
+	RequestTimeout Duration `json:"requestTimeout,omitempty"`
 }
 
 // RetryWord is a condition by its name in nginx; "off" is none.

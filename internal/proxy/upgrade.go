@@ -51,6 +51,7 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	up.Reader.Unhold()
 	x.up, x.out, x.prefix = nil, nil, nil // a tunnel lives long and needs none of them
 	c.state.Store(stateTunnel)
+	x.unbound()
 	idle := x.match.Route.IR.ReadTimeout.D()
 	t := &tunnel{client: c.nc, upstream: up.Conn, idle: idle, age: c.server.tunnelAge, start: time.Now(), server: c.server}
 	c.tunnel.Store(t)
