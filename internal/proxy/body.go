@@ -41,6 +41,8 @@ func bodyStatus(err error) int {
 		return 413
 	case err == errBodyTime:
 		return 408
+	case err == errLate:
+		return 504
 	case err == errNoLength:
 		return 411
 	case errors.As(err, &refused):
@@ -60,7 +62,10 @@ func (x *exchange) readBody(p []byte) (int, error) {
 		waits := !c.arrived()
 		if waits {
 			now = time.Now()
-			limit = now.Add(x.table.Settings.BodyTimeout.D())
+			if x.late(now) {
+				return 0, errLate
+			}
+			limit = x.noLater(now.Add(x.table.Settings.BodyTimeout.D()))
 			c.armRead(limit)
 		}
 		if x.stop.Load() {
@@ -81,6 +86,8 @@ func (x *exchange) readBody(p []byte) (int, error) {
 			return 0, err
 		case x.stop.Load():
 			return 0, errStopped
+		case x.overdue():
+			return 0, errLate
 		case waits && !time.Now().Before(limit):
 			return 0, errBodyTime
 		default: // the drain moved the deadline, or what had arrived was not enough
@@ -244,7 +251,7 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 		if records {
 			out = frameStdin(p, n, done)
 		}
-		up.ArmWrite(time.Now(), timeout)
+		up.ArmWrite(time.Now(), x.within(timeout))
 		if x.stop.Load() { // stopBody came before our deadline and was undone by it
 			return errStopped
 		}
