@@ -49,7 +49,7 @@ dashboards: ## evaluate dashboards and alerts with Prometheus's engine over what
 
 conformance: ## run the suites of others against the program: h2spec, testssl.sh, gRPC interop; nginx and HAProxy as second readers, PHP as application (installs them)
 	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" testssl:testssl.sh openssl:openssl
-	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 45m ./...) || exit 1; done
+	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 90m ./...) || exit 1; done
 
 soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and hostile clients; prints a table
 	@$(GO) run ./test/soak -for $(SOAK)

@@ -121,7 +121,7 @@ func awaitStaple(t *testing.T, addr, host string) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	for late := time.After(patience); ; {
+	for late := time.After(10 * patience); ; { // an attempt that fails is repeated after a minute
 		nc, err := tls.Dial("tcp", addr, &tls.Config{ServerName: host, InsecureSkipVerify: true})
 		if err == nil {
 			stapled := nc.OCSPResponse()
@@ -141,9 +141,9 @@ func awaitStaple(t *testing.T, addr, host string) {
 // finding is what testssl.sh says about one thing.
 type finding struct{ ID, Severity, Finding, CVE string }
 
-// worst is how long a whole run may take; a quiet machine needs one to two
-// minutes.
-const worst = 20 * time.Minute
+// worst is how long a whole run may take; a machine that does nothing else
+// needs a few minutes.
+const worst = 40 * time.Minute
 
 // testssl runs all tests against a host, without any question to the outside,
 // and fails for findings above LOW.
@@ -157,9 +157,9 @@ func testssl(t *testing.T, root, addr, host string) []finding {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, "testssl", "--quiet", "--color", "0", "--warnings", "off", "--nodns", "none", "--ip", "127.0.0.1", "--full",
-		"--connect-timeout", "30", "--openssl-timeout", "30", "--add-ca", root, "--jsonfile", file, "https://"+net.JoinHostPort(host, port)+"/")
+		"--connect-timeout", "120", "--openssl-timeout", "120", "--add-ca", root, "--jsonfile", file, "https://"+net.JoinHostPort(host, port)+"/")
 	cmd.Dir = t.TempDir()
-	cmd.Env = append(os.Environ(), "HEADER_MAXSLEEP=60", "MAX_WAITSOCK=60") // the machine may be busy
+	cmd.Env = append(os.Environ(), "HEADER_MAXSLEEP=60", "MAX_WAITSOCK=60", "MAX_OSSL_FAIL=10", "MAX_SOCKET_FAIL=10", "MAX_HEADER_FAIL=10") // the machine may be busy
 	cmd.WaitDelay = patience
 	// Its exit code counts findings of all kinds.
 	out, runErr := cmd.CombinedOutput()
