@@ -10,6 +10,13 @@ type Proxying struct {
 	PortInRedirects bool `json:"portInRedirects,omitempty"`
 	// RewriteLog tells the log of each rewrite of a target.
 	RewriteLog bool `json:"rewriteLog,omitempty"`
+	// Intercept lets ErrorPages stand in for responses of the backend, too.
+	Intercept bool `json:"intercept,omitempty"`
+	// RecursivePages lets an error page stand in for what another one has led to.
+	RecursivePages bool `json:"recursivePages,omitempty"`
+	// Internal answers 404 to requests that no error page and no rewrite has
+	// brought here.
+	Internal bool `json:"internal,omitempty"`
 }
 
 // RetryWord is a condition by its name in nginx; "off" is none.

@@ -121,7 +121,7 @@ func (x *exchange) trickles(waited time.Duration) bool {
 // gather reads the part of the body that is worth reading before an upstream
 // is chosen: all of a small one, else what has arrived already.
 func (x *exchange) gather() error {
-	if x.body.Done() {
+	if x.body.Done() || x.method != nil {
 		x.whole = true
 		return nil
 	}

@@ -65,6 +65,12 @@ type exchange struct {
 	rerouted []byte        // the escaped path that a script has made
 	pageType string        // of the page that a script answers with
 
+	paged       int    // error pages that have led elsewhere
+	override    int    // the status that the client gets, 0 for that of the answer
+	intercepted int    // the status of a response that error pages stand in for
+	internal    bool   // an error page or a rewrite has led here
+	method      []byte // of the client, when an error page has changed it
+
 	rewritten bool
 	continued bool // 100 was sent
 	keep      bool // the connection may carry another request
@@ -88,6 +94,7 @@ type exchange struct {
 	bodyEnd                     atomic.Int64 // when, in nanoseconds since start
 	sendOver                    atomic.Bool  // the upstream takes no more of it
 	stop                        atomic.Bool
+	upgraded                    upgraded
 	tried                       []*upstream.Endpoint
 	trying                      *upstream.Endpoint // the one of the running attempt
 
@@ -115,6 +122,7 @@ func (x *exchange) begin() {
 		x.frame.Reset()
 		x.pageType = ""
 	}
+	x.paged, x.override, x.intercepted, x.internal, x.method = 0, 0, 0, false, nil
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.noEndpoint = false
 	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
@@ -191,9 +199,23 @@ func (x *exchange) serve() bool {
 	} else {
 		x.run()
 	}
+	if x.upgraded.up != nil {
+		return false // conn.carry goes on
+	}
+	return x.end()
+}
+
+// end completes an exchange, as serve reports.
+func (x *exchange) end() bool {
+	c := x.c
 	x.finish()
 	x.expectAnother()
+	sending := x.lingering && !x.body.Done() && x.status != 408 && c.stream == nil
 	x.shrink()
+	if sending {
+		c.outlast()
+		return false
+	}
 	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
 		// A client that was promised more requests than it got may have sent
 		// the next one.
@@ -220,7 +242,7 @@ func (x *exchange) finish() {
 	}
 	if series := x.series(); series != nil {
 		o := &x.seen
-		o.Status, o.Method = x.status, x.req.Method
+		o.Status, o.Method = x.status, x.ofClient()
 		o.RequestBytes, o.ResponseBytes = x.received+x.body.Wire(), x.written
 		o.Duration = now.Sub(x.start)
 		series.Observe(o)
@@ -446,6 +468,7 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
+	x.upgraded = upgraded{}
 	up := x.c.upstream.Swap(nil)
 	if !x.endAhead(up) && up != nil {
 		up.Reset()

@@ -67,6 +67,10 @@ func (x *exchange) forward() {
 		again := tries > 0 && (retry.Timeout == 0 || time.Since(x.start) < retry.Timeout.D())
 		f := x.attempt(ep, again)
 		if f.status == 0 {
+			if status := x.intercepted; status != 0 {
+				x.intercepted = 0
+				x.answer(status)
+			}
 			return
 		}
 		if !again || !x.mayRetry(f) {
@@ -138,9 +142,22 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
 		x.captureReceived()
-		if !x.inspectResponse(up) && !x.replaceResponse(up) {
+		if !x.inspectResponse(up) && !x.intercepts(up) {
 			x.relay(up)
 		}
+		if x.upgraded.up != nil {
+			x.upgraded.began = start // it ends with the tunnel
+			return f
+		}
+	}
+	x.endAttempt(start, f)
+	return f
+}
+
+// endAttempt completes what is known of the last attempt.
+func (x *exchange) endAttempt(start time.Time, f failure) {
+	ep, a := x.trying, &x.entry.Attempts[len(x.entry.Attempts)-1]
+	if f.status == 0 {
 		a.Status = x.resp.Status
 		a.ResponseLength = x.respBody.Payload()
 	}
@@ -155,7 +172,6 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	ep.End(f.status != 0)
 	x.trying = nil
-	return f
 }
 
 // connect takes a pooled connection or dials.
