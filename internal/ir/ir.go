@@ -70,6 +70,9 @@ type Host struct {
 	// sense of the http-to-https redirect (spec ingress-nginx §3.1), wildcard
 	// parents included. Always false for the catch-all block.
 	TLSRedirect bool `json:"tlsRedirect,omitempty"`
+	// TLSAliases are the aliases that a certificate of the host covers: the
+	// others are not redirected to https.
+	TLSAliases []string `json:"tlsAliases,omitempty"`
 	// AppRoot redirects "/" with 302 when it is not empty; starts with "/".
 	AppRoot string `json:"appRoot,omitempty"`
 	// RedirectTo makes the whole host a redirect to another host name

@@ -371,17 +371,24 @@ func (c *conn) armWrite(now time.Time) {
 const (
 	lingerTime = time.Second
 	lingerSize = 64 << 10
+	// A client that is in the middle of a body learns why it was refused once
+	// it has sent the rest: it has this long, and may be silent as long as that
+	// (nginx's lingering_time and lingering_timeout).
+	outlastTime    = 30 * time.Second
+	outlastSilence = 5 * time.Second
 )
 
 // linger ends the connection so that the client can read the answer: closing a
 // socket with unread octets resets it, which may destroy what is on its way
 // (H2.11).
 func (c *conn) linger() {
-	c.setRead(time.Now().Add(lingerTime))
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
+	if c.closeWrite() {
+		c.takeRest()
 	}
+}
+
+func (c *conn) takeRest() {
+	c.setRead(time.Now().Add(lingerTime))
 	p := c.server.pieces.Get().(*piece)
 	defer c.server.pieces.Put(p)
 	for left := lingerSize; left > 0; {
@@ -390,6 +397,37 @@ func (c *conn) linger() {
 			return
 		}
 	}
+}
+
+// outlast is linger for a client that is still sending its body.
+func (c *conn) outlast() {
+	if !c.closeWrite() {
+		return
+	}
+	p := c.server.pieces.Get().(*piece)
+	defer c.server.pieces.Put(p)
+	now := time.Now()
+	end, heard := now.Add(outlastTime), now
+	for now.Before(end) && now.Sub(heard) < outlastSilence {
+		if c.server.parting.Load() { // as short as for everybody
+			c.takeRest()
+			return
+		}
+		c.setRead(now.Add(lingerTime))
+		n, err := c.nc.Read(p.b[:])
+		now = time.Now()
+		if n > 0 {
+			heard = now
+		}
+		if err != nil && !isTimeout(err) {
+			return
+		}
+	}
+}
+
+func (c *conn) closeWrite() bool {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
 }
 
 var _ listen.Handler = (*Server)(nil)

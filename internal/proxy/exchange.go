@@ -210,7 +210,12 @@ func (x *exchange) end() bool {
 	c := x.c
 	x.finish()
 	x.expectAnother()
+	sending := x.lingering && !x.body.Done() && x.status != 408 && c.stream == nil
 	x.shrink()
+	if sending {
+		c.outlast()
+		return false
+	}
 	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
 		// A client that was promised more requests than it got may have sent
 		// the next one.

@@ -214,7 +214,7 @@ func (x *exchange) rewrite() bool {
 // redirectToHTTPS is ssl-redirect (§3.1).
 func (x *exchange) redirectToHTTPS() bool {
 	r := x.match.Route.IR
-	if string(x.from.scheme) != "http" || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.IR.TLSRedirect) {
+	if string(x.from.scheme) != "http" || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.HasTLS(x.host)) {
 		return false
 	}
 	l := append(x.location[:0], "https://"...)

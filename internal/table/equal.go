@@ -15,6 +15,7 @@ func equalHost(a, b *ir.Host) bool {
 	return a.Name == b.Name &&
 		a.Owner == b.Owner &&
 		a.TLSRedirect == b.TLSRedirect &&
+		slices.Equal(a.TLSAliases, b.TLSAliases) &&
 		a.AppRoot == b.AppRoot &&
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&

@@ -136,6 +136,8 @@ type Translator struct {
 	added          []*host // since sorted was made
 	touched        []*host // to be built, or gone
 	defaultBackend ir.Backend
+	// defaultCertificate is nil for the one that Daemun makes itself.
+	defaultCertificate *ir.Certificate
 	// special counts the hosts that have to do with others; hadSpecial says
 	// that there were some the last time. list is what became of all.
 	special    int
@@ -185,7 +187,7 @@ func (t *Translator) Translate(v *store.View) Result {
 	problems := slices.Clone(t.settings.problems)
 	t.compileAll(v, resettled)
 	rebuild := t.settleDefaultBackend(v, &problems) || resettled || t.whole
-	defaultCertificate := t.settleDefaultCertificate(v, &problems)
+	t.defaultCertificate = t.settleDefaultCertificate(v, &problems)
 	regrouped := t.few() && !rebuild && t.canaries == 0
 	t.touched = t.touched[:0]
 	if regrouped {
@@ -199,7 +201,7 @@ func (t *Translator) Translate(v *store.View) Result {
 		}
 	}
 	problems = append(problems, t.strays...)
-	cfg := t.assemble(t.settleHosts(regrouped, &problems), defaultCertificate)
+	cfg := t.assemble(t.settleHosts(regrouped, &problems), t.defaultCertificate)
 	for h := range t.troubled {
 		problems = append(problems, h.problems...)
 	}
