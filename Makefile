@@ -70,6 +70,7 @@ check-generate: ## fail if a generated file is out of date
 
 check: ## everything CI runs: lint, test, race, short fuzz, suites of others, dashboards (also in a browser), tests against a real Kubernetes
 	$(MAKE) lint
+	@sh tools/need.sh zsh:zsh fish:fish
 	$(MAKE) test
 	$(MAKE) race
 	$(MAKE) fuzz FUZZTIME=2000x
