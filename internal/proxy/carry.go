@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"bytes"
-	"crypto/tls"
 	"runtime/debug"
 	"time"
 
@@ -47,6 +46,7 @@ func (c *conn) carry() {
 		x.dropPrefix()
 		x.up, x.out = nil, nil // a tunnel lives long and needs none of them
 		c.state.Store(stateTunnel)
+		x.unbound()
 		if x.handOver(up) {
 			return
 		}
@@ -97,7 +97,7 @@ func (x *exchange) throughGoroutines(up *upstream.Conn) (in, out int64) {
 // by two, by who serves it and by the tunnel; the last one to leave ends it.
 func (x *exchange) handOver(up *upstream.Conn) bool {
 	c, s := x.c, x.c.server
-	secure, _ := c.nc.(*tls.Conn)
+	secure, _ := c.nc.(tunnel.Secure)
 	client, backend := c.plain(), up.TCP()
 	if secure != nil {
 		client = c.tcp

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -57,10 +56,35 @@ func (l *Line) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// lineOf is the Line below a TLS connection, nil if there is none.
-func lineOf(c *tls.Conn) *Line {
-	line, _ := c.NetConn().(*Line)
-	return line
+// CloseWrite sends the end, if what is below can.
+func (l *Line) CloseWrite() error {
+	if half, ok := l.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
+// Secure is TLS over a connection: a tls.Conn, or what has one.
+type Secure interface {
+	io.ReadWriter
+	// CloseWrite says goodbye.
+	CloseWrite() error
+	// NetConn returns what is below.
+	NetConn() net.Conn
+}
+
+// lineOf is the Line below TLS, nil if there is none.
+func lineOf(c Secure) *Line {
+	for below := c.NetConn(); ; {
+		if line, ok := below.(*Line); ok {
+			return line
+		}
+		next, ok := below.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		below = next.NetConn()
+	}
 }
 
 // read takes what a side has sent: EAGAIN when that is nothing, no octets and no

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"crypto/tls"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,7 +34,7 @@ type Tunnel struct {
 // side is one of the two sockets.
 type side struct {
 	tunnel   *Tunnel
-	secure   *tls.Conn // over the socket, by way of a Line; nil for plain octets
+	secure   Secure // over the socket, by way of a Line; nil for plain octets
 	fd       int
 	readable bool   // a read may give something
 	drained  bool   // the socket has nothing, whatever TLS has

@@ -22,7 +22,6 @@
 package tunnel
 
 import (
-	"crypto/tls"
 	"log/slog"
 	"net"
 	"runtime"
@@ -67,7 +66,7 @@ func NewGroup(c Config) *Group {
 type Pair struct {
 	Client, Upstream *net.TCPConn
 	// Secure is TLS over Client with a Line between; nil for plain octets.
-	Secure *tls.Conn
+	Secure Secure
 	// FromClient and FromUpstream were read already and are passed on first.
 	FromClient, FromUpstream []byte
 	// Idle is how long neither side may send anything, Age how long the tunnel
