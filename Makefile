@@ -48,7 +48,8 @@ dashboards: ## evaluate dashboards and alerts with Prometheus's engine over what
 	@cd test/dashboards && $(GO) test -count=1 ./...
 
 conformance: ## run the suites of others against the program: h2spec, gRPC interop; nginx and HAProxy as second readers, PHP as application (installs them)
-	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm"
+	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" \
+		/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter
 	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
 
 soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and hostile clients; prints a table

@@ -56,7 +56,7 @@ func startWith(t *testing.T, manifests string) (httpAddr, httpsAddr string) {
 }
 
 // startLogged builds Daemun, runs manifests and returns where it listens.
-func startLogged(t *testing.T, manifests string, log io.Writer) (httpAddr, httpsAddr string) {
+func startLogged(t *testing.T, manifests string, log io.Writer, flags ...string) (httpAddr, httpsAddr string) {
 	t.Helper()
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "daemun")
@@ -70,8 +70,9 @@ func startLogged(t *testing.T, manifests string, log io.Writer) (httpAddr, https
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, bin, "up", "--quiet", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
-		"--state-dir", filepath.Join(dir, "state"), "--ready-file", ready, file)
+	args := append([]string{"up", "--quiet", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
+		"--state-dir", filepath.Join(dir, "state"), "--ready-file", ready}, flags...)
+	cmd := exec.CommandContext(ctx, bin, append(args, file)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = patience
 	cmd.Stderr = log
