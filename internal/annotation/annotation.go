@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -31,6 +32,8 @@ const (
 	CodeRejected = "DMN0302"
 	// CodeDenied: a bad value makes the routes of the Ingress answer 503.
 	CodeDenied = "DMN0303"
+	// CodeCostly: an expression needs the engine with back-tracking.
+	CodeCostly = "DMN0335"
 	// CodeLater: a known annotation that is not supported yet was ignored.
 	CodeLater = "DMN0304"
 	// CodeLaterGuard: a known annotation that guards something is not
@@ -217,6 +220,11 @@ type Draft struct {
 	// Tracing is about traces.
 	Tracing Tracing
 
+	// beyond checks expressions that the linear engine cannot run, costly says
+	// why one needs it.
+	beyond expression.Engine
+	costly string
+
 	permanent, temporal         string
 	permanentCode, temporalCode int
 	redirectFrom, redirectTo    string
@@ -290,6 +298,28 @@ type Result struct {
 // All others are not touched. object is put into the problems.
 func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 	return ParseOver(Defaults(), prefix, object, annotations)
+}
+
+// Beyond returns defaults with which expressions may need an engine with
+// back-tracking.
+func (v Values) Beyond(engine expression.Engine) Values {
+	v.Draft = new(*v.Draft)
+	v.Draft.beyond = engine
+	return v
+}
+
+// expression checks an expression, and notes when it needs the engine with
+// back-tracking.
+func (v *Values) expression(s string) error {
+	_, err := expression.Compile(s, expression.Exact, nil)
+	if err == nil || v.beyond == nil {
+		return err
+	}
+	if _, again := expression.Compile(s, expression.Exact, v.beyond); again == nil {
+		v.costly = err.Error()
+		return nil
+	}
+	return err
 }
 
 // ParseOver is Parse with other defaults, as a ConfigMap may set them.
@@ -401,6 +431,10 @@ func (p *parsing) use(r *Row, key, value string) {
 	case Supported:
 		if err := r.parse(value, &p.Values); err != nil {
 			p.bad(r, key, value, err)
+		}
+		if why := p.Values.costly; why != "" {
+			p.Values.costly = ""
+			p.report(CodeCostly, ir.SeverityNotice, key, "the expression needs the engine with back-tracking, which is slower and gives up on costly texts: "+why)
 		}
 	case Later:
 		p.later(r, key, value)

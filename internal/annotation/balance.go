@@ -116,8 +116,8 @@ func parseCanaryPattern(s string, v *Values) error {
 		return errors.New("is longer than 1024 bytes")
 	}
 	v.canary.HeaderPattern = s
-	if _, err := regexp.Compile(s); err != nil {
-		return &partlyBad{fmt.Sprintf("is no RE2 expression (%v); requests with the field go to the main backend", err)}
+	if err := v.expression(s); err != nil {
+		return &partlyBad{fmt.Sprintf("cannot be used (%v); requests with the field go to the main backend", err)}
 	}
 	return nil
 }

@@ -57,33 +57,6 @@ func FuzzGRPCTimeout(f *testing.F) {
 	})
 }
 
-// FuzzFrames: where a WebSocket frame ends does not depend on how the octets are
-// cut, and after whole frames is in between.
-func FuzzFrames(f *testing.F) {
-	f.Add([]byte{0x82, 3, 1, 2, 3, 0x88, 0}, 2)
-	f.Add(append([]byte{0x81, 0x80 | 126, 0, 126, 1, 2, 3, 4}, make([]byte, 126)...), 7)
-	f.Add([]byte{0x82, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1}, 1)
-	f.Fuzz(func(t *testing.T, b []byte, size int) {
-		var whole, pieces frames
-		whole.pass(b)
-		size = 1 + (size&0xFF)%16
-		for piece := range slices.Chunk(b, size) {
-			pieces.pass(piece)
-		}
-		if whole.left != pieces.left || whole.have != pieces.have || whole.closed != pieces.closed || whole.between() != pieces.between() {
-			t.Fatalf("% x whole: %+v, in pieces of %d: %+v", b, whole, size, pieces)
-		}
-		if len(b) > 125 {
-			b = b[:125]
-		}
-		var one frames
-		one.pass(append([]byte{0x81, byte(len(b))}, b...))
-		if !one.between() {
-			t.Fatalf("in the midst of something after a frame of %d octets", len(b))
-		}
-	})
-}
-
 // FuzzSetCookie: the value that a Set-Cookie field gives is what stands between
 // the first "=" and the first ";".
 func FuzzSetCookie(f *testing.F) {

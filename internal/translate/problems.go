@@ -3,6 +3,7 @@ package translate
 import (
 	"slices"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -66,7 +67,7 @@ const (
 	// CodeSnippetNoEffect: a directive changes nothing here.
 	CodeSnippetNoEffect = "DMN0334"
 	// CodeCostly: an expression needs the engine with back-tracking.
-	CodeCostly = "DMN0335"
+	CodeCostly = annotation.CodeCostly
 	// CodePrefix: an annotation has the prefix that --annotations-prefix
 	// replaces.
 	CodePrefix = "DMN0389"
@@ -74,6 +75,13 @@ const (
 	CodeRisk = "DMN0390"
 	// CodeBlocked: annotation-value-word-blocklist forbids a value.
 	CodeBlocked = "DMN0391"
+
+	// CodeForeignHost: a host belongs to another namespace.
+	CodeForeignHost = "DMN0803"
+	// CodeCeiling: a namespace has as much as it may.
+	CodeCeiling = "DMN0804"
+	// CodeForeignCanary: a canary of another namespace.
+	CodeForeignCanary = "DMN0805"
 
 	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
 	CodeCanary = "DMN0231"
