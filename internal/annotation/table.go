@@ -227,6 +227,18 @@ var rows = []Row{
 		Doc:   "Tells the log of Daemun, at level info, of each target that is rewritten.",
 	},
 
+	// Daemun's own.
+	{
+		Name: "request-timeout", Scope: PerRoute, Default: "0",
+		parse: seconds(0, func(v *Values, d ir.Duration) { v.RequestTimeout = d }),
+		Doc:   "Daemun's own: seconds that a whole request may take, from the first octet of its head to the last of the response; then 504, or the response breaks off. 0 is no bound. Upgraded connections are not bounded.",
+	},
+	{
+		Name: "max-requests-in-flight", Scope: PerBackend, Default: "0", Bad: Reject,
+		parse: parseMaxRequests,
+		Doc:   "Daemun's own: requests to the Service that each Daemun may have in flight, WebSockets and event streams among them; further ones get 503 with Retry-After. 0 is no bound.",
+	},
+
 	// Balancing, affinity, canary.
 	{
 		Name: "load-balance", Scope: PerBackend, Default: "round_robin", Bad: Reject,
