@@ -48,8 +48,9 @@ dashboards: ## evaluate dashboards and alerts with Prometheus's engine over what
 	@cd test/dashboards && $(GO) test -count=1 ./...
 
 conformance: ## run the suites of others against the program: h2spec, testssl.sh, gRPC interop; nginx and HAProxy as second readers, PHP as application (installs them)
-	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" testssl:testssl.sh openssl:openssl
-	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 90m ./...) || exit 1; done
+	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" testssl:testssl.sh openssl:openssl \
+		/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter
+	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 30m ./...) || exit 1; done
 
 soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and hostile clients; prints a table
 	@$(GO) run ./test/soak -for $(SOAK)
@@ -69,6 +70,7 @@ check-generate: ## fail if a generated file is out of date
 
 check: ## everything CI runs: lint, test, race, short fuzz, suites of others, dashboards (also in a browser), tests against a real Kubernetes
 	$(MAKE) lint
+	@sh tools/need.sh zsh:zsh fish:fish
 	$(MAKE) test
 	$(MAKE) race
 	$(MAKE) fuzz FUZZTIME=2000x

@@ -102,6 +102,10 @@ var rows = []Row{
 		Doc: "Closes connections over IPv6.",
 	},
 	{
+		Name: "max-connections-per-client", Default: "0", Guard: true, parse: integer(0, 1<<20, func(v *Values, n int) { v.Settings.Entrance.PerClient = n }),
+		Doc: "Daemun's own: open connections of one client (an IPv4 address, or an IPv6 network of 64 bits); further ones are closed. 0 is no bound. Proxies that are trusted with the client's address are not bounded.",
+	},
+	{
 		Name: "disable-ipv6-dns", Default: "auto", parse: parseIPv4Names,
 		Doc: "Leaves the IPv6 addresses of external names out: true or false; with auto, as with false, they count where there is no IPv4 address.",
 	},
@@ -190,6 +194,8 @@ var rows = []Row{
 		Doc: "Tries requests again that may change something.",
 	},
 	{Name: "load-balance", Default: "round_robin", annotation: "load-balance"},
+	{Name: "max-requests-in-flight", Default: "0", annotation: "max-requests-in-flight"},
+	{Name: "request-timeout", Default: "0", annotation: "request-timeout"},
 	{Name: "service-upstream", Default: "false", annotation: "service-upstream"},
 	{
 		Name: "upstream-keepalive-connections", Default: "320", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.pool.Connections = n }),
@@ -265,6 +271,26 @@ var rows = []Row{
 	{
 		Name: "annotations-risk-level", Default: "High", parse: parseRisk,
 		Doc: "Highest risk of an annotation that is loaded: Low, Medium, High or Critical.",
+	},
+	{
+		Name: "namespace-risk-levels", Guard: true, parse: parseNamespaceRisks,
+		Doc: "Daemun's own: lower levels for some namespaces, such as `shop=Medium,*=Low`; `*` is every other one.",
+	},
+	{
+		Name: "namespace-max-routes", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Routes = n }),
+		Doc: "Daemun's own: paths that the Ingresses of one namespace may have together; what is beyond is left out, the youngest Ingress first. 0 is no bound.",
+	},
+	{
+		Name: "namespace-max-hosts", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Hosts = n }),
+		Doc: "The same for hosts.",
+	},
+	{
+		Name: "namespace-max-certificates", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Certificates = n }),
+		Doc: "The same for entries of spec.tls with a Secret.",
+	},
+	{
+		Name: "namespace-max-bytes", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Bytes = n }),
+		Doc: "The same for the bytes of annotations, hosts and paths.",
 	},
 	{
 		Name: "strict-validate-path-type", Default: "true", parse: boolean(func(v *Values, b bool) { v.StrictPathType = b }),

@@ -33,8 +33,8 @@ import (
 
 // Handler takes over accepted connections. ServeConn returns when the
 // connection is done with; the handler closes it. A connection is a
-// *net.TCPConn on a plain listener and a *tls.Conn whose handshake is complete
-// on a TLS listener, without deadlines; a handler that panics has its
+// *net.TCPConn on a plain listener and one like *tls.Conn whose handshake is
+// complete on a TLS listener, without deadlines; a handler that panics has its
 // connection closed and the panic logged (H6.20).
 type Handler interface {
 	ServeConn(c net.Conn, info ConnInfo)
@@ -95,6 +95,8 @@ type Config struct {
 	// was one; called when the limit is reached or descriptors run out
 	// (H6.13, H11.10). Nil means there never is one.
 	ShedIdle func() bool
+	// Full closes new connections at once while it is true; nil never does.
+	Full *atomic.Bool
 	// HandshakeTimeout is the time a client has for the whole TLS handshake;
 	// 0 is 10 s (H6.4).
 	HandshakeTimeout time.Duration
@@ -116,6 +118,9 @@ type Stats struct {
 	// NotEntered counts connections that were closed because they did not
 	// begin as they have to, or came to the wrong address.
 	NotEntered uint64
+	// TooMany counts those that were closed because their client has as many as
+	// it may.
+	TooMany uint64
 	// AcceptErrors counts failed accepts (descriptor shortage and the like),
 	// Panics those of handlers.
 	AcceptErrors, Panics uint64
@@ -128,6 +133,8 @@ type Listener struct {
 	spare  *spare
 	logger *slog.Logger
 
+	gathers sync.Pool // of *[gatherSize]byte
+
 	closing chan struct{} // closed by the first Close
 	closed  chan struct{} // closed when the socket is closed
 	done    chan struct{} // closed when Serve returns, or Close came before it
@@ -138,9 +145,11 @@ type Listener struct {
 	leaving bool // the accept queue is another process's
 
 	accepted, handled, refused, notEntered, acceptErrors, panics atomic.Uint64
-	handshakes                                                   struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
-	reasons                                                      handshakeCounts
-	open                                                         atomic.Int64
+
+	tooMany    atomic.Uint64
+	handshakes struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
+	reasons    handshakeCounts
+	open       atomic.Int64
 }
 
 // Listen opens the socket. Clients can connect from then on, and wait in the
@@ -167,6 +176,7 @@ func Listen(ctx context.Context, c Config) (*Listener, error) {
 		config: c, tcp: socket, spare: newSpare(), logger: c.Logger,
 		closing: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{}),
 	}
+	l.gathers.New = func() any { return new([gatherSize]byte) }
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
@@ -273,7 +283,7 @@ func (l *Listener) Stats() Stats {
 		Accepted: l.accepted.Load(), Handled: l.handled.Load(), Refused: l.refused.Load(), Open: l.open.Load(),
 		HandshakesOK: l.handshakes.ok.Load(), HandshakesResumed: l.handshakes.resumed.Load(),
 		HandshakesFailed: l.handshakes.failed.Load(), PlainHTTP: l.handshakes.plainHTTP.Load(),
-		NotEntered:   l.notEntered.Load(),
+		NotEntered: l.notEntered.Load(), TooMany: l.tooMany.Load(),
 		AcceptErrors: l.acceptErrors.Load(), Panics: l.panics.Load(),
 	}
 }

@@ -42,6 +42,8 @@ func bodyStatus(err error) int {
 		return 413
 	case err == errBodyTime:
 		return 408
+	case err == errLate:
+		return 504
 	case err == errNoLength:
 		return 411
 	case errors.As(err, &refused):
@@ -61,7 +63,10 @@ func (x *exchange) readBody(p []byte) (int, error) {
 		waits := !c.arrived()
 		if waits {
 			now = time.Now()
-			limit = now.Add(x.table.Settings.BodyTimeout.D())
+			if x.late(now) {
+				return 0, errLate
+			}
+			limit = x.noLater(now.Add(x.table.Settings.BodyTimeout.D()))
 			c.armRead(limit)
 		}
 		if x.stop.Load() {
@@ -82,6 +87,8 @@ func (x *exchange) readBody(p []byte) (int, error) {
 			return 0, err
 		case x.stop.Load():
 			return 0, errStopped
+		case x.overdue():
+			return 0, errLate
 		case waits && !time.Now().Before(limit):
 			return 0, errBodyTime
 		default: // the drain moved the deadline, or what had arrived was not enough
@@ -224,6 +231,11 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 	chunked := x.chunked() && up.Stream() == nil && !records
 	timeout := x.match.Route.IR.SendTimeout.D()
 	for {
+		if x.splicesBody(up) {
+			if err := x.spliceBody(up); err != nil {
+				return err
+			}
+		}
 		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
 		n, done, err := x.nextOfBody(data)
 		if err != nil {
@@ -244,7 +256,7 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 		if records {
 			out = frameStdin(p, n, done)
 		}
-		up.ArmWrite(time.Now(), timeout)
+		up.ArmWrite(time.Now(), x.within(timeout))
 		if x.stop.Load() { // stopBody came before our deadline and was undone by it
 			return errStopped
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"daemun/internal/annotation"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -39,17 +40,18 @@ func (t *Translator) settleHosts(regrouped bool, problems *[]ir.Problem) []*ir.H
 func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 	redirects := t.wwwRedirects(problems)
 	aliases := t.aliases(redirects, problems)
-	wildcards := map[string]bool{}
+	wildcards := map[string]*host{}
 	for _, h := range t.sorted {
 		if strings.HasPrefix(h.name, "*.") && h.tls {
-			wildcards[h.name] = true
+			wildcards[h.name] = h
 		}
 	}
 	list := make([]*ir.Host, 0, len(t.sorted)+len(redirects))
 	for _, h := range t.sorted {
 		f := facts{tlsRedirect: h.tls, aliases: aliases[h], tlsAliases: t.covered(h, aliases[h])}
 		if !f.tlsRedirect && len(wildcards) > 0 {
-			f.tlsRedirect = wildcards[parentOf(h.name)]
+			parent := wildcards[parentOf(h.name)]
+			f.tlsRedirect = parent != nil && t.sameOwner(h, parent)
 		}
 		if h.changed || h.ir == nil || !f.equal(h.facts) {
 			h.facts, h.changed = f, false
@@ -165,7 +167,7 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 		}
 		field := annotation.Field(t.options.AnnotationsPrefix + "/server-alias")
 		for _, written := range h.alias.values.ServerAlias {
-			name, why := aliasName(written)
+			name, costly, why := aliasName(written, t.options.Beyond)
 			if why == "" {
 				_, isHost := t.hosts[name]
 				switch {
@@ -186,6 +188,12 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 				})
 				continue
 			}
+			if costly != "" {
+				*problems = append(*problems, ir.Problem{
+					Code: CodeCostly, Severity: ir.SeverityNotice, Object: h.alias.ref, Field: field,
+					Message: fmt.Sprintf("alias %.80q %s: the engine with back-tracking runs it, which is slower, and names that cost too much are no alias", written, costly),
+				})
+			}
 			taken[name] = h
 			given[h] = append(given[h], name)
 		}
@@ -195,18 +203,20 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 	return given
 }
 
-// aliasName returns the canonical form of an alias, or why it has none.
-func aliasName(written string) (name, why string) {
+// aliasName returns the canonical form of an alias, or why it has none. costly
+// says why its expression needs the engine with back-tracking, beyond.
+func aliasName(written string, beyond expression.Engine) (name, costly, why string) {
 	if expr, ok := strings.CutPrefix(written, "~"); ok {
 		expr = strings.TrimPrefix(expr, "*")
-		if wrong := checkExpression(expr); wrong != "" {
-			return "", "the expression " + wrong
+		wrong := checkExpression(expr)
+		if costly = needsBeyond(expr, wrong, beyond); wrong != "" && costly == "" {
+			return "", "", "the expression " + wrong
 		}
-		return "~" + expr, ""
+		return "~" + expr, costly, ""
 	}
 	name, ok := hostName(written)
 	if !ok {
-		return "", "it is neither a DNS name, nor one with *. before it, nor an expression after ~"
+		return "", "", "it is neither a DNS name, nor one with *. before it, nor an expression after ~"
 	}
-	return name, ""
+	return name, "", ""
 }

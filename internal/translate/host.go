@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"daemun/internal/annotation"
 	"daemun/internal/configmap"
 	"daemun/internal/expression"
 	"daemun/internal/ir"
@@ -39,12 +40,15 @@ type host struct {
 	snippets *settingSnippets
 	onHost   *ingress
 	closed   bool
+	// prefix is that of annotations, for problems.
+	prefix string
 	// beyond checks expressions that the linear engine cannot run.
 	beyond expression.Engine
 	// standard is the global default backend.
 	standard ir.Backend
 
-	// The rest is what build makes.
+	// The rest is what build makes. admitted are the parts that count.
+	admitted     []*part
 	routes       []*ir.Route
 	regexMode    bool
 	appRoot      string
@@ -115,12 +119,14 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, beyond: t.options.Beyond, standard: t.defaultBackend}
+	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, beyond: t.options.Beyond, prefix: t.options.AnnotationsPrefix, standard: t.defaultBackend}
+	h.admitted = t.admit(h)
 	locations := h.collect(t.defaultBackend)
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
 	}
 	h.settings(locations)
+	h.tellDecided()
 	slices.SortStableFunc(locations, func(a, b location) int {
 		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(b.text, a.text))
 	})
@@ -147,7 +153,7 @@ func (h *host) collect(standard ir.Backend) []location {
 	}
 	locations := []location{h.root(standard)}
 	at := map[key]int{{"/", false}: 0}
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if p.ingress.isCanary() {
 			continue
 		}
@@ -202,14 +208,14 @@ func (h *host) duplicate(loser *path, winner *location) string {
 func (h *host) root(standard ir.Backend) location {
 	l := location{implicit: true, standard: standard.ID != "", path: path{text: "/", written: string(networkingv1.PathTypePrefix), to: defaultDestination(standard)}}
 	if h.name != "" {
-		l.in = h.parts[0].ingress
+		l.in = h.admitted[0].ingress
 		h.owner = l.in.ref
 		if l.in.standard.service != "" {
 			l.to, l.standard = l.in.standard, false
 		}
 		return l
 	}
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if p.catchAll && !p.ingress.isCanary() {
 			l.in, l.to, l.bare, l.implicit, l.standard = p.ingress, p.ingress.standard, true, false, false
 			break
@@ -236,7 +242,7 @@ func (h *host) settings(locations []location) {
 		}
 	}
 	var root *ingress
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		in := p.ingress
 		if in.values == nil || in.isCanary() {
 			continue
@@ -261,7 +267,7 @@ func (h *host) settings(locations []location) {
 		case root == nil:
 			root, h.appRoot = in, in.values.AppRoot
 		case in.values.AppRoot != h.appRoot:
-			h.report(CodeHostSetting, in, "metadata.annotations", fmt.Sprintf("app-root of host %q is decided by the older %s", h.name, root.ref))
+			h.report(CodeHostSetting, in, annotation.Field(h.prefix+"/app-root"), fmt.Sprintf("app-root of host %q is decided by the older %s", h.name, root.ref))
 		}
 	}
 }
@@ -348,6 +354,7 @@ func (h *host) regexRoutes(locations []location) {
 		if wrong != "" && l.in != nil {
 			h.report(code, l.in, l.field+".path", fmt.Sprintf("%.80q %s; its requests get 503", l.text, wrong))
 		}
+		h.tellCookiePath(l)
 		target := l.target()
 		plain := !l.exact && l.text != "/" && !l.useRegex() && (target == "" || target == l.text)
 		if !plain {
@@ -468,7 +475,7 @@ func (h *host) chooseCertificates() {
 	if h.name == "" {
 		return
 	}
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if len(p.ingress.tls) > 0 && !p.ingress.isCanary() {
 			h.certificates = p.ingress.certificatesFor(h.name)
 			return

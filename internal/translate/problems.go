@@ -3,6 +3,7 @@ package translate
 import (
 	"slices"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -66,7 +67,7 @@ const (
 	// CodeSnippetNoEffect: a directive changes nothing here.
 	CodeSnippetNoEffect = "DMN0334"
 	// CodeCostly: an expression needs the engine with back-tracking.
-	CodeCostly = "DMN0335"
+	CodeCostly = annotation.CodeCostly
 	// CodePrefix: an annotation has the prefix that --annotations-prefix
 	// replaces.
 	CodePrefix = "DMN0389"
@@ -75,8 +76,22 @@ const (
 	// CodeBlocked: annotation-value-word-blocklist forbids a value.
 	CodeBlocked = "DMN0391"
 
+	// CodeForeignHost: a host belongs to another namespace.
+	CodeForeignHost = "DMN0803"
+	// CodeCeiling: a namespace has as much as it may.
+	CodeCeiling = "DMN0804"
+	// CodeForeignCanary: a canary of another namespace.
+	CodeForeignCanary = "DMN0805"
+
 	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
 	CodeCanary = "DMN0231"
+
+	// CodeDecided: another Ingress decides a setting of the host.
+	CodeDecided = "DMN0780"
+	// CodeShared: another Ingress decides a setting of a backend.
+	CodeShared = "DMN0781"
+	// CodeCookiePath: the Path of an affinity cookie is an expression.
+	CodeCookiePath = "DMN0782"
 
 	// CodeNoSecret: a TLS Secret does not exist.
 	CodeNoSecret = "DMN0401"
