@@ -152,10 +152,11 @@ func (l *lab) stream(client *http.Client) func(context.Context, *rand.Rand) erro
 			}
 		}
 		messages.Close()
-		if left, err := io.ReadAll(resp.Body); err != nil || len(left) > 0 || resp.Trailer.Get("Grpc-Status") != "0" {
-			return fmt.Errorf("at its end: %d octets, %v, trailers %v", len(left), err, resp.Trailer)
+		left, err := io.ReadAll(resp.Body)
+		if err == nil && (len(left) > 0 || resp.Trailer.Get("Grpc-Status") != "0") {
+			err = fmt.Errorf("at its end: %d octets, trailers %v", len(left), resp.Trailer)
 		}
-		return nil
+		return err
 	}
 }
 
