@@ -22,6 +22,7 @@ import (
 
 	"daemun/internal/expression"
 	"daemun/internal/ir"
+	"daemun/internal/variable"
 )
 
 // The problem codes of this package.
@@ -221,6 +222,8 @@ type Draft struct {
 	// why one needs it.
 	beyond expression.Engine
 	costly string
+	// variables are those that snippets make.
+	variables []string
 
 	permanent, temporal         string
 	permanentCode, temporalCode int
@@ -297,12 +300,25 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 	return ParseOver(Defaults(), prefix, object, annotations)
 }
 
-// Beyond returns defaults with which expressions may need an engine with
-// back-tracking.
-func (v Values) Beyond(engine expression.Engine) Values {
+// With returns defaults with which expressions may need an engine with
+// back-tracking, and texts variables that snippets make.
+func (v Values) With(beyond expression.Engine, variables []string) Values {
 	v.Draft = new(*v.Draft)
-	v.Draft.beyond = engine
+	v.beyond, v.variables = beyond, variables
 	return v
+}
+
+// text checks a text with variables.
+func (v *Values) text(s string) error {
+	_, err := variable.Parse(s)
+	if err == nil {
+		return nil
+	}
+	_, users := variable.ParseOpen(s)
+	if len(users) == 0 || slices.ContainsFunc(users, func(name string) bool { return !slices.Contains(v.variables, name) }) {
+		return err
+	}
+	return nil
 }
 
 // expression checks an expression, and notes when it needs the engine with

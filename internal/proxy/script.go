@@ -64,7 +64,7 @@ func (x *exchange) runScript() bool {
 				x.takeArgs()
 			}
 			return false
-		case x.reroute() || x.deny() || x.answerPreflight():
+		case x.reroute() || x.paged > 0 && x.refuseAgain() || x.deny() || x.answerPreflight():
 			return true
 		}
 	}
