@@ -142,6 +142,9 @@ type Row struct {
 	Guard bool
 	// Needs names the annotation without which this one is not read.
 	Needs string
+	// Beside names annotations of which one has to be there for this one to
+	// have an effect; it is read in any case.
+	Beside []string
 	// Off lists values that ask for what happens without the annotation
 	// anyway, so that they are no problem while the row is Later.
 	Off []string
@@ -362,13 +365,17 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 			p.report(CodeNoEffect, ir.SeverityWarning, f.key, "only has an effect together with "+r.Needs)
 			continue
 		}
+		before := len(p.Problems)
 		p.use(r, f.key, f.value)
+		if len(p.Problems) == before && len(r.Beside) > 0 && !slices.ContainsFunc(r.Beside, func(name string) bool { return written[name] }) {
+			p.report(CodeNoEffect, ir.SeverityWarning, f.key, "only has an effect together with "+strings.Join(r.Beside, " or "))
+		}
 	}
 	p.settleRedirect()
 	p.settleLocation()
 	p.settleCORS()
 	p.settleLimits()
-	p.settleBalance()
+	p.settleBalance(written)
 	p.settleBuffering()
 	p.Values.Trace = p.Values.Tracing.Policy()
 	slices.Sort(unknown)

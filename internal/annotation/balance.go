@@ -122,8 +122,14 @@ func parseCanaryPattern(s string, v *Values) error {
 }
 
 // settleBalance makes the settings of the backend and of the canary.
-func (p *parsing) settleBalance() {
+func (p *parsing) settleBalance(written map[string]bool) {
 	v := &p.Values
+	switch {
+	case v.hasAffinity && v.Balance.HashBy != "" && written["upstream-hash-by"]:
+		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"upstream-hash-by", "affinity is set too and wins; remove one of them")
+	case v.Balance.HashBy != "" && v.Balance.EWMA && written["load-balance"]:
+		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"load-balance", "upstream-hash-by is set too and wins; remove one of them")
+	}
 	switch {
 	case v.Balance.HashBy != "" && v.hashSubset:
 		v.Balance.Subset = v.subsetSize

@@ -219,6 +219,11 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 	chunked := x.chunked() && up.Stream() == nil && !records
 	timeout := x.match.Route.IR.SendTimeout.D()
 	for {
+		if x.splicesBody(up) {
+			if err := x.spliceBody(up); err != nil {
+				return err
+			}
+		}
 		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
 		n, done, err := x.nextOfBody(data)
 		if err != nil {

@@ -79,6 +79,13 @@ const (
 	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
 	CodeCanary = "DMN0231"
 
+	// CodeDecided: another Ingress decides a setting of the host.
+	CodeDecided = "DMN0780"
+	// CodeShared: another Ingress decides a setting of a backend.
+	CodeShared = "DMN0781"
+	// CodeCookiePath: the Path of an affinity cookie is an expression.
+	CodeCookiePath = "DMN0782"
+
 	// CodeNoSecret: a TLS Secret does not exist.
 	CodeNoSecret = "DMN0401"
 	// CodeSecretKeys: a TLS Secret lacks tls.crt or tls.key.

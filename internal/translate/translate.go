@@ -153,6 +153,7 @@ type Translator struct {
 	merged, others []ir.Problem
 
 	strays     []ir.Problem // of canaries without a host
+	decided    []ir.Problem // about settings of backends that others decide
 	balanced   map[ir.BackendID]*ir.Backend
 	backends   registry[ir.BackendID, *ir.Backend]
 	references registry[ir.CertificateID, *ir.Certificate]
@@ -202,6 +203,7 @@ func (t *Translator) Translate(v *store.View) Result {
 	}
 	problems = append(problems, t.strays...)
 	cfg := t.assemble(t.settleHosts(regrouped, &problems), t.defaultCertificate)
+	problems = append(problems, t.decided...)
 	for h := range t.troubled {
 		problems = append(problems, h.problems...)
 	}
