@@ -192,10 +192,6 @@ func annotationFinding(name, value string, problems []ir.Problem, beyond express
 		f.Verdict, f.Text = Unsupported, "configuration text is never accepted, and the Ingress is not loaded; say the same with typed annotations, and remove this one"
 	case annotation.Obsolete:
 		f.Text = "no effect with ingress-nginx either; it can be removed"
-	case annotation.Later:
-		if len(problems) > 0 {
-			f.Verdict, f.Text = Unsupported, problems[0].Message
-		}
 	case annotation.Supported:
 		f.judge(name, value, problems)
 		if context, ok := contexts[name]; ok {
@@ -235,13 +231,7 @@ func (f *Finding) judge(name, value string, problems []ir.Problem) {
 		switch p.Code {
 		case translate.CodeRisk, translate.CodeSnippetsOff:
 			f.Text = p.Message // and so with ingress-nginx
-		case annotation.CodeLater, annotation.CodeLaterGuard:
-			f.Verdict, f.Text = Unsupported, p.Message
 		case annotation.CodeDenied:
-			if strings.Contains(p.Message, "not supported yet") {
-				f.Verdict, f.Text = Unsupported, p.Message
-				continue
-			}
 			f.Text = p.Message
 		case annotation.CodeDefault, annotation.CodeRejected, annotation.CodeNoEffect:
 			// A value that is wrong for ingress-nginx too, mostly.
@@ -293,7 +283,7 @@ func keyFinding(row configmap.Row, value string, problems []ir.Problem) Finding 
 	}
 	for _, p := range problems {
 		f.Text = p.Message
-		if p.Code == configmap.CodeLater || p.Code == configmap.CodeLaterGuard || p.Code == configmap.CodeSnippet ||
+		if p.Code == configmap.CodeSnippet ||
 			p.Code == translate.CodeSnippet || p.Code == translate.CodeSnippetIgnored {
 			f.Verdict = Unsupported
 		}
