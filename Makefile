@@ -47,10 +47,10 @@ fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 dashboards: ## evaluate dashboards and alerts with Prometheus's engine over what the program exposes
 	@cd test/dashboards && $(GO) test -count=1 ./...
 
-conformance: ## run the suites of others against the program: h2spec, gRPC interop; nginx and HAProxy as second readers, PHP as application (installs them)
-	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" \
+conformance: ## run the suites of others against the program: h2spec, testssl.sh, gRPC interop; nginx and HAProxy as second readers, PHP as application (installs them)
+	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" testssl:testssl.sh openssl:openssl \
 		/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter
-	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
+	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 30m ./...) || exit 1; done
 
 soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and hostile clients; prints a table
 	@$(GO) run ./test/soak -for $(SOAK)
@@ -68,11 +68,14 @@ generate: ## write the generated references under docs/
 check-generate: ## fail if a generated file is out of date
 	$(GO) test ./internal/codebase ./cmd/daemun -run TestGenerated -count=1
 
-check: ## everything CI runs: lint, test, race, short fuzz, the dashboard in a browser, tests against a real Kubernetes
+check: ## everything CI runs: lint, test, race, short fuzz, suites of others, dashboards (also in a browser), tests against a real Kubernetes
 	$(MAKE) lint
+	@sh tools/need.sh zsh:zsh fish:fish
 	$(MAKE) test
 	$(MAKE) race
 	$(MAKE) fuzz FUZZTIME=2000x
+	$(MAKE) conformance
+	$(MAKE) dashboards
 	$(MAKE) browser
 	$(MAKE) test-cluster
 

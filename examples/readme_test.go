@@ -75,7 +75,7 @@ func runReadme(t *testing.T, bin, name string) {
 }
 
 func newSession(t *testing.T, bin string) *session {
-	return &session{bin: bin, dir: t.TempDir(), ports: map[string]string{"9000": freePort(t), "3001": freePort(t)}}
+	return &session{bin: bin, dir: t.TempDir(), ports: map[string]string{"9000": daemuntest.FreePort(t), "3001": daemuntest.FreePort(t)}}
 }
 
 // run does one step after the other.
@@ -196,18 +196,4 @@ func (s *session) copyExample(t *testing.T, name string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

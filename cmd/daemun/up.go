@@ -118,6 +118,7 @@ func translateFlags(cmd *cobra.Command, o *translate.Options) {
 	f.BoolVar(&o.DisableCatchAll, "disable-catch-all", o.DisableCatchAll, "leave out Ingresses with a default backend")
 	f.BoolVar(&o.SSLPassthrough, "enable-ssl-passthrough", o.SSLPassthrough, "let Ingresses leave TLS to their backends (annotation ssl-passthrough)")
 	f.BoolVar(&o.DisableExternalName, "disable-svc-external-name", o.DisableExternalName, "serve no Services with an external name")
+	f.BoolVar(&o.StrictHosts, "strict-host-ownership", o.StrictHosts, "give a host to the namespace whose Ingress names it first; Ingresses of other namespaces add nothing to it")
 	f.BoolVar(&o.IgnoreSnippets, "ignore-unsupported-snippets", o.IgnoreSnippets, "serve routes although a directive of a snippet cannot be used or is not allowed, without it")
 	f.StringVar(&o.DefaultBackendService, "default-backend-service", o.DefaultBackendService, "NAMESPACE/NAME of the Service for requests that match nothing")
 	f.StringVar(&o.DefaultCertificate, "default-ssl-certificate", o.DefaultCertificate, "NAMESPACE/NAME of the Secret for hosts without a certificate")

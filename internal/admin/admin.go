@@ -47,7 +47,9 @@ type Config struct {
 	LogPath func(pod store.Name, container string) string
 	// Health is what /healthz says; nil is always well. HealthPath is another
 	// path for it, or empty.
-	Health     func() error
+	Health func() error
+	// Live is what /livez says; nil is always well.
+	Live       func() error
 	HealthPath string
 	// Restricted answers nothing but health and metrics to clients on other
 	// machines: the state of a cluster's edge is not for every Pod (H8.1).
@@ -158,7 +160,15 @@ func (s server) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 // livez says that the program is alive.
-func (s server) livez(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") }
+func (s server) livez(w http.ResponseWriter, _ *http.Request) {
+	if s.Live != nil {
+		if err := s.Live(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+	}
+	fmt.Fprintln(w, "ok")
+}
 
 func (s server) readyz(w http.ResponseWriter, _ *http.Request) {
 	if err := s.Ready(); err != nil {

@@ -6,7 +6,7 @@ import "slices"
 // parser, and a field of Values (or ir.Policies) that the
 // parser writes. It is never written.
 var rows = slices.Concat(
-	redirectRows, proxyingRows, balanceRows, accessRows, errorRows, oldRows,
+	redirectRows, proxyingRows, ownRows, balanceRows, accessRows, errorRows, oldRows,
 )
 
 // byName finds a row by its name or alias.

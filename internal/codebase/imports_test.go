@@ -119,6 +119,7 @@ func importRules() []rule {
 		{[]string{"waf"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/"}, "rules judge what they are told of a request, whatever carries it"},
 		{[]string{"otlp"}, []string{"daemun/internal/proxy", "daemun/internal/table", "daemun/internal/store", "k8s.io/", "google.golang.org/", "go.opentelemetry.io/"}, "an exporter reads spans and knows nothing of requests; its format is small enough to be written by hand"},
 		{[]string{"staple"}, []string{"daemun/internal/listen", "daemun/internal/store", "daemun/internal/proxy", "daemun/internal/table", "k8s.io/"}, "answers about certificates know nothing of handshakes or Secrets"},
+		{[]string{"overload", "watchdog"}, []string{"daemun/"}, "who looks at the program from outside knows nothing of its parts"},
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
 		{[]string{"dashboard"}, []string{"daemun/internal/proxy", "daemun/internal/standalone", "daemun/internal/process"}, "pages read what is given to them"},
 		{[]string{"history"}, []string{"daemun/internal/table", "daemun/internal/ir", "daemun/internal/store"}, "the history of counters knows no routes"},

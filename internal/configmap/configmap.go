@@ -100,6 +100,10 @@ type Values struct {
 	NoAccessLog, DefaultBackendLog bool
 	// MaxRisk is the highest risk of an annotation that is loaded.
 	MaxRisk annotation.Risk
+	// NamespaceRisks are lower ones by namespace; RiskIn reads both.
+	NamespaceRisks map[string]annotation.Risk
+	// Ceilings are those of each namespace.
+	Ceilings Ceilings
 	// Blocklist are texts that no annotation may contain.
 	Blocklist []string
 	// NoTLSRedirect and NoAuth are path prefixes that are never redirected to

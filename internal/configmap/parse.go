@@ -77,13 +77,22 @@ func positiveTime(set func(v *Values, d time.Duration)) func(string, *Values) er
 }
 
 func parseRisk(s string, v *Values) error {
+	r, known := riskOf(s)
+	if !known {
+		return errors.New("is no risk: write Low, Medium, High or Critical")
+	}
+	v.MaxRisk = r
+	return nil
+}
+
+// riskOf is the risk of a name.
+func riskOf(s string) (risk annotation.Risk, known bool) {
 	for _, r := range []annotation.Risk{annotation.Low, annotation.Medium, annotation.High, annotation.Critical} {
 		if strings.EqualFold(s, r.String()) {
-			v.MaxRisk = r
-			return nil
+			return r, true
 		}
 	}
-	return errors.New("is no risk: write Low, Medium, High or Critical")
+	return 0, false
 }
 
 // list reads texts with commas between them.
@@ -137,7 +146,9 @@ func globalAuth(name string) func(string, *Values) error {
 
 var (
 	objectName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
-	fieldWord  = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
+	// namespaceName is without its length, as hostName is.
+	namespaceName = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+	fieldWord     = regexp.MustCompile(`^[a-zA-Z0-9_-]+$`)
 )
 
 // reference reads "namespace/name" of a ConfigMap.

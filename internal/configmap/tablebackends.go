@@ -32,6 +32,8 @@ var backendRows = []Row{
 		Doc: "Tries requests again that may change something.",
 	},
 	{Name: "load-balance", Default: "round_robin", annotation: "load-balance"},
+	{Name: "max-requests-in-flight", Default: "0", annotation: "max-requests-in-flight"},
+	{Name: "request-timeout", Default: "0", annotation: "request-timeout"},
 	{Name: "service-upstream", Default: "false", annotation: "service-upstream"},
 	{
 		Name: "upstream-keepalive-connections", Default: "320", parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.pool.Connections = n }),

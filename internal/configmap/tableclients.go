@@ -100,6 +100,10 @@ var clientRows = []Row{
 		Doc: "Closes connections over IPv6.",
 	},
 	{
+		Name: "max-connections-per-client", Default: "0", Guard: true, parse: integer(0, 1<<20, func(v *Values, n int) { v.Settings.Entrance.PerClient = n }),
+		Doc: "Daemun's own: open connections of one client (an IPv4 address, or an IPv6 network of 64 bits); further ones are closed. 0 is no bound. Proxies that are trusted with the client's address are not bounded.",
+	},
+	{
 		Name: "disable-ipv6-dns", Default: "auto", parse: parseIPv4Names,
 		Doc: "Leaves the IPv6 addresses of external names out: true or false; with auto, as with false, they count where there is no IPv4 address.",
 	},

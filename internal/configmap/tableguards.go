@@ -1,6 +1,7 @@
 package configmap
 
 import (
+	"math"
 	"time"
 
 	"daemun/internal/ir"
@@ -24,6 +25,26 @@ var guardRows = []Row{
 	{
 		Name: "annotations-risk-level", Default: "High", parse: parseRisk,
 		Doc: "Highest risk of an annotation that is loaded: Low, Medium, High or Critical.",
+	},
+	{
+		Name: "namespace-risk-levels", Guard: true, parse: parseNamespaceRisks,
+		Doc: "Daemun's own: lower levels for some namespaces, such as `shop=Medium,*=Low`; `*` is every other one.",
+	},
+	{
+		Name: "namespace-max-routes", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Routes = n }),
+		Doc: "Daemun's own: paths that the Ingresses of one namespace may have together; what is beyond is left out, the youngest Ingress first. 0 is no bound.",
+	},
+	{
+		Name: "namespace-max-hosts", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Hosts = n }),
+		Doc: "The same for hosts.",
+	},
+	{
+		Name: "namespace-max-certificates", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Certificates = n }),
+		Doc: "The same for entries of spec.tls with a Secret.",
+	},
+	{
+		Name: "namespace-max-bytes", Default: "0", Guard: true, parse: integer(0, math.MaxInt32, func(v *Values, n int) { v.Ceilings.Bytes = n }),
+		Doc: "The same for the bytes of annotations, hosts and paths.",
 	},
 	{
 		Name: "strict-validate-path-type", Default: "true", parse: boolean(func(v *Values, b bool) { v.StrictPathType = b }),

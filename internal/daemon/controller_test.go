@@ -24,6 +24,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"daemun/internal/daemuntest"
 	"daemun/internal/kube"
 	"daemun/internal/kubetest"
 	"daemun/internal/translate"
@@ -387,7 +388,7 @@ func TestPublishedPorts(t *testing.T) {
 	ports := func(data map[string]string) *corev1.ConfigMap {
 		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "infra", Name: "tcp"}, Data: data}
 	}
-	free := freePort(t)
+	free := daemuntest.FreePort(t)
 	api.Put(t, ports(map[string]string{free: "shop/queue:5672", "http": "x"}))
 	api.Put(t, &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "queue"}, Spec: corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 5672}}}})
 	ep := &discoveryv1.EndpointSlice{
@@ -415,19 +416,4 @@ func TestPublishedPorts(t *testing.T) {
 	await(t, "port again", open)
 	api.Delete(t, ep)
 	await(t, "end of a port without endpoints", func() bool { return !open() })
-}
-
-// freePort returns one that nobody has now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

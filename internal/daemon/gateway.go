@@ -26,15 +26,18 @@ import (
 	"daemun/internal/manifest"
 	"daemun/internal/metrics"
 	"daemun/internal/otlp"
+	"daemun/internal/overload"
 	"daemun/internal/passthrough"
 	"daemun/internal/policy"
 	"daemun/internal/proxy"
+	"daemun/internal/spool"
 	"daemun/internal/staple"
 	"daemun/internal/store"
 	"daemun/internal/table"
 	"daemun/internal/tap"
 	"daemun/internal/translate"
 	"daemun/internal/upstream"
+	"daemun/internal/watchdog"
 )
 
 // GatewayConfig is what every mode can be told about serving traffic.
@@ -127,6 +130,7 @@ type gateway struct {
 	staples   *staple.Stapler
 	places    *geo.Databases
 	proxy     *proxy.Server
+	spool     *spool.Pool
 	tap       *tap.Tap
 	history   *history.History
 	certs     *listen.Certificates
@@ -134,6 +138,12 @@ type gateway struct {
 	// passthrough carries connections whose TLS is their backends'.
 	passthrough *passthrough.Server
 	problems    *problemBoard
+
+	overload *overload.Watch
+	// full: new connections are closed at once.
+	full atomic.Bool
+	// watchdog is nil until traffic is served.
+	watchdog atomic.Pointer[watchdog.Watchdog]
 
 	// live is how long changes take; facts are those of certificates.
 	live  metrics.Times
@@ -191,10 +201,11 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.staples = staple.New(staple.Config{Apply: g.certs.Staple, Filter: g.mayDial, Logger: g.logger})
 	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
-	g.tap = tap.New()
-	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.newSpool(), CleartextHTTP2: true, SecurePort: uint16(c.HTTPSPort)})
+	g.tap, g.spool, g.overload = tap.New(), g.newSpool(), g.newOverload()
+	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.spool, CleartextHTTP2: true, SecurePort: uint16(c.HTTPSPort)})
 	g.history = history.New(history.Config{Routes: g.metrics, Connections: func() int64 { return g.connections().Active }})
-	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.staples.Problems, g.places.Problems, g.logs.problems), changed: e.changed}
+	expired := &expiry{config: func() *ir.Config { return g.loop.State().Config }, now: time.Now}
+	g.problems = &problemBoard{locate: e.locate, sources: append(e.sources[:len(e.sources):len(e.sources)], g.webhookProblems, g.staples.Problems, g.places.Problems, g.logs.problems, expired.problems), changed: e.changed}
 	g.loop = control.New(control.Config{
 		Store: g.store, Translator: translate.New(c.Translate), Upstreams: g.upstreams,
 		Handles: table.Handles{Backend: g.upstreams.Backend, Route: g.routeMetrics, Canary: g.canaryMetrics, Policies: policy.NewState(policy.Config{Verifier: htpasswd.New, Rules: fw.rules, Beyond: c.Translate.Beyond})},
@@ -247,7 +258,7 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Logger: g.logger, Entrance: &g.way}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Full: &g.full, Logger: g.logger, Entrance: &g.way}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
@@ -325,6 +336,7 @@ func (g *gateway) startAdmin(members *group) {
 	members.start("places", g.places.Run)
 	g.logs.start(members)
 	members.start("history", g.history.Run)
+	members.start("overload", g.overload.Run)
 	members.start("admin", g.serveAdmin)
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
@@ -342,6 +354,8 @@ func (g *gateway) startTraffic(members *group) {
 	g.dialFilter.Store(&filter)
 	members.start("control loop", g.loop.Run)
 	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
+	g.watchdog.Store(g.newWatchdog(l.http.Addr().String()))
+	members.start("watchdog", g.watch)
 	members.start("https", func(ctx context.Context) error { return l.https.Serve(ctx, g.proxy) })
 }
 
@@ -431,7 +445,7 @@ func (g *gateway) adminConfig() admin.Config {
 		Problems: g.problems.list, Backend: g.upstreams.Backend, Ready: g.readiness,
 		Metrics: scrape, Certificates: g.certs.Info, Address: g.config.ListenAddress,
 		LogPath: g.logPath, ExplainConnection: g.explainConnection,
-		Health: g.health, HealthPath: g.healthPath, Restricted: g.restricted,
+		Health: g.healthy, Live: g.alive, HealthPath: g.healthPath, Restricted: g.restricted,
 		Explain: g.explain, Logger: g.logger,
 		Tap: g.tap, Rates: g.history.Route, Dashboard: g.dashboard(), Listening: g.config.AdminAddress,
 	}

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"daemun/internal/admission"
+	"daemun/internal/daemuntest"
 	"daemun/internal/kube"
 	"daemun/internal/kubetest"
 	"daemun/internal/store"
@@ -79,7 +80,7 @@ func TestWebhookMakesItsOwnCertificate(t *testing.T) {
 	t.Parallel()
 	api := kubetest.New(t)
 	api.Put(t, redirecting("web", "web.test", "http://one.test/"), hooks())
-	address := "127.0.0.1:" + freePort(t)
+	address := "127.0.0.1:" + daemuntest.FreePort(t)
 	serve(t, api, func(c *ControllerConfig) {
 		c.Self = store.Name{Namespace: "daemun", Name: "one"}
 		c.Webhook = WebhookConfig{Address: address, Secret: "daemun-admission-tls", Configuration: "daemun-admission"}

@@ -31,6 +31,7 @@ func (g *gateway) metricsConfig() metrics.Config {
 		SpansExported: g.spans.Exported, SpansDropped: g.spans.Dropped,
 		FirewallBusy: g.firewallBusy,
 		Buffers:      g.buffers,
+		Memory:       g.memory,
 		Layer4:       g.layer4,
 		DNS:          g.names,
 		Leader:       g.leader, Admission: g.admission,
@@ -50,6 +51,9 @@ func (g *gateway) rejected() map[string]uint64 {
 	}
 	if n := plain.NotEntered + secure.NotEntered; n > 0 {
 		all["entrance"] = n
+	}
+	if n := plain.TooMany + secure.TooMany; n > 0 {
+		all["connections-per-client"] = n
 	}
 	return all
 }

@@ -12,10 +12,10 @@ import (
 // files long request bodies are streamed, and responses are buffered in memory
 // only.
 func (g *gateway) newSpool() *spool.Pool {
-	var last atomic.Int64 // when a failure was told, in seconds
+	var last atomic.Pointer[time.Time] // when a failure was told
 	p := spool.New(spool.Config{Dir: g.config.TempDir, Disk: g.config.TempLimit, Failed: func(err error) {
-		now := time.Now().Unix()
-		if then := last.Load(); now-then >= 60 && last.CompareAndSwap(then, now) {
+		now := time.Now()
+		if then := last.Load(); (then == nil || now.Sub(*then) >= time.Minute) && last.CompareAndSwap(then, &now) {
 			g.logger.Error("a body could not be buffered; requests with such bodies get 500", "err", err)
 		}
 	}})

@@ -45,7 +45,7 @@ func TestWebhookJudgesByWhatIsInService(t *testing.T) {
 	t.Parallel()
 	api := kubetest.New(t)
 	api.Put(t, redirecting("web", "web.test", "http://one.test/"))
-	address := "127.0.0.1:" + freePort(t)
+	address := "127.0.0.1:" + daemuntest.FreePort(t)
 	certificate, key := certificateFiles(t)
 	i := serve(t, api, func(c *ControllerConfig) {
 		c.Webhook = WebhookConfig{Address: address, Certificate: certificate, Key: key}

@@ -16,9 +16,10 @@ import (
 type upstream struct {
 	addr netip.AddrPort
 	// failures in a row; with maxFailures it is down, and not asked before it
-	// has answered a probe. answered is when it last did, in Unix nanoseconds.
+	// has answered a probe. answered is when it last did: with the reading of the clock that
+	// nobody sets (H11.11); nil is never.
 	failures atomic.Int32
-	answered atomic.Int64
+	answered atomic.Pointer[time.Time]
 	down     atomic.Bool
 	// plain is set when it does not understand EDNS.
 	plain atomic.Bool
@@ -163,7 +164,7 @@ func dial(ctx context.Context, network string, to netip.AddrPort) (net.Conn, fun
 }
 
 func (f *forwarder) succeeded(u *upstream) {
-	u.answered.Store(f.server.now().UnixNano())
+	u.answered.Store(new(f.server.now()))
 	u.failures.Store(0)
 	if u.down.CompareAndSwap(true, false) {
 		f.server.config.Logger.Info("dns: upstream resolver answers again", "upstream", u.addr)
@@ -175,7 +176,7 @@ func (f *forwarder) succeeded(u *upstream) {
 // once that nobody answers would otherwise take a resolver down, and its probe
 // up, as often as they end.
 func (f *forwarder) failedOnce(u *upstream, began time.Time, err error) {
-	if began.UnixNano() <= u.answered.Load() {
+	if last := u.answered.Load(); last != nil && !began.After(*last) {
 		return
 	}
 	if u.failures.Add(1) < maxFailures || !u.down.CompareAndSwap(false, true) {

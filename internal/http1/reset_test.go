@@ -81,7 +81,9 @@ func fill(v reflect.Value) {
 }
 
 // settable makes an unexported field one that a test may set.
-func settable(f reflect.Value) reflect.Value { return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem() }
+func settable(f reflect.Value) reflect.Value {
+	return reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Elem()
+}
 
 func same(t *testing.T, got, want reflect.Value) {
 	t.Helper()

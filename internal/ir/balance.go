@@ -15,6 +15,9 @@ type Balance struct {
 	Affinity *Affinity `json:"affinity,omitempty"`
 	// ServiceUpstream makes the cluster IP of the Service the one endpoint.
 	ServiceUpstream bool `json:"serviceUpstream,omitempty"`
+	// MaxRequests bounds the requests in flight of this Daemun, upgraded ones
+	// among them; 0 is no bound (H6.16).
+	MaxRequests int `json:"maxRequests,omitempty"`
 }
 
 // Affinity keeps a client at its endpoint by a cookie (ingress-nginx §6.2).

@@ -31,4 +31,8 @@ type Entrance struct {
 	Addresses []netip.Addr `json:"addresses,omitempty"`
 	// IPv4Only closes connections over IPv6.
 	IPv4Only bool `json:"ipv4Only,omitempty"`
+	// PerClient bounds the open connections of one client, an IPv4 address or an
+	// IPv6 network of 64 bits; 0 is no bound. Peers that are believed about
+	// their clients are not bounded themselves (H6.14).
+	PerClient int `json:"perClient,omitempty"`
 }

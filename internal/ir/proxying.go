@@ -17,6 +17,9 @@ type Proxying struct {
 	// Internal answers 404 to requests that no error page and no rewrite has
 	// brought here.
 	Internal bool `json:"internal,omitempty"`
+	// RequestTimeout bounds a whole request, from the first octet of its head to
+	// the last of the response, unless it is upgraded; 0 is no bound (H6.10).
+	RequestTimeout Duration `json:"requestTimeout,omitempty"`
 }
 
 // RetryWord is a condition by its name in nginx; "off" is none.

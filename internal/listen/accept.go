@@ -59,6 +59,12 @@ func (l *Listener) acceptLoop(ctx context.Context, h Handler) {
 		c, err := l.tcp.AcceptTCP()
 		if err == nil {
 			backoff = firstBackoff
+			if l.config.Full != nil && l.config.Full.Load() {
+				l.refused.Add(1) // first: whoever sees the end finds it counted
+				c.Close()
+				l.config.Limit.release()
+				continue
+			}
 			l.start(ctx, h, c, l.config.Limit.release)
 			continue
 		}
@@ -213,6 +219,15 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 			l.notEntered.Add(1)
 			c.Close()
 			return
+		}
+		leave, ok := want.count(&info)
+		if !ok {
+			l.tooMany.Add(1) // first: whoever sees the end finds it counted
+			c.Close()
+			return
+		}
+		if leave != nil {
+			defer leave()
 		}
 	}
 	if l.config.TLS == nil {

@@ -21,19 +21,25 @@ import (
 // the first octet of a client: the header of the PROXY protocol, or nothing.
 // Update publishes other wishes, which count from the next connection on. It is
 // safe for concurrent use.
-type Entrance struct{ current atomic.Pointer[entrance] }
+type Entrance struct {
+	current atomic.Pointer[entrance]
+	clients atomic.Pointer[perClient] // nil before there is a bound
+}
 
 // entrance is nil where everybody may come as they are.
 type entrance struct {
 	ir.Entrance
 	timeout time.Duration    // for the header; 0 is no header
 	trusted *policy.Networks // nil: everybody
+	clients *perClient       // nil: as many connections as each client likes
+	// exempt: who is trusted speaks for many clients.
+	exempt bool
 }
 
 // Update publishes the settings of cfg.
 func (p *Entrance) Update(cfg *ir.Config) {
 	s := &cfg.Settings
-	if s.ProxyProtocol == nil && len(s.Entrance.Addresses) == 0 && !s.Entrance.IPv4Only {
+	if s.ProxyProtocol == nil && len(s.Entrance.Addresses) == 0 && !s.Entrance.IPv4Only && s.Entrance.PerClient == 0 {
 		p.current.Store(nil)
 		return
 	}
@@ -44,7 +50,22 @@ func (p *Entrance) Update(cfg *ir.Config) {
 	if trusted := cfg.Settings.Forwarded.Trusted; len(trusted) > 0 {
 		next.trusted = policy.NewNetworks(trusted)
 	}
+	if s.Entrance.PerClient > 0 {
+		if p.clients.Load() == nil { // Update is called by one goroutine at a time
+			p.clients.Store(newPerClient())
+		}
+		next.clients = p.clients.Load()
+		next.exempt = s.Forwarded.Believe || s.Forwarded.BelieveAddress
+	}
 	p.current.Store(next)
+}
+
+// Greeting is what a client without anybody to speak for begins with.
+func (p *Entrance) Greeting() string {
+	if want := p.load(); want != nil && want.timeout > 0 {
+		return "PROXY UNKNOWN\r\n"
+	}
+	return ""
 }
 
 // load returns what is expected now; nil is nothing.
@@ -56,6 +77,19 @@ func (p *Entrance) load() *entrance {
 }
 
 func (p *entrance) trusts(peer netip.Addr) bool { return p.trusted == nil || p.trusted.Contains(peer) }
+
+// count takes the place of a connection among those of its client. The place
+// is given back by leave, which is nil for who is not counted.
+func (p *entrance) count(info *ConnInfo) (leave func(), ok bool) {
+	if p.clients == nil || p.exempt && info.Remote == info.Peer && p.trusts(info.Peer.Addr()) {
+		return nil, true
+	}
+	clients, client := p.clients, clientOf(info.Remote.Addr())
+	if !clients.enter(client, p.PerClient) {
+		return nil, false
+	}
+	return func() { clients.leave(client) }, true
+}
 
 var errNotHere = errors.New("connections to this address are not taken")
 

@@ -95,6 +95,8 @@ type Config struct {
 	// was one; called when the limit is reached or descriptors run out
 	// (H6.13, H11.10). Nil means there never is one.
 	ShedIdle func() bool
+	// Full closes new connections at once while it is true; nil never does.
+	Full *atomic.Bool
 	// HandshakeTimeout is the time a client has for the whole TLS handshake;
 	// 0 is 10 s (H6.4).
 	HandshakeTimeout time.Duration
@@ -116,6 +118,9 @@ type Stats struct {
 	// NotEntered counts connections that were closed because they did not
 	// begin as they have to, or came to the wrong address.
 	NotEntered uint64
+	// TooMany counts those that were closed because their client has as many as
+	// it may.
+	TooMany uint64
 	// AcceptErrors counts failed accepts (descriptor shortage and the like),
 	// Panics those of handlers.
 	AcceptErrors, Panics uint64
@@ -140,9 +145,11 @@ type Listener struct {
 	leaving bool // the accept queue is another process's
 
 	accepted, handled, refused, notEntered, acceptErrors, panics atomic.Uint64
-	handshakes                                                   struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
-	reasons                                                      handshakeCounts
-	open                                                         atomic.Int64
+
+	tooMany    atomic.Uint64
+	handshakes struct{ ok, resumed, failed, plainHTTP atomic.Uint64 }
+	reasons    handshakeCounts
+	open       atomic.Int64
 }
 
 // Listen opens the socket. Clients can connect from then on, and wait in the
@@ -276,7 +283,7 @@ func (l *Listener) Stats() Stats {
 		Accepted: l.accepted.Load(), Handled: l.handled.Load(), Refused: l.refused.Load(), Open: l.open.Load(),
 		HandshakesOK: l.handshakes.ok.Load(), HandshakesResumed: l.handshakes.resumed.Load(),
 		HandshakesFailed: l.handshakes.failed.Load(), PlainHTTP: l.handshakes.plainHTTP.Load(),
-		NotEntered:   l.notEntered.Load(),
+		NotEntered: l.notEntered.Load(), TooMany: l.tooMany.Load(),
 		AcceptErrors: l.acceptErrors.Load(), Panics: l.panics.Load(),
 	}
 }

@@ -44,6 +44,9 @@ func stateGroups(c Config) []group {
 	if c.Buffers != nil {
 		groups = append(groups, buffersGroup(c.Buffers))
 	}
+	if c.Memory != nil {
+		groups = append(groups, memoryGroup(c.Memory))
+	}
 	if c.SpansExported != nil {
 		groups = append(groups, single("daemun_trace_exported_spans_total", "Spans that the collector has taken.", c.SpansExported))
 	}

@@ -43,6 +43,8 @@ type Config struct {
 	AccessLogDropped, AccessLogWritten func() uint64
 	// Buffers is what bodies of messages take that are buffered.
 	Buffers func() Buffers
+	// Memory is what load is shed by.
+	Memory func() Memory
 	// SpansExported and SpansDropped count spans of traces.
 	SpansExported, SpansDropped func() uint64
 	// FirewallBusy counts what the firewall had no time for; nil without one.

@@ -84,7 +84,7 @@ func (l *Limits) enter(addr netip.Addr, now time.Time) (Running, LimitVerdict) {
 	if l.running > 0 && c.running >= l.running {
 		return Running{}, TooManyRunning
 	}
-	at := now.UnixMilli()
+	at := s.since(now)
 	second, ok := l.perSecond.fill(c.second, at)
 	minute, ok2 := l.perMinute.fill(c.minute, at)
 	if !ok || !ok2 {
@@ -97,7 +97,7 @@ func (l *Limits) enter(addr netip.Addr, now time.Time) (Running, LimitVerdict) {
 
 // bucket is how full a rate was at a time.
 type bucket struct {
-	excess, at int64 // at is in milliseconds since 1970, 0 for never
+	excess, at int64 // at is as shard.since has it, 0 for never
 }
 
 // fill puts one request in. A request that does not fit changes nothing.
@@ -108,7 +108,7 @@ func (r rate) fill(b bucket, at int64) (bucket, bool) {
 	if b.at == 0 {
 		return bucket{0, at}, true
 	}
-	passed := max(0, at-b.at) // the clock may have been set back
+	passed := max(0, at-b.at) // requests may come a little out of order
 	excess := max(0, b.excess-r.leak*min(passed, longestLeak)/1000+1000)
 	if excess > r.burst {
 		return b, false
@@ -152,8 +152,19 @@ const (
 type shard struct {
 	mu      sync.Mutex // guards the following and the clients
 	clients map[netip.Addr]*client
+	began   time.Time // when the first request came
 	// oldest and youngest are the ends of the list of clients by last use.
 	oldest, youngest *client
+}
+
+// since is the time from the first request on, in milliseconds, never 0. It is
+// counted by the clock that nobody sets (H11.11): by the other one, a client
+// that was at its limit when that was set back would stay there as long.
+func (s *shard) since(now time.Time) int64 {
+	if s.began.IsZero() {
+		s.began = now
+	}
+	return max(1, now.Sub(s.began).Milliseconds()+1)
 }
 
 type client struct {

@@ -191,11 +191,15 @@ func configMap() Group {
 
 func apiServer() Group {
 	return Group{
-		Title:  "API server: DMN08xx",
+		Title:  "API server and namespaces: DMN08xx",
 		Before: "`daemun check --cluster` tells those from 0820 on.",
 		Codes: []Code{
 			{"DMN0801", "error", "most objects of a kind vanished from the API server at once; they stay in service for 30 seconds", "if that was meant, wait; else look at the API server and etcd"},
 			{"DMN0802", "error; warning for IngressClasses", "the service account may not read a kind of object", "grant what the sentence names ([cluster.md](cluster.md) has the rules)"},
+			{"DMN0803", "error", "a host belongs to another namespace, whose Ingress is older (`--strict-host-ownership`); what this Ingress says of it is left out", "use another host"},
+			{"DMN0804", "error", "a namespace has as much as it may (`namespace-max-…` of the ConfigMap); the Ingress is left out", "remove something older, or ask for a higher bound"},
+			{"DMN0805", "error", "a canary names a path of another namespace; it gets no requests", "put it into the namespace of the main Ingress; the operator may set `allow-cross-namespace-resources`"},
+			{"DMN0806", "warning", "a certificate has expired; it is served all the same", "put a new one into the Secret"},
 			{"DMN0820", "error", "the API server does not answer", "choose another cluster with `--kubeconfig` and `--context`, or see that it can be reached"},
 			{"DMN0821", "error; warning for what is only written", "a right of the controller is missing", "add the rule that the sentence shows to its role"},
 			{"DMN0822", "error", "the API server is older than Kubernetes 1.21", "update it"},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"daemun/internal/http1"
+	"daemun/internal/ir"
 	"daemun/internal/spool"
 	"daemun/internal/upstream"
 )
@@ -41,6 +42,8 @@ func bodyStatus(err error) int {
 		return 413
 	case err == errBodyTime:
 		return 408
+	case err == errLate:
+		return 504
 	case err == errNoLength:
 		return 411
 	case errors.As(err, &refused):
@@ -60,7 +63,10 @@ func (x *exchange) readBody(p []byte) (int, error) {
 		waits := !c.arrived()
 		if waits {
 			now = time.Now()
-			limit = now.Add(x.table.Settings.BodyTimeout.D())
+			if x.late(now) {
+				return 0, errLate
+			}
+			limit = x.noLater(now.Add(x.table.Settings.BodyTimeout.D()))
 			c.armRead(limit)
 		}
 		if x.stop.Load() {
@@ -81,6 +87,8 @@ func (x *exchange) readBody(p []byte) (int, error) {
 			return 0, err
 		case x.stop.Load():
 			return 0, errStopped
+		case x.overdue():
+			return 0, errLate
 		case waits && !time.Now().Before(limit):
 			return 0, errBodyTime
 		default: // the drain moved the deadline, or what had arrived was not enough
@@ -99,7 +107,8 @@ func (x *exchange) takeBody(p []byte) (int, error) {
 // A client may be silent for as long as the idle time for bodies, but when it
 // has been waited for longer than leastRateAfter in all, it must have sent
 // leastRate octets for each second of that (H6.7). Time in which the upstream
-// did not take the body does not count.
+// did not take the body does not count. Calls of gRPC have the idle time alone:
+// a stream sends a little now and then for as long as it is there.
 const (
 	leastRateAfter = 10 * time.Second
 	leastRate      = 240
@@ -108,6 +117,9 @@ const (
 // trickles adds to the time that the client was waited for and reports whether
 // the body comes too slowly.
 func (x *exchange) trickles(waited time.Duration) bool {
+	if p := x.match.Route.IR.Protocol; p == ir.ProtocolGRPC || p == ir.ProtocolGRPCS {
+		return false
+	}
 	x.waited += waited
 	s := x.c.server
 	return x.waited > s.bodyGrace && !x.body.Done() && x.body.Payload() < int64(x.waited.Seconds()*float64(s.bodyRate))
@@ -244,7 +256,7 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 		if records {
 			out = frameStdin(p, n, done)
 		}
-		up.ArmWrite(time.Now(), timeout)
+		up.ArmWrite(time.Now(), x.within(timeout))
 		if x.stop.Load() { // stopBody came before our deadline and was undone by it
 			return errStopped
 		}

@@ -362,6 +362,15 @@ func (c *conn) writeVector(tcp *net.TCPConn, a, b []byte) error {
 
 func (c *conn) armWrite(now time.Time) {
 	idle := c.server.writeIdle
+	if !c.x.deadline.IsZero() {
+		// What is written when it is over says so, and may take a moment.
+		c.writeBy = c.x.noLater(now.Add(idle + slack))
+		if least := now.Add(lastWrite); c.writeBy.Before(least) {
+			c.writeBy = least
+		}
+		_ = c.nc.SetWriteDeadline(c.writeBy)
+		return
+	}
 	if left := c.writeBy.Sub(now); left < idle || left > idle+slack {
 		c.writeBy = now.Add(idle + slack)
 		_ = c.nc.SetWriteDeadline(c.writeBy)

@@ -83,11 +83,10 @@ func (x *exchange) leaveRoute(shown int) {
 	}
 	x.override = shown
 	x.policies, x.cors, x.grant = x.match.Host.Policies, false, nil
-	x.backend, x.fallback, x.canary, x.noEndpoint = nil, false, false, false
+	x.backend, x.fallback, x.canary, x.comeAgain = nil, false, false, false
 	x.affinity, x.tried, x.prefix, x.whole = x.affinity[:0], x.tried[:0], x.prefix[:0], true
 	x.rewritten, x.cutShort = false, false
-	x.unpack()
-	x.letGo()
+	x.leave()
 	x.closeInspection()
 	if x.frame != nil {
 		x.frame.Variant, x.frame.Stopped = nil, false

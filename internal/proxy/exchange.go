@@ -48,11 +48,12 @@ type exchange struct {
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
+	place       upstream.Place // among the requests in flight of the backend
 	grant       *policy.AuthAnswer
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
-	noEndpoint  bool                  // which is why the answer is 503
+	comeAgain   bool                  // the answer is 503 for a reason that passes
 	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
 	ahead       *readAhead            // of the response, nil when it goes to the client as it comes
@@ -82,7 +83,7 @@ type exchange struct {
 	prefix   []byte        // what was read of the body before it is streamed
 	waited   time.Duration // for octets of the body
 	replays  int           // over HTTP/2, to a fresh connection
-	deadline time.Time     // of a gRPC call, zero without one
+	deadline time.Time     // of a gRPC call, or that the route sets; zero without one
 	// opening and behind are what a backend gets at once, but over HTTP/2.
 	opening, behind             []byte
 	prefixMemory, openingMemory http1.Memory
@@ -124,7 +125,7 @@ func (x *exchange) begin() {
 	}
 	x.paged, x.override, x.intercepted, x.internal, x.method = 0, 0, 0, false, nil
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
-	x.noEndpoint = false
+	x.comeAgain = false
 	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
@@ -380,7 +381,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 	if location != nil {
 		b = http1.AppendField(b, "Location", location)
 	}
-	if x.noEndpoint && status == 503 {
+	if x.comeAgain && status == 503 {
 		b = append(b, retryAfter...)
 	}
 	b = x.appendPolicyFields(b)

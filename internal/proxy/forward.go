@@ -36,6 +36,10 @@ const (
 // forward sends the request upstream, to another endpoint if one fails (§5.4),
 // and the response back.
 func (x *exchange) forward() {
+	if x.bound() {
+		x.fail(504)
+		return
+	}
 	if err := x.gather(); err != nil {
 		x.fail(bodyStatus(err))
 		return
@@ -58,13 +62,13 @@ func (x *exchange) forward() {
 	for {
 		ep := x.pick()
 		if ep == nil {
-			x.noEndpoint = true
+			x.comeAgain = true
 			x.fail(503)
 			return
 		}
 		tries--
 		x.tried = append(x.tried, ep)
-		again := tries > 0 && (retry.Timeout == 0 || time.Since(x.start) < retry.Timeout.D())
+		again := tries > 0 && (retry.Timeout == 0 || time.Since(x.start) < retry.Timeout.D()) && !x.overdue()
 		f := x.attempt(ep, again)
 		if f.status == 0 {
 			if status := x.intercepted; status != 0 {
@@ -181,7 +185,7 @@ func (x *exchange) connect(ep *upstream.Endpoint, start time.Time) (*upstream.Co
 		return x.connectStream(ep, start, false)
 	}
 	if x.asksOnce() {
-		up, err := ep.Dial(context.Background(), t, x.match.Route.IR.ConnectTimeout.D())
+		up, err := ep.Dial(context.Background(), t, x.within(x.match.Route.IR.ConnectTimeout.D()))
 		x.seen.Connect = max(0, x.seen.Connect) + time.Since(start)
 		return up, err
 	}
@@ -191,7 +195,7 @@ func (x *exchange) connect(ep *upstream.Endpoint, start time.Time) (*upstream.Co
 		}
 		return up, nil
 	}
-	up, err := ep.Dial(context.Background(), t, x.match.Route.IR.ConnectTimeout.D())
+	up, err := ep.Dial(context.Background(), t, x.within(x.match.Route.IR.ConnectTimeout.D()))
 	x.seen.Connect = max(0, x.seen.Connect) + time.Since(start)
 	return up, err
 }
@@ -253,7 +257,7 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 		if !stale {
 			return nil, x.failureOf(err, sent)
 		}
-		if up, err = ep.Dial(context.Background(), x.transport(), x.match.Route.IR.ConnectTimeout.D()); err != nil {
+		if up, err = ep.Dial(context.Background(), x.transport(), x.within(x.match.Route.IR.ConnectTimeout.D())); err != nil {
 			return nil, dialFailure(err)
 		}
 		x.seen.Connect = max(0, x.seen.Connect) + time.Since(start)
@@ -326,7 +330,7 @@ func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 		return x.askStream(up)
 	}
 	now := time.Now()
-	up.ArmWrite(now, x.match.Route.IR.SendTimeout.D())
+	up.ArmWrite(now, x.within(x.match.Route.IR.SendTimeout.D()))
 	n, err := up.WriteBoth(x.opening, x.behind)
 	if err != nil {
 		if isTimeout(err) {
@@ -347,7 +351,7 @@ func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 
 // awaitHead reads the final response head; its deadline is absolute.
 func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
-	limit := now.Add(x.match.Route.IR.ReadTimeout.D())
+	limit := x.noLater(now.Add(x.match.Route.IR.ReadTimeout.D()))
 	head := string(x.req.Method) == "HEAD"
 	limits := x.responseLimits(up)
 	interim, octets := 0, 0
@@ -459,7 +463,7 @@ func (x *exchange) stillWaiting(err error, limit *time.Time) error {
 			case x.sendOver.Load():
 				return errTooLong // nothing is on its way any more
 			}
-			if next := from.Add(x.match.Route.IR.ReadTimeout.D()); now.Before(next) {
+			if next := x.noLater(from.Add(x.match.Route.IR.ReadTimeout.D())); now.Before(next) {
 				*limit = next
 				return nil
 			}

@@ -17,7 +17,7 @@ import (
 // connectStream takes a place on a connection to the endpoint; fresh asks for
 // one that has not been used.
 func (x *exchange) connectStream(ep *upstream.Endpoint, start time.Time, fresh bool) (*upstream.Conn, error) {
-	up, err := ep.Stream(context.Background(), x.transport(), x.match.Route.IR.ConnectTimeout.D(), fresh)
+	up, err := ep.Stream(context.Background(), x.transport(), x.within(x.match.Route.IR.ConnectTimeout.D()), fresh)
 	x.seen.Connect = max(0, x.seen.Connect)
 	if up == nil || !up.Reused() {
 		x.seen.Connect += time.Since(start)
@@ -44,7 +44,7 @@ func (x *exchange) streamIsStale(up *upstream.Conn, err error, sent, silent bool
 // askStream sends the request and reads up to the final response head.
 func (x *exchange) askStream(up *upstream.Conn) (sent bool, err error) {
 	now, st := time.Now(), up.Stream()
-	up.ArmWrite(now, x.match.Route.IR.SendTimeout.D())
+	up.ArmWrite(now, x.within(x.match.Route.IR.SendTimeout.D()))
 	var trailers []http1.Field
 	if x.whole && x.req.Body == http1.BodyChunked {
 		trailers = x.trailers()
@@ -258,15 +258,4 @@ func grpcTimeout(v []byte) (time.Duration, bool) {
 		return most, true
 	}
 	return n * unit, true
-}
-
-// late reports that the deadline of the call has passed.
-func (x *exchange) late(now time.Time) bool { return !x.deadline.IsZero() && !now.Before(x.deadline) }
-
-// noLater is limit, or the deadline of the call if that comes first.
-func (x *exchange) noLater(limit time.Time) time.Time {
-	if !x.deadline.IsZero() && x.deadline.Before(limit) {
-		return x.deadline
-	}
-	return limit
 }

@@ -6,6 +6,7 @@ import (
 	"daemun/internal/http1"
 	"daemun/internal/ir"
 	"daemun/internal/policy"
+	"daemun/internal/upstream"
 )
 
 // client is the address that policies go by: the one place to ask for it.
@@ -74,6 +75,8 @@ func (x *exchange) limit() bool {
 func (x *exchange) leave() {
 	x.running.Leave()
 	x.running = policy.Running{}
+	x.place.Leave()
+	x.place = upstream.Place{}
 	x.unpack()
 	x.letGo()
 }

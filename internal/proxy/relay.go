@@ -266,6 +266,9 @@ func (x *exchange) flushWith(b []byte) error {
 
 // readResponse reads from the response body within the route's time.
 func (x *exchange) readResponse(up *upstream.Conn, p []byte) (int, error) {
+	if x.overdue() {
+		return 0, errTooLong
+	}
 	if x.ahead != nil {
 		return x.nextAhead(p)
 	}
@@ -303,9 +306,12 @@ func (x *exchange) splice(up *upstream.Conn) (toClient, fromUpstream error) {
 	c := x.c
 	client := c.plain()
 	from := io.LimitedReader{R: up.TCP()}
-	limit := time.Now().Add(x.match.Route.IR.ReadTimeout.D())
+	limit := x.noLater(time.Now().Add(x.match.Route.IR.ReadTimeout.D()))
 	for !x.respBody.Done() {
 		now := time.Now()
+		if x.late(now) {
+			return nil, errTooLong
+		}
 		up.ArmRead(now, limit)
 		c.armWrite(now)
 		from.N = min(x.respBody.Remaining(), spliceStep)
@@ -322,7 +328,7 @@ func (x *exchange) splice(up *upstream.Conn) (toClient, fromUpstream error) {
 			return err, nil // what was on its way is lost
 		}
 		if n > 0 {
-			limit = time.Now().Add(x.match.Route.IR.ReadTimeout.D())
+			limit = x.noLater(time.Now().Add(x.match.Route.IR.ReadTimeout.D()))
 		} else if err := x.stillWaiting(err, &limit); err != nil {
 			return nil, err
 		}

@@ -105,6 +105,8 @@ type Server struct {
 	// parting: each response is the last of its connection. draining: nobody
 	// is waited for that has no request, either.
 	parting, draining atomic.Bool
+	// refusing: memory is short, and requests are answered 503.
+	refusing atomic.Bool
 
 	counters counters
 	mirrors  mirrors
@@ -225,6 +227,20 @@ func (s *Server) ShedIdle() bool {
 	}
 	return oldest != nil && oldest.shed()
 }
+
+// ShedAllIdle closes every connection that waits for a request.
+func (s *Server) ShedAllIdle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.open {
+		if c.state.Load() == stateIdle {
+			c.shed()
+		}
+	}
+}
+
+// Refuse answers requests with 503, or no longer; health pages stay (H6.19).
+func (s *Server) Refuse(on bool) { s.refusing.Store(on) }
 
 // drained waits for the last connection and reports whether it ended before
 // ctx. A little before the deadline of ctx WebSockets are told to go (H11.5).

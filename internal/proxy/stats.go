@@ -32,6 +32,8 @@ const (
 	refusedBodyTime
 	refusedMisdirected
 	refusedBlocked
+	refusedInFlight
+	refusedOverload
 	otherCount
 )
 
@@ -39,6 +41,7 @@ var refusalNames = [otherCount]string{
 	refusedBadPath: "bad-path", refusedAmbiguousPath: "ambiguous-path", refusedAsterisk: "asterisk", refusedHost: "bad-host",
 	refusedBodySize: "body-size", refusedHeaderTime: "header-time", refusedBodyTime: "body-time",
 	refusedMisdirected: "misdirected", refusedBlocked: "blocked",
+	refusedInFlight: "requests-in-flight", refusedOverload: "overload",
 }
 
 // Stats is the state of a Server at one moment.

@@ -25,6 +25,7 @@ func (x *exchange) run() {
 	case x.runHostScript():
 	case x.answerHealth():
 	case x.answerStatus():
+	case x.refuseOverload():
 	case x.deny():
 	case x.answerPreflight():
 	case x.runScript():
@@ -37,6 +38,7 @@ func (x *exchange) run() {
 	case x.authorize():
 	case x.answerDefault():
 	case x.refuseLargeBody():
+	case x.refuseCrowd():
 	default:
 		x.forward()
 	}
@@ -246,7 +248,7 @@ func (x *exchange) answerWithoutEndpoint() bool {
 	case r.Fallback != nil && r.Fallback.Len() > 0:
 		x.backend, x.fallback = r.Fallback, true
 	case !r.IR.DefaultBackend:
-		x.noEndpoint = true
+		x.comeAgain = true
 		x.answer(503)
 		return true
 	}

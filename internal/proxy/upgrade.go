@@ -83,6 +83,7 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 	x.dropPrefix()
 	x.up, x.out = nil, nil // a tunnel lives long and needs none of them
 	c.state.Store(stateTunnel)
+	x.unbound()
 	in, out := x.throughLoop(up)
 	if in < 0 {
 		in, out = x.throughGoroutines(up)

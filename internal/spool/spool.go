@@ -55,6 +55,8 @@ type Pool struct {
 
 	memory, disk    atomic.Int64
 	files, failures atomic.Uint64
+	// spare: memory is short, and bodies go to files.
+	spare atomic.Bool
 	// unusable: no file could be made when that was tried.
 	unusable atomic.Bool
 }
@@ -97,6 +99,10 @@ func (p *Pool) Stats() Stats {
 	return Stats{Memory: p.memory.Load(), Disk: p.disk.Load(), Files: p.files.Load(), Failures: p.failures.Load()}
 }
 
+// Spare says that memory is short, or no longer: what is added to bodies and
+// queues then goes to files as far as there are some.
+func (p *Pool) Spare(on bool) { p.spare.Store(on) }
+
 // create makes a file without a name.
 func (p *Pool) create() (*os.File, error) {
 	f, err := os.CreateTemp(p.config.Dir, "daemun-*")
@@ -113,6 +119,9 @@ func (p *Pool) create() (*os.File, error) {
 
 // takePiece returns a piece of memory, nil when the bound is reached.
 func (p *Pool) takePiece() *[pieceSize]byte {
+	if p.spare.Load() {
+		return nil
+	}
 	if p.memory.Add(pieceSize) > p.config.Memory {
 		p.memory.Add(-pieceSize)
 		return nil

@@ -203,3 +203,34 @@ func TestQueuePassesTheErrorOn(t *testing.T) {
 	}
 	q.Close()
 }
+
+// H6.19: while memory is short, bodies and queues go to files.
+func TestH6_19_Spare(t *testing.T) {
+	t.Parallel()
+	p := New(Config{Dir: t.TempDir()})
+	p.Spare(true)
+	b := p.Body(1 << 20)
+	defer b.Close()
+	for range 3 {
+		if err := b.Add(copy(b.Next(), "spared")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	q := p.Queue(1<<20, 1<<20)
+	defer q.Close()
+	if _, err := q.Write([]byte("spared")); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Stats(); s.Memory != 0 || s.Disk != 24 {
+		t.Errorf("%+v", s)
+	}
+	p.Spare(false)
+	other := p.Body(1 << 20)
+	defer other.Close()
+	if err := other.Add(copy(other.Next(), "kept")); err != nil {
+		t.Fatal(err)
+	}
+	if s := p.Stats(); s.Memory != pieceSize || s.Disk != 24 {
+		t.Errorf("afterwards %+v", s)
+	}
+}

@@ -40,17 +40,18 @@ func (t *Translator) settleHosts(regrouped bool, problems *[]ir.Problem) []*ir.H
 func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 	redirects := t.wwwRedirects(problems)
 	aliases := t.aliases(redirects, problems)
-	wildcards := map[string]bool{}
+	wildcards := map[string]*host{}
 	for _, h := range t.sorted {
 		if strings.HasPrefix(h.name, "*.") && h.tls {
-			wildcards[h.name] = true
+			wildcards[h.name] = h
 		}
 	}
 	list := make([]*ir.Host, 0, len(t.sorted)+len(redirects))
 	for _, h := range t.sorted {
 		f := facts{tlsRedirect: h.tls, aliases: aliases[h], tlsAliases: t.covered(h, aliases[h])}
 		if !f.tlsRedirect && len(wildcards) > 0 {
-			f.tlsRedirect = wildcards[parentOf(h.name)]
+			parent := wildcards[parentOf(h.name)]
+			f.tlsRedirect = parent != nil && t.sameOwner(h, parent)
 		}
 		if h.changed || h.ir == nil || !f.equal(h.facts) {
 			h.facts, h.changed = f, false

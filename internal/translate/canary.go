@@ -17,7 +17,7 @@ func (in *ingress) isCanary() bool { return in.values != nil && in.values.Canary
 func (t *Translator) groupCanaries() {
 	t.strays = t.strays[:0]
 	for _, in := range t.order {
-		if !in.isCanary() {
+		if !in.isCanary() || t.beyond[in.name] {
 			continue
 		}
 		for _, p := range in.parts {
@@ -37,7 +37,7 @@ func (t *Translator) groupCanaries() {
 // attachCanaries gives canaries to the locations that they name: the same host,
 // path and path type (ingress-nginx §6.3). The first by age wins.
 func (h *host) attachCanaries(locations []location, find func(*path) int) {
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if !p.ingress.isCanary() {
 			continue
 		}
@@ -64,6 +64,9 @@ func (h *host) attachCanary(locations []location, in *ingress, p *path, at int) 
 	}
 	l := &locations[at]
 	switch {
+	case l.in.name.Namespace != in.name.Namespace && !h.global.CrossNamespace: // (H10.7)
+		h.report(CodeForeignCanary, in, p.field, fmt.Sprintf(
+			"host %q, path %.80q belongs to %s of another namespace, whose requests this canary may not take; it gets nothing: allow-cross-namespace-resources would allow it", h.name, p.text, l.in.ref))
 	case l.canary != nil:
 		report(fmt.Sprintf("%s already is the canary of host %q, path %.80q; this one gets nothing", l.canary.Ingress, h.name, p.text))
 	case l.to.backend.ID == p.to.backend.ID:
@@ -109,11 +112,14 @@ func (t *Translator) withBalance(list []*ir.Backend) []*ir.Backend {
 	}
 	wanted := map[ir.BackendID]*shared{}
 	for _, in := range t.order {
-		if in.shares() {
+		if in.shares() && !t.beyond[in.name] {
 			in.backendIDs(func(id ir.BackendID) { wanted[id] = &shared{} })
 		}
 	}
 	for _, in := range t.order {
+		if t.beyond[in.name] {
+			continue
+		}
 		in.backendIDs(func(id ir.BackendID) {
 			if s := wanted[id]; s != nil {
 				s.add(in)

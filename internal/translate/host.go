@@ -47,7 +47,8 @@ type host struct {
 	// standard is the global default backend.
 	standard ir.Backend
 
-	// The rest is what build makes.
+	// The rest is what build makes. admitted are the parts that count.
+	admitted     []*part
 	routes       []*ir.Route
 	regexMode    bool
 	appRoot      string
@@ -119,8 +120,9 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 func (t *Translator) build(h *host) {
 	t.release(h)
 	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, beyond: t.options.Beyond, prefix: t.options.AnnotationsPrefix, standard: t.defaultBackend}
+	h.admitted = t.admit(h)
 	locations := h.collect(t.defaultBackend)
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
 	}
 	h.settings(locations)
@@ -151,7 +153,7 @@ func (h *host) collect(standard ir.Backend) []location {
 	}
 	locations := []location{h.root(standard)}
 	at := map[key]int{{"/", false}: 0}
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if p.ingress.isCanary() {
 			continue
 		}
@@ -206,14 +208,14 @@ func (h *host) duplicate(loser *path, winner *location) string {
 func (h *host) root(standard ir.Backend) location {
 	l := location{implicit: true, standard: standard.ID != "", path: path{text: "/", written: string(networkingv1.PathTypePrefix), to: defaultDestination(standard)}}
 	if h.name != "" {
-		l.in = h.parts[0].ingress
+		l.in = h.admitted[0].ingress
 		h.owner = l.in.ref
 		if l.in.standard.service != "" {
 			l.to, l.standard = l.in.standard, false
 		}
 		return l
 	}
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if p.catchAll && !p.ingress.isCanary() {
 			l.in, l.to, l.bare, l.implicit, l.standard = p.ingress, p.ingress.standard, true, false, false
 			break
@@ -240,7 +242,7 @@ func (h *host) settings(locations []location) {
 		}
 	}
 	var root *ingress
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		in := p.ingress
 		if in.values == nil || in.isCanary() {
 			continue
@@ -473,7 +475,7 @@ func (h *host) chooseCertificates() {
 	if h.name == "" {
 		return
 	}
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if len(p.ingress.tls) > 0 && !p.ingress.isCanary() {
 			h.certificates = p.ingress.certificatesFor(h.name)
 			return

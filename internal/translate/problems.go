@@ -76,6 +76,13 @@ const (
 	// CodeBlocked: annotation-value-word-blocklist forbids a value.
 	CodeBlocked = "DMN0391"
 
+	// CodeForeignHost: a host belongs to another namespace.
+	CodeForeignHost = "DMN0803"
+	// CodeCeiling: a namespace has as much as it may.
+	CodeCeiling = "DMN0804"
+	// CodeForeignCanary: a canary of another namespace.
+	CodeForeignCanary = "DMN0805"
+
 	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
 	CodeCanary = "DMN0231"
 

@@ -74,15 +74,16 @@ func (t *Translator) gate(object *networkingv1.Ingress) (problems []ir.Problem) 
 	}
 	values := &t.settings.values
 	prefix := t.options.AnnotationsPrefix + "/"
+	most, by := values.RiskIn(object.Namespace)
 	for key, value := range object.Annotations {
 		name, ours := strings.CutPrefix(key, prefix)
 		if !ours {
 			continue
 		}
 		// What is refused says so itself.
-		if row, ok := annotation.Lookup(name); ok && row.Risk > values.MaxRisk && row.Support != annotation.Refused {
+		if row, ok := annotation.Lookup(name); ok && row.Risk > most && row.Support != annotation.Refused {
 			report(CodeRisk, annotation.Field(key), fmt.Sprintf(
-				"the risk of this annotation is %s, and annotations-risk-level allows %s at most; the Ingress is left out: remove the annotation, or ask for another level", row.Risk, values.MaxRisk))
+				"the risk of this annotation is %s, and %s allows %s at most; the Ingress is left out: remove the annotation, or ask for another level", row.Risk, by, most))
 		}
 		at := slices.IndexFunc(values.Blocklist, func(word string) bool { return strings.Contains(value, word) })
 		if at >= 0 {

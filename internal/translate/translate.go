@@ -62,6 +62,9 @@ type Options struct {
 	DisableCatchAll, DisableExternalName bool
 	// SSLPassthrough lets Ingresses leave TLS to their backends.
 	SSLPassthrough bool
+	// StrictHosts gives a host to the namespace whose Ingress names it first;
+	// other namespaces add nothing to it.
+	StrictHosts bool
 	// IgnoreSnippets serves routes without what cannot be used of their
 	// snippets; they answer 503 otherwise.
 	IgnoreSnippets bool
@@ -152,8 +155,12 @@ type Translator struct {
 	problemsMoved  bool
 	merged, others []ir.Problem
 
-	strays     []ir.Problem // of canaries without a host
-	decided    []ir.Problem // about settings of backends that others decide
+	strays  []ir.Problem // of canaries without a host
+	decided []ir.Problem // about settings of backends that others decide
+	// beyond are the Ingresses that ask for more than their namespace may have,
+	// excess the problems that say so.
+	beyond     map[store.Name]bool
+	excess     []ir.Problem
 	balanced   map[ir.BackendID]*ir.Backend
 	backends   registry[ir.BackendID, *ir.Backend]
 	references registry[ir.CertificateID, *ir.Certificate]
@@ -189,7 +196,8 @@ func (t *Translator) Translate(v *store.View) Result {
 	t.compileAll(v, resettled)
 	rebuild := t.settleDefaultBackend(v, &problems) || resettled || t.whole
 	t.defaultCertificate = t.settleDefaultCertificate(v, &problems)
-	regrouped := t.few() && !rebuild && t.canaries == 0
+	bounded := t.settings.values.Ceilings.On() // then every Ingress counts
+	regrouped := t.few() && !rebuild && t.canaries == 0 && !bounded
 	t.touched = t.touched[:0]
 	if regrouped {
 		t.regroup()
@@ -201,13 +209,13 @@ func (t *Translator) Translate(v *store.View) Result {
 			t.build(h)
 		}
 	}
-	problems = append(problems, t.strays...)
+	problems = append(append(problems, t.strays...), t.excess...)
 	cfg := t.assemble(t.settleHosts(regrouped, &problems), t.defaultCertificate)
 	problems = append(problems, t.decided...)
 	for h := range t.troubled {
 		problems = append(problems, h.problems...)
 	}
-	r := Result{Config: cfg, Problems: t.mergeProblems(problems), Accepted: t.accepted, Served: t.served, OtherClass: t.otherClass}
+	r := Result{Config: cfg, Problems: t.mergeProblems(problems), Accepted: t.accepted, Served: t.within(t.served), OtherClass: t.otherClass}
 	t.view, t.unfinished = v, false
 	return r
 }
@@ -314,8 +322,9 @@ func (t *Translator) group(all bool) {
 	member := all
 	catchAll := t.hostNamed("", &member)
 	catchAll.begin(t.generation, all)
+	t.settleCeilings()
 	for _, in := range t.order {
-		if in.isCanary() {
+		if in.isCanary() || t.beyond[in.name] {
 			continue // canaries never make hosts
 		}
 		for _, p := range in.parts {

@@ -18,6 +18,8 @@ type Backend struct {
 	balance  atomic.Pointer[Balance]    // nil: round robin
 	tls      atomic.Pointer[tls.Config] // nil: that of the registry
 
+	inFlight inFlight
+
 	set     atomic.Pointer[[]*Endpoint] // the slice is never written after the store
 	next    atomic.Uint32
 	idle    atomic.Int32 // pooled connections of all endpoints

@@ -32,6 +32,11 @@ type Balance struct {
 func (r *Registry) Configure(b *ir.Backend) {
 	made := r.Backend(b.ID)
 	made.balance.Store(newBalance(b.Balance))
+	most := 0
+	if b.Balance != nil {
+		most = b.Balance.MaxRequests
+	}
+	made.inFlight.most.Store(int64(most))
 	made.tls.Store(r.tlsOf(b.TLS))
 }
 

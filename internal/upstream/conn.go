@@ -226,4 +226,6 @@ func (c *Conn) ArmWrite(now time.Time, idle time.Duration) {
 }
 
 // WriteTimedOut reports that the deadline that ArmWrite has set has passed.
-func (c *Conn) WriteTimedOut(now time.Time) bool { return !c.writeBy.IsZero() && !now.Before(c.writeBy) }
+func (c *Conn) WriteTimedOut(now time.Time) bool {
+	return !c.writeBy.IsZero() && !now.Before(c.writeBy)
+}

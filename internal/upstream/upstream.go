@@ -201,6 +201,16 @@ func (r *Registry) Close() {
 	}
 }
 
+// CloseIdle closes the connections that wait in pools.
+func (r *Registry) CloseIdle() {
+	r.mu.Lock()
+	all := r.allLocked()
+	r.mu.Unlock()
+	for _, e := range all {
+		e.sweep(time.Now().Add(r.pool.Load().Idle.D()))
+	}
+}
+
 func (r *Registry) allLocked() []*Endpoint {
 	var all []*Endpoint
 	for _, b := range r.backends {
