@@ -78,7 +78,10 @@ func (x *exchange) reroute() bool {
 	uri, _ := x.frame.URI()
 	x.rerouted = canonical.AppendEscapedPath(x.rerouted[:0], uri)
 	x.policies, x.cors, x.traced = x.match.Host.Policies, false, tracing{}
-	return x.follow() || x.beginTrace()
+	if x.follow() {
+		return true
+	}
+	return x.beginTrace()
 }
 
 // follow makes the route of the path x.rerouted that of the request, and the
