@@ -22,6 +22,7 @@ import (
 
 	"daemun/internal/expression"
 	"daemun/internal/ir"
+	"daemun/internal/variable"
 )
 
 // The problem codes of this package.
@@ -34,11 +35,6 @@ const (
 	CodeDenied = "DMN0303"
 	// CodeCostly: an expression needs the engine with back-tracking.
 	CodeCostly = "DMN0335"
-	// CodeLater: a known annotation that is not supported yet was ignored.
-	CodeLater = "DMN0304"
-	// CodeLaterGuard: a known annotation that guards something is not
-	// supported yet, so the routes of the Ingress answer 503.
-	CodeLaterGuard = "DMN0305"
 	// CodeUnknown: no annotation has this name.
 	CodeUnknown = "DMN0306"
 	// CodeSnippet: configuration text is never accepted (H9.1).
@@ -107,9 +103,6 @@ type Support uint8
 const (
 	// Supported annotations have a parser.
 	Supported Support = iota
-	// Later annotations are known but not supported yet: ignored with a
-	// warning, or answered with 503 when they guard something.
-	Later
 	// Refused annotations are never supported: the Ingress is rejected.
 	Refused
 	// Obsolete annotations are ignored by ingress-nginx, too.
@@ -121,7 +114,7 @@ const (
 
 // String returns the words of the generated documentation.
 func (s Support) String() string {
-	return [...]string{"yes", "later", "refused", "obsolete", "no effect"}[s]
+	return [...]string{"yes", "refused", "obsolete", "no effect"}[s]
 }
 
 // Row is one annotation. Rows are never written.
@@ -137,15 +130,13 @@ type Row struct {
 	Bad Outcome
 	// Support is Supported exactly if the row has a parser.
 	Support Support
-	// Guard marks what protects something: it must not be ignored.
-	Guard bool
 	// Needs names the annotation without which this one is not read.
 	Needs string
 	// Beside names annotations of which one has to be there for this one to
 	// have an effect; it is read in any case.
 	Beside []string
 	// Off lists values that ask for what happens without the annotation
-	// anyway, so that they are no problem while the row is Later.
+	// anyway, so that they are no problem.
 	Off []string
 	// Doc is one line for people.
 	Doc string
@@ -224,6 +215,8 @@ type Draft struct {
 	// why one needs it.
 	beyond expression.Engine
 	costly string
+	// variables are those that snippets make.
+	variables []string
 
 	permanent, temporal         string
 	permanentCode, temporalCode int
@@ -300,12 +293,25 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 	return ParseOver(Defaults(), prefix, object, annotations)
 }
 
-// Beyond returns defaults with which expressions may need an engine with
-// back-tracking.
-func (v Values) Beyond(engine expression.Engine) Values {
+// With returns defaults with which expressions may need an engine with
+// back-tracking, and texts variables that snippets make.
+func (v Values) With(beyond expression.Engine, variables []string) Values {
 	v.Draft = new(*v.Draft)
-	v.Draft.beyond = engine
+	v.beyond, v.variables = beyond, variables
 	return v
+}
+
+// text checks a text with variables.
+func (v *Values) text(s string) error {
+	_, err := variable.Parse(s)
+	if err == nil {
+		return nil
+	}
+	_, users := variable.ParseOpen(s)
+	if len(users) == 0 || slices.ContainsFunc(users, func(name string) bool { return !slices.Contains(v.variables, name) }) {
+		return err
+	}
+	return nil
 }
 
 // expression checks an expression, and notes when it needs the engine with
@@ -341,7 +347,7 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 	}
 	for _, f := range found {
 		r := &rows[f.row]
-		if canary && (r.Support == Supported || r.Support == Later) && !ofCanary(r.Name) {
+		if canary && r.Support == Supported && !ofCanary(r.Name) {
 			p.report(CodeNoEffect, ir.SeverityNotice, f.key, "has no effect on a canary, whose routes have the annotations of the main Ingress")
 			continue
 		}
@@ -436,8 +442,6 @@ func (p *parsing) use(r *Row, key, value string) {
 			p.Values.costly = ""
 			p.report(CodeCostly, ir.SeverityNotice, key, "the expression needs the engine with back-tracking, which is slower and gives up on costly texts: "+why)
 		}
-	case Later:
-		p.later(r, key, value)
 	case Tuning:
 		if slices.Contains(r.Off, strings.TrimSpace(value)) {
 			return
@@ -475,20 +479,6 @@ func (p *parsing) bad(r *Row, key, value string, err error) {
 			use = "the default " + r.Default + " applies"
 		}
 		p.report(CodeDefault, ir.SeverityWarning, key, msg+"; "+use)
-	}
-}
-
-func (p *parsing) later(r *Row, key, value string) {
-	value = strings.TrimSpace(value)
-	if slices.ContainsFunc(r.Off, func(off string) bool { return strings.EqualFold(off, value) }) {
-		return
-	}
-	switch {
-	case r.Guard:
-		p.Denied = true
-		p.report(CodeLaterGuard, ir.SeverityError, key, "not supported yet; because it guards access, all routes of the Ingress answer 503 until it is removed")
-	default:
-		p.report(CodeLater, ir.SeverityWarning, key, "not supported yet; ignored")
 	}
 }
 

@@ -261,7 +261,7 @@ func TestValues(t *testing.T) {
 			if code != tt.code {
 				t.Errorf("problems %v, want code %q", got.Problems, tt.code)
 			}
-			wantFlags := [2]bool{code == CodeRejected || code == CodeSnippet, code == CodeDenied || code == CodeLaterGuard}
+			wantFlags := [2]bool{code == CodeRejected || code == CodeSnippet, code == CodeDenied}
 			if flags := [2]bool{got.Rejected, got.Denied}; flags != wantFlags {
 				t.Errorf("rejected, denied = %v, want %v", flags, wantFlags)
 			}
@@ -478,11 +478,6 @@ func TestTable(t *testing.T) {
 		if strings.HasSuffix(r.Name, "-snippet") && r.Risk != Critical {
 			t.Errorf("%s: the risk of snippets is Critical", r.Name)
 		}
-		for _, guard := range []string{"auth-", "limit-", "allowlist", "denylist", "satisfy", "modsecurity"} {
-			if strings.Contains(r.Name, guard) && r.Support == Later && !r.Guard {
-				t.Errorf("%s: must not be ignored", r.Name)
-			}
-		}
 	}
 	slices.Sort(names)
 	if len(slices.Compact(slices.Clone(names))) != len(names) {
@@ -490,19 +485,14 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestGuardsFailClosed uses every annotation that is not supported yet.
-func TestGuardsFailClosed(t *testing.T) {
+// TestValuesThatAskForNothing are no problem; what is refused is rejected.
+func TestValuesThatAskForNothing(t *testing.T) {
 	t.Parallel()
 	for _, r := range All() {
 		for _, name := range append(r.Aliases, r.Name) {
 			got := parse(name, "something")
-			switch {
-			case r.Support == Refused && !got.Rejected:
+			if r.Support == Refused && !got.Rejected {
 				t.Errorf("%s: not rejected", name)
-			case r.Support == Later && r.Guard && !got.Denied:
-				t.Errorf("%s: not denied", name)
-			case r.Support == Later && len(got.Problems) != 1:
-				t.Errorf("%s: problems %v, want one", name, got.Problems)
 			}
 			for _, off := range r.Off {
 				if got := parse(name, off); len(got.Problems) != 0 || got.Denied {

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"daemun/internal/ir"
-	"daemun/internal/variable"
 )
 
 var (
@@ -41,7 +40,7 @@ func parseHashBy(s string, v *Values) error {
 	if len(s) > 512 || !hashChars.MatchString(s) {
 		return errors.New("is not a text of variables: it may hold letters, digits and -_${} only, such as $request_uri")
 	}
-	if _, err := variable.Parse(s); err != nil {
+	if err := v.text(s); err != nil {
 		return fmt.Errorf("cannot be used: %w", err)
 	}
 	v.Balance.HashBy = s

@@ -19,11 +19,7 @@ func Markdown() string {
 		if r.Default != "" {
 			value = "`" + r.Default + "`"
 		}
-		support := r.Support.String()
-		if r.Support == Later && r.Guard {
-			support = "later (503)"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", name, r.Scope, value, r.Risk, r.Bad, support,
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s |\n", name, r.Scope, value, r.Risk, r.Bad, r.Support,
 			strings.ReplaceAll(r.Doc, "|", `\|`))
 	}
 	return b.String()

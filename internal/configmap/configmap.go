@@ -30,11 +30,6 @@ import (
 const (
 	// CodeDefault: a bad value was ignored, the default applies.
 	CodeDefault = "DMN0701"
-	// CodeLater: a known key that is not supported yet was ignored.
-	CodeLater = "DMN0702"
-	// CodeLaterGuard: a known key that guards something is not supported yet,
-	// so all routes answer 503.
-	CodeLaterGuard = "DMN0703"
 	// CodeUnknown: no key has this name.
 	CodeUnknown = "DMN0704"
 	// CodeSnippet: configuration text is never accepted (H9.1).
@@ -50,18 +45,17 @@ const (
 type Support uint8
 
 // The kinds of support: the key works; it tunes something that only nginx has;
-// it comes later; configuration text is refused; ingress-nginx has dropped it.
+// configuration text is refused; ingress-nginx has dropped it.
 const (
 	Supported Support = iota
 	Tuning
-	Later
 	Refused
 	Obsolete
 )
 
 // String returns the word of the generated documentation.
 func (s Support) String() string {
-	return [...]string{"yes", "not needed", "later", "refused", "obsolete"}[s]
+	return [...]string{"yes", "not needed", "refused", "obsolete"}[s]
 }
 
 // Row is one key. Rows are never written.
@@ -256,8 +250,6 @@ func (p *parsing) use(r *Row, value string) {
 		p.report(CodeNoEffect, ir.SeverityNotice, r.Name, "no longer known to ingress-nginx; it has no effect and can be removed")
 	case Refused:
 		p.report(CodeSnippet, ir.SeverityError, r.Name, "configuration text for nginx is never accepted; say the same with typed keys and annotations; ignored")
-	case Later:
-		p.later(r)
 	}
 }
 
@@ -285,15 +277,6 @@ func (p *parsing) bad(r *Row, value string, err error) {
 	p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v; %s", value, err, use))
 }
 
-func (p *parsing) later(r *Row) {
-	if r.Guard {
-		p.Values.Denied = true
-		p.report(CodeLaterGuard, ir.SeverityError, r.Name, "not supported yet; because it guards access, all routes of all Ingresses answer 503 until it is removed")
-		return
-	}
-	p.report(CodeLater, ir.SeverityNotice, r.Name, "not supported yet; ignored")
-}
-
 func (p *parsing) unknown(key string) {
 	known := make([]string, 0, len(rows))
 	for i := range rows {
@@ -318,13 +301,10 @@ func (r *Row) support() Support {
 	if r.annotation == "" {
 		return r.Support
 	}
-	switch a, _ := annotation.Lookup(r.annotation); a.Support {
-	case annotation.Supported:
-		return Supported
-	case annotation.Tuning:
+	if a, _ := annotation.Lookup(r.annotation); a.Support == annotation.Tuning {
 		return Tuning
 	}
-	return Later
+	return Supported
 }
 
 func (r *Row) set(value string, v *Values) error {

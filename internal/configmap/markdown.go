@@ -14,15 +14,11 @@ func Markdown() string {
 		if r.Default != "" {
 			value = "`" + strings.ReplaceAll(r.Default, "|", `\|`) + "`"
 		}
-		support := r.Support.String()
-		if r.Support == Later && r.Guard {
-			support = "later (503)"
-		}
 		doc := r.Doc
 		if r.annotation != "" {
 			doc += " Default of the annotation `" + r.annotation + "`."
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Name, value, support, strings.ReplaceAll(strings.TrimSpace(doc), "|", `\|`))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", r.Name, value, r.Support, strings.ReplaceAll(strings.TrimSpace(doc), "|", `\|`))
 	}
 	return b.String()
 }

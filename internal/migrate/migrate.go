@@ -192,10 +192,6 @@ func annotationFinding(name, value string, problems []ir.Problem, beyond express
 		f.Verdict, f.Text = Unsupported, "configuration text is never accepted, and the Ingress is not loaded; say the same with typed annotations, and remove this one"
 	case annotation.Obsolete:
 		f.Text = "no effect with ingress-nginx either; it can be removed"
-	case annotation.Later:
-		if len(problems) > 0 {
-			f.Verdict, f.Text = Unsupported, problems[0].Message
-		}
 	case annotation.Supported:
 		f.judge(name, value, problems)
 		if context, ok := contexts[name]; ok {
@@ -286,7 +282,7 @@ func keyFinding(row configmap.Row, value string, problems []ir.Problem) Finding 
 	for _, p := range problems {
 		verdict, more := verdictOf(row.Name, p)
 		f.Verdict, f.Text = verdict, p.Message+more
-		if p.Code == configmap.CodeLater || p.Code == configmap.CodeLaterGuard || p.Code == configmap.CodeSnippet ||
+		if p.Code == configmap.CodeSnippet ||
 			p.Code == translate.CodeSnippet || p.Code == translate.CodeSnippetIgnored {
 			f.Verdict = Unsupported
 		}

@@ -98,7 +98,7 @@ func TestEveryAnnotationHasAVerdict(t *testing.T) {
 		r := report(t, map[string]string{row.Name: "some value"}, nil)
 		i := slices.IndexFunc(r.Objects, func(o Object) bool { return o.Kind == "Ingress" })
 		f := r.Objects[i].Findings[0]
-		missing := row.Support == annotation.Later || row.Support == annotation.Refused
+		missing := row.Support == annotation.Refused
 		if contexts[row.Name] != 0 { // the value is no directive
 			missing = true
 		}

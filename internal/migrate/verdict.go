@@ -17,7 +17,7 @@ var failOpen = []string{"auth-request-redirect", "auth-cache-duration", "auth-al
 // and what is to be added to its message.
 func verdictOf(name string, p ir.Problem) (v Verdict, more string) {
 	switch p.Code {
-	case annotation.CodeLater, annotation.CodeLaterGuard, translate.CodeNoFirewall, translate.CodeRules:
+	case translate.CodeNoFirewall, translate.CodeRules:
 		return Unsupported, ""
 	case translate.CodePassthroughOff:
 		return Unsupported, "; ingress-nginx without the flag ends TLS itself"

@@ -13,7 +13,8 @@ func TestCookieFlags(t *testing.T) {
 	r := newResponse(&ir.Policies{
 		CookiePath: &ir.Replacement{From: "/", To: "/n/"},
 		CookieFlags: []ir.CookieFlags{
-			{Cookie: "one", Secure: ir.FlagOn, HTTPOnly: ir.FlagOn, SameSite: "Lax"}, {Cookie: "^t", Expression: true, Secure: ir.FlagOff, HTTPOnly: ir.FlagOff, SameSite: ir.FlagOff},
+			{Cookie: "one", Secure: ir.FlagOn, HTTPOnly: ir.FlagOn, SameSite: "Lax"},
+			{Cookie: "^t", Expression: true, Secure: ir.FlagOff, HTTPOnly: ir.FlagOff, SameSite: ir.FlagOff},
 			{Cookie: "one", Secure: ir.FlagOff},
 		},
 	}, nil)

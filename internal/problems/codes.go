@@ -74,8 +74,6 @@ func annotations() Group {
 			{"DMN0301", "warning", "a bad value is ignored; the default applies", "write a value as the sentence says"},
 			{"DMN0302", "error", "because of a bad value the Ingress is not loaded in this version", "correct the value"},
 			{"DMN0303", "error", "because of a bad value all routes of the Ingress answer 503", "correct the value"},
-			{"DMN0304", "warning", "the annotation is known but not supported yet; it is ignored", "do without it, or keep it for later"},
-			{"DMN0305", "error", "the annotation guards access, not supported yet; all routes of the Ingress answer 503", "remove it only if the guard may go"},
 			{"DMN0306", "warning", "there is no annotation of this name; it is ignored", "correct the name; a near one is suggested"},
 			{"DMN0307", "error", "a snippet: text of an Ingress never becomes configuration; the Ingress is not loaded", "say it with typed annotations"},
 			{"DMN0308", "notice", "ingress-nginx itself ignores this annotation by now", "remove it"},
@@ -180,8 +178,6 @@ func configMap() Group {
 		Title: "ConfigMap, and settings that another Ingress decides: DMN07xx",
 		Codes: []Code{
 			{"DMN0701", "warning", "a value cannot be read; the default applies", "write what the sentence says"},
-			{"DMN0702", "notice", "a known key that is not supported yet was ignored", "see [configmap.md](configmap.md)"},
-			{"DMN0703", "error", "a known key that guards access is not supported yet; all routes answer 503", "remove it and guard in another way"},
 			{"DMN0704", "warning", "there is no key of this name", "correct the name"},
 			{"DMN0705", "error", "configuration text for nginx; it is never accepted", "say the same with typed keys and annotations"},
 			{"DMN0706", "notice", "a key that has no effect here", "remove it"},

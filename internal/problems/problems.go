@@ -2,7 +2,7 @@
 // what to do about it.
 //
 // It turns a code into words for people: docs/problems.md, the dashboard and
-// `daemun explain DMN0304` are made from its table. Whoever finds a problem
+// `daemun explain DMN0301` are made from its table. Whoever finds a problem
 // defines the code as a constant of its own package, and a test of
 // internal/codebase compares the two. This package knows nobody and has no
 // goroutines.

@@ -52,9 +52,15 @@ func (x *exchange) goToPage(page *policy.Page, status int, to []byte) {
 	x.leaveRoute(page.Shown(status))
 	x.scriptFrame().Move(path, args)
 	x.rerouted = canonical.AppendEscapedPath(x.rerouted[:0], path)
-	if !x.follow() && !x.runHostScript() {
+	if !x.follow() && !x.refuseAgain() && !x.runHostScript() {
 		x.answerInside()
 	}
+}
+
+// refuseAgain asks what guards all routes of the host once more: an error page
+// must not lead past it.
+func (x *exchange) refuseAgain() bool {
+	return x.refuseBlocked() || x.refuseMisdirected() || x.refuseClient()
 }
 
 // goToNamed answers as a location of the host does that no path leads to.

@@ -130,6 +130,15 @@ func TestErrorPages(t *testing.T) {
 			h.Locations = []*ir.Location{named("@no", scripted(does(gives(200, "teapot"))))}
 			h.ErrorPages = instead(pageAt("@no", 418))
 		}, 418, "teapot"},
+		{"not past what guards the host", "GET /x", func(h *ir.Host, _, _ *ir.Route) {
+			h.ClientAuth = &ir.ClientAuth{Broken: true}
+			h.ErrorPages = instead(pageAt("/page", 403))
+		}, 403, "403 Forbidden"},
+		{"nor by way of a location", "GET /x", func(h *ir.Host, _, _ *ir.Route) {
+			h.ClientAuth = &ir.ClientAuth{Broken: true}
+			h.Locations = []*ir.Location{named("@no", scripted(does(moves("^", "/page", ir.RewriteLast))))}
+			h.ErrorPages = instead(pageAt("@no", 403))
+		}, 403, "403 Forbidden"},
 		{"an internal route from outside", "GET /page", func(_ *ir.Host, _, page_ *ir.Route) { page_.Internal = true }, 404, "404 Not Found"},
 		{"an internal route from inside", "GET /x", func(h *ir.Host, r, page_ *ir.Route) {
 			denied(h, r)

@@ -100,10 +100,13 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 	b, _ = http1.AppendCheckedField(b, "X-Ingress-Name", r.Ingress.Name)
 	b, _ = http1.AppendCheckedField(b, "X-Service-Name", r.Service)
 	b, _ = http1.AppendCheckedField(b, "X-Service-Port", r.ServicePort)
+	b = x.traced.AppendFields(b)
+	if x.certificate != nil {
+		b = x.appendClientFields(b)
+	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
-		if f.Hop || ownRequestFields[f.ID] || isFallbackField(f.Name) || f.ID == http1.FieldXOriginalURI ||
-			f.ID == http1.FieldAuthorization && x.keepsCredentials() {
+		if x.withholds(f) || isFallbackField(f.Name) || f.ID == http1.FieldXOriginalURI {
 			continue
 		}
 		b = http1.AppendField(b, f.Name, f.Value)

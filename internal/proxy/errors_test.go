@@ -103,3 +103,27 @@ func TestErrorBackend(t *testing.T) {
 		})
 	}
 }
+
+// TestErrorBackendIsToldTheTruth: about the certificate and the trace it hears
+// what other backends hear, not what the client says.
+func TestErrorBackendIsToldTheTruth(t *testing.T) {
+	t.Parallel()
+	heads := make(chan string, 1)
+	sorry := newScript(t, func(_ int, c *client) {
+		heads <- c.head()
+		c.send(ok)
+	})
+	cfg := traced(func(p *ir.Trace, _ *ir.Tracing) { p.Trust = false })
+	host := cfg.Hosts[1]
+	host.ClientAuth = &ir.ClientAuth{Mode: ir.ClientOptional}
+	host.Routes[0].Backend, host.Routes[0].Errors = "", &ir.Errors{Statuses: []int{404}, Backend: sorryID}
+	r := newRig(t, cfg)
+	r.upstreams.Update(ir.EndpointSet{Backend: sorryID, Endpoints: []ir.Endpoint{{Addr: sorry.addr()}}})
+	c := r.dial()
+	c.send("GET / HTTP/1.1\r\nHost: a.test\r\nSSL-Client-Verify: SUCCESS\r\nssl-client-cert: x\r\ntraceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\nX-Own: 1\r\n\r\n")
+	c.answer("GET")
+	head := <-heads
+	if !hasField(head, "ssl-client-verify: NONE") || !hasField(head, "X-Own: 1") || strings.Contains(head, "SUCCESS") || strings.Contains(head, "ssl-client-cert") || strings.Contains(head, "0af7651916cd43dd") {
+		t.Errorf("%q", head)
+	}
+}

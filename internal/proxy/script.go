@@ -64,7 +64,7 @@ func (x *exchange) runScript() bool {
 				x.takeArgs()
 			}
 			return false
-		case x.reroute() || x.deny() || x.answerPreflight():
+		case x.reroute() || x.paged > 0 && x.refuseAgain() || x.deny() || x.answerPreflight():
 			return true
 		}
 	}
@@ -78,7 +78,10 @@ func (x *exchange) reroute() bool {
 	uri, _ := x.frame.URI()
 	x.rerouted = canonical.AppendEscapedPath(x.rerouted[:0], uri)
 	x.policies, x.cors, x.traced = x.match.Host.Policies, false, tracing{}
-	return x.follow() || x.beginTrace()
+	if x.follow() {
+		return true
+	}
+	return x.beginTrace()
 }
 
 // follow makes the route of the path x.rerouted that of the request, and the

@@ -23,8 +23,10 @@ func TestReadMaps(t *testing.T) {
 	}
 	want := []ir.Map{
 		{Name: "up", Source: "$http_upgrade", Default: "upgrade", Texts: []ir.MapEntry{{From: "", To: "close"}}},
-		{Name: "tier", Source: "$host:$up", Hostnames: true, Volatile: true, Texts: []ir.MapEntry{{From: "*.a.test", To: "one"}, {From: "default", To: "two"}},
-			Expressions: []ir.MapEntry{{From: "~^x(?<y>.)", To: "$1$y"}, {From: "~*^z", To: "three"}}},
+		{
+			Name: "tier", Source: "$host:$up", Hostnames: true, Volatile: true, Texts: []ir.MapEntry{{From: "*.a.test", To: "one"}, {From: "default", To: "two"}},
+			Expressions: []ir.MapEntry{{From: "~^x(?<y>.)", To: "$1$y"}, {From: "~*^z", To: "three"}},
+		},
 		{Name: "near", Source: "$remote_addr", Default: "0", Networks: []ir.MapNetwork{{Net: netip.MustParsePrefix("192.0.2.1/32"), To: "2"}, {Net: netip.MustParsePrefix("10.0.0.0/8"), To: "3"}}},
 		{Name: "far", Source: "$http_x_client", Networks: []ir.MapNetwork{{Net: netip.MustParsePrefix("::1/128"), To: "1"}}},
 	}

@@ -240,7 +240,9 @@ func readErrorPage(r *reader, d *directive) string {
 	switch {
 	case strings.HasPrefix(to.text, "@"):
 		if !slices.Contains(r.root().names, to.text) && !slices.Contains(r.o.Locations, to.text) {
-			return "there is no location " + to.text + " in this snippet, and none in the server-snippet of this Ingress"
+			r.root().Problems = append(r.root().Problems, Problem{
+				Place: to.at, Directive: d.name, Variable: true, Message: "there is no location " + to.text + " in this snippet, and none in the server-snippet of this Ingress",
+			})
 		}
 	case !strings.HasPrefix(to.text, "/") && !strings.HasPrefix(to.text, "$") && !isURL(to.text):
 		return "its last argument is none of a path, a location such as @name, and a URL that begins with http://, https:// or a variable"

@@ -65,7 +65,8 @@ type Problem struct {
 	Weight    Weight
 	Directive string
 	Message   string
-	// Variable says that the text needs a variable which another one may set.
+	// Variable says that the text needs a variable, or a named location, which
+	// another one may have.
 	Variable bool
 }
 

@@ -41,6 +41,11 @@ func (s *settings) settleSnippets(o *Options) {
 		b := snippet.Read(l.context, l.text, snippet.Options{})
 		s.snippets.declared, s.snippets.names = append(s.snippets.declared, b.Sets...), append(s.snippets.names, b.Names()...)
 	}
+	logs := &s.values.Settings.Logs
+	s.problems = slices.DeleteFunc(s.problems, func(p ir.Problem) bool {
+		return p.Code == configmap.CodeLogVariable &&
+			(p.Field == configmap.Field("log-format-upstream") && s.isDeclared(logs.Format) || p.Field == configmap.Field("log-format-stream") && s.isDeclared(logs.StreamFormat))
+	})
 	object := ir.Ref{Kind: "ConfigMap", Namespace: s.object.Namespace, Name: s.object.Name}
 	for _, l := range list {
 		if l.text == "" {

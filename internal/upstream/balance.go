@@ -94,7 +94,7 @@ func newBalance(b *ir.Balance) *Balance {
 	}
 	made := &Balance{Affinity: b.Affinity, Subset: b.Subset, EWMA: b.EWMA}
 	if b.HashBy != "" {
-		made.HashBy, _ = variable.Parse(b.HashBy)
+		made.HashBy, _ = variable.ParseOpen(b.HashBy)
 	}
 	if *made == (Balance{Subset: b.Subset}) {
 		return nil

@@ -17,29 +17,40 @@ var snippetCases = []snippetCase{
 	{"metrics with a status", `location = /metrics { return 403; }`, "", []string{"GET /metrics", "GET /metrics/", "POST /metrics"}},
 	{"robots", `location = /robots.txt { return 200 "User-agent: *\nDisallow: /\n"; }`, "", []string{"GET /robots.txt", "HEAD /robots.txt", "GET /robots.txt?x"}},
 	{"robots with a type", `location = /robots.txt { default_type text/plain; add_header X-Robots yes; return 200 "User-agent: *"; }`, "", []string{"GET /robots.txt"}},
-	{"locations by kind", `location = /a { return 200 exact; } location /a { return 200 prefix; } location ^~ /a/firm { return 200 firm; } location ~ /x$ { return 200 regex; }`, "",
-		[]string{"GET /a", "GET /a/", "GET /a/x", "GET /a/firm/x", "GET /x", "GET /y"}},
+	{
+		"locations by kind", `location = /a { return 200 exact; } location /a { return 200 prefix; } location ^~ /a/firm { return 200 firm; } location ~ /x$ { return 200 regex; }`, "",
+		[]string{"GET /a", "GET /a/", "GET /a/x", "GET /a/firm/x", "GET /x", "GET /y"},
+	},
 	{"allow in a location", `location /in { allow 127.0.0.1; deny all; return 200 in; } location /out { deny 127.0.0.0/8; allow all; }`, "", []string{"GET /in", "GET /out"}},
 	{"satisfy and auth_basic in a location", `location /s { satisfy any; auth_basic off; deny all; }`, "", []string{"GET /s"}},
-	{"redirect of a location", `location /old { return 301 /new$is_args$args; } location /gone { return 410; } location /else { return 302 https://else.test$request_uri; }`, "",
-		[]string{"GET /old?x=1", "GET /old", "GET /gone", "GET /else/a%20b?c", "POST /old"}},
+	{
+		"redirect of a location", `location /old { return 301 /new$is_args$args; } location /gone { return 410; } location /else { return 302 https://else.test$request_uri; }`, "",
+		[]string{"GET /old?x=1", "GET /old", "GET /gone", "GET /else/a%20b?c", "POST /old"},
+	},
 	{"if on the host", `if ($host = case11.test) { set $a 1; } if ($a = 1) { return 301 https://www.test$request_uri; }`, "", []string{"GET /x?y"}},
 	{"no content", `location /n { return 204; } location /m { return 304; }`, "", []string{"GET /n", "GET /m", "HEAD /n"}},
-	{"a rewrite of the host", `rewrite ^/old/(.*)$ /new/$1 last; rewrite ^/go/(.*)$ /gone/$1 redirect; rewrite ^/for/(.*)$ https://x.test/$1? permanent;`, "",
-		[]string{"GET /old/a%20b?c=d", "GET /go/a%20b?c", "GET /for/x?y", "GET /else"}},
+	{
+		"a rewrite of the host", `rewrite ^/old/(.*)$ /new/$1 last; rewrite ^/go/(.*)$ /gone/$1 redirect; rewrite ^/for/(.*)$ https://x.test/$1? permanent;`, "",
+		[]string{"GET /old/a%20b?c=d", "GET /go/a%20b?c", "GET /for/x?y", "GET /else"},
+	},
 
 	{"return", "", `return 403;`, []string{"GET /", "HEAD /", "POST /"}},
-	{"return with each page", "", `
+	{
+		"return with each page", "", `
 if ($arg_c = 402) { return 402; } if ($arg_c = 404) { return 404; } if ($arg_c = 405) { return 405; } if ($arg_c = 406) { return 406; }
 if ($arg_c = 409) { return 409; } if ($arg_c = 410) { return 410; } if ($arg_c = 411) { return 411; } if ($arg_c = 412) { return 412; } if ($arg_c = 413) { return 413; }
 if ($arg_c = 414) { return 414; } if ($arg_c = 415) { return 415; } if ($arg_c = 416) { return 416; } if ($arg_c = 421) { return 421; } if ($arg_c = 429) { return 429; }
 if ($arg_c = 500) { return 500; } if ($arg_c = 501) { return 501; } if ($arg_c = 502) { return 502; } if ($arg_c = 503) { return 503; } if ($arg_c = 504) { return 504; }
 if ($arg_c = 505) { return 505; } if ($arg_c = 507) { return 507; } if ($arg_c = 444) { return 444; }`,
-		[]string{"GET /?c=402", "GET /?c=404", "GET /?c=405", "GET /?c=406", "GET /?c=409", "GET /?c=410", "GET /?c=411", "GET /?c=412", "GET /?c=413", "GET /?c=414", "GET /?c=415",
-			"GET /?c=416", "GET /?c=421", "GET /?c=429", "GET /?c=500", "GET /?c=501", "GET /?c=502", "GET /?c=503", "GET /?c=504", "GET /?c=505", "GET /?c=507"}},
+		[]string{
+			"GET /?c=402", "GET /?c=404", "GET /?c=405", "GET /?c=406", "GET /?c=409", "GET /?c=410", "GET /?c=411", "GET /?c=412", "GET /?c=413", "GET /?c=414", "GET /?c=415",
+			"GET /?c=416", "GET /?c=421", "GET /?c=429", "GET /?c=500", "GET /?c=501", "GET /?c=502", "GET /?c=503", "GET /?c=504", "GET /?c=505", "GET /?c=507",
+		},
+	},
 	{"return with a text", "", `return 418 "no: $request_method $uri $args";`, []string{"GET /a%20b?c=d", "POST /"}},
 	{"return a URL", "", `return https://x.test$uri;`, []string{"GET /a%20b"}},
-	{"conditions", "", `
+	{
+		"conditions", "", `
 if ($http_x_a = "1") { return 401; }
 if ($http_x_a ~ ^(\d)(\d)$) { return 402 "$1-$2"; }
 if ($http_x_a ~* ^ABC) { return 403; }
@@ -47,7 +58,8 @@ if ($http_x_a !~ ^[a-z0-9]*$) { return 405; }
 if ($arg_q) { return 406; }
 if ($request_method = DELETE) { return 409; }
 if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
-		[]string{"GET /|X-A: 1", "GET /|X-A: 42", "GET /|X-A: abcd", "GET /|X-A: A!", "GET /?q=1", "GET /?q=0", "GET /?q=", "DELETE /", "GET /|Cookie: a=b; k=v", "GET /"}},
+		[]string{"GET /|X-A: 1", "GET /|X-A: 42", "GET /|X-A: abcd", "GET /|X-A: A!", "GET /?q=1", "GET /?q=0", "GET /?q=", "DELETE /", "GET /|Cookie: a=b; k=v", "GET /"},
+	},
 	{"set", "", `set $a "<$arg_x>"; set $b "${a}!"; add_header X-B "$b" always; proxy_set_header X-Tb "$b-$a";`, []string{"GET /?x=1", "GET /", "GET /status/500?x=2"}},
 	{"set args", "", `set $args "a=b&$args";`, []string{"GET /x?y=1", "GET /x"}},
 	{"rewrite and break", "", `rewrite ^/api/(.*)$ /v1/$1 break;`, []string{"GET /api/a%20b?c", "GET /x/../api//y", "GET /else?x"}},
@@ -60,8 +72,10 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 	{"add_header", "", `add_header X-A 1; add_header X-B "2 $uri" always; add_header X-E ""; add_header X-A 3;`, []string{"GET /", "GET /status/404", "GET /status/201", "GET /status/302"}},
 	{"add_header of two levels", `add_header X-S 1;`, `add_header X-L 2;`, []string{"GET /"}},
 	{"add_header of the host", `add_header X-S 1 always;`, ``, []string{"GET /", "GET /status/500"}},
-	{"more_set_headers", "", `more_set_headers "X-A: 1" "X-Backend: changed"; more_set_headers -s "404 500" "X-Err: yes"; more_set_headers -t "text/html text/css" "X-Type: yes"; more_set_headers -s 200 -t text/plain "X-Both: $uri";`,
-		[]string{"GET /", "GET /status/404", "GET /html", "GET /css", "GET /status/500"}},
+	{
+		"more_set_headers", "", `more_set_headers "X-A: 1" "X-Backend: changed"; more_set_headers -s "404 500" "X-Err: yes"; more_set_headers -t "text/html text/css" "X-Type: yes"; more_set_headers -s 200 -t text/plain "X-Both: $uri";`,
+		[]string{"GET /", "GET /status/404", "GET /html", "GET /css", "GET /status/500"},
+	},
 	{"more_set_headers on our own pages", "", `more_set_headers "X-A: 1"; deny all;`, []string{"GET /"}},
 	{"more_clear_headers", "", `more_clear_headers X-Backend "X-Hid*" Server;`, []string{"GET /", "GET /status/404"}},
 	{"more_clear_headers by status", "", `more_clear_headers -s 404 X-Backend;`, []string{"GET /", "GET /status/404"}},
@@ -108,8 +122,10 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 	{"error_page to what is denied", `location = /sorry { deny all; }`, `error_page 403 =200 /sorry; deny all;`, []string{"GET /"}},
 	{"error_page of statuses of its own", `location = /a { return 200 "a"; } location = /b { return 200 "b"; }`, `error_page 401 402 /a; error_page 402 403 /b; if ($arg_a) { return 402; } deny all;`, []string{"GET /?a=1", "GET /"}},
 
-	{"map", "", `add_header X-Tier "$tier/$both/$zone"; proxy_set_header X-Ttier $tier;`,
-		[]string{"GET /", "GET /|X-Tier: x", "GET /?m=m|X-Tier: GOLD", "GET /|X-Tier: silver", "GET /|X-Tier: bronze1", "GET /|X-Tier: default", "GET /|X-Name: a.test", "GET /|X-Name: x.y.A.test", "GET /|X-Name: b.test", "GET /|X-Name: c.b.test.", "GET /|X-Name: www.c"}},
+	{
+		"map", "", `add_header X-Tier "$tier/$both/$zone"; proxy_set_header X-Ttier $tier;`,
+		[]string{"GET /", "GET /|X-Tier: x", "GET /?m=m|X-Tier: GOLD", "GET /|X-Tier: silver", "GET /|X-Tier: bronze1", "GET /|X-Tier: default", "GET /|X-Name: a.test", "GET /|X-Name: x.y.A.test", "GET /|X-Name: b.test", "GET /|X-Name: c.b.test.", "GET /|X-Name: www.c"},
+	},
 	{"map in a condition", "", `if ($tier = first) { return 402 "$tier"; }`, []string{"GET /|X-Tier: gold", "GET /"}},
 	{"geo", "", `add_header X-Geo "$inside $where";`, []string{"GET /", "GET /?ip=10.1.2.3", "GET /?ip=10.2.2.3", "GET /?ip=2001:db8::1", "GET /?ip=x"}},
 }
