@@ -56,7 +56,7 @@ soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and
 
 browser: ## look at the dashboard with a real browser (installs chromium; SCREENSHOTS=folder keeps pictures)
 	@sh tools/need.sh chromium:chromium openssl:openssl
-	cd test/browser && $(GO) test -count=1 ./...
+	cd test/browser && $(GO) test -count=1 -timeout 30m ./...
 
 bench: ## compare with nginx, HAProxy, Caddy, Knot and others, 20 minutes; BENCH=http chooses; writes bench/RESULTS.md
 	@GO="$(GO)" sh bench/run.sh
@@ -67,11 +67,12 @@ generate: ## write the generated references under docs/
 check-generate: ## fail if a generated file is out of date
 	$(GO) test ./internal/codebase ./cmd/daemun -run TestGenerated -count=1
 
-check: ## everything CI runs: lint, test, race, short fuzz, tests against a real Kubernetes
+check: ## everything CI runs: lint, test, race, short fuzz, the dashboard in a browser, tests against a real Kubernetes
 	$(MAKE) lint
 	$(MAKE) test
 	$(MAKE) race
 	$(MAKE) fuzz FUZZTIME=2000x
+	$(MAKE) browser
 	$(MAKE) test-cluster
 
 clean: ## remove what make built

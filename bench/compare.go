@@ -12,19 +12,23 @@ import (
 	"daemun/bench/lab"
 )
 
-// ahead is the ratio from which on Daemun counts as clearly ahead: cells below
-// it are profiled.
-const ahead = 1.3
+// ahead is the ratio of requests/s and of CPU that is the goal; cells below it
+// are profiled. That of the 99th percentile is noWorse.
+const (
+	ahead   = 1.3
+	noWorse = 1.0
+)
 
 // outcome is a cell with what all proxies did in it.
 type outcome struct {
 	cell
 	samples map[string]sample
 	failed  map[string]string // why, by proxy
-	// rate and cpu are the ratios to the best of the others; 0 if there is none.
-	rate, cpu float64
-	profile   []lab.Share
-	functions []lab.Share
+	// rate, cpu and p99 are the ratios to the best of the others, above 1 where
+	// Daemun is ahead; 0 if there is none.
+	rate, cpu, p99 float64
+	profile        []lab.Share
+	functions      []lab.Share
 }
 
 // compare is the table of proxies side by side.
@@ -98,7 +102,7 @@ func (o *outcome) compare() {
 	if !ok {
 		return
 	}
-	rate, cpu := 0.0, 0.0
+	rate, cpu, p99 := 0.0, 0.0, time.Duration(0)
 	for _, name := range []string{"nginx", "HAProxy", "Caddy"} {
 		s, ok := o.samples[name]
 		if !ok {
@@ -108,9 +112,12 @@ func (o *outcome) compare() {
 		if cpu == 0 || s.cpu < cpu {
 			cpu = s.cpu
 		}
+		if p99 == 0 || s.P99 < p99 {
+			p99 = s.P99
+		}
 	}
 	if rate > 0 {
-		o.rate, o.cpu = d.rate/rate, cpu/d.cpu
+		o.rate, o.cpu, o.p99 = d.rate/rate, cpu/d.cpu, float64(p99)/float64(d.P99)
 	}
 }
 

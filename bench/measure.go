@@ -36,7 +36,11 @@ func (s sample) busy() float64 { return s.rate * s.cpu / 1e4 }
 // measure loads one proxy with one kind of traffic.
 func (l *rig) measure(p proxy, c cell, seconds int) (sample, error) {
 	_ = os.Remove(l.File("h2load.log"))
-	out, cpu, err := l.Load(p.pid, l.command(p, c, seconds)...)
+	mark := ""
+	if c.warm > 0 {
+		mark = h2loadStarts
+	}
+	out, cpu, err := l.LoadFrom(p.pid, mark, l.command(p, c, seconds)...)
 	if err != nil {
 		return sample{}, err
 	}
@@ -76,9 +80,16 @@ func (l *rig) command(p proxy, c cell, seconds int) []string {
 			args = append(args, "-H", f)
 		}
 		return append(args, scheme+"://"+addr+c.target())
-	case h2load:
+	case h2load, h1load:
 		conns, each := shape(c.conns)
-		args := []string{"h2load", "-t1", "-c" + strconv.Itoa(conns), "-m" + strconv.Itoa(each), "-D" + strconv.Itoa(seconds), "--log-file=" + l.File("h2load.log"), "--connect-to=" + addr}
+		args := []string{"h2load"}
+		if c.tool == h1load {
+			conns, each, args = c.conns, 1, []string{"h2load", "--h1"}
+		}
+		args = append(args, "-t1", "-c"+strconv.Itoa(conns), "-m"+strconv.Itoa(each), "-D"+strconv.Itoa(seconds), "--log-file="+l.File("h2load.log"), "--connect-to="+addr)
+		if c.warm > 0 {
+			args = append(args, "--warm-up-time="+strconv.Itoa(c.warm))
+		}
 		if c.grpc {
 			args = append(args, "-d", l.File("message"), "-H", "content-type: application/grpc", "-H", "te: trailers")
 		}
@@ -130,7 +141,7 @@ func (l *rig) script(up int) string { return l.File(fmt.Sprintf("wrk-%d.lua", up
 
 // parse reads the line of JSON among what was printed.
 func (l *rig) parse(c cell, out []byte) (result, error) {
-	if c.tool == h2load {
+	if c.tool == h2load || c.tool == h1load {
 		requests, err := os.ReadFile(l.File("h2load.log"))
 		if err != nil {
 			return result{}, err
@@ -140,6 +151,9 @@ func (l *rig) parse(c cell, out []byte) (result, error) {
 	var r result
 	return r, lab.JSON(out, &r)
 }
+
+// h2loadStarts is in the line that h2load prints when its warm-up is over.
+const h2loadStarts = "Main benchmark duration is started"
 
 var (
 	h2loadRate   = regexp.MustCompile(`finished in ([\d.]+)(ms|s), ([\d.]+) req/s`)

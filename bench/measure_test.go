@@ -33,15 +33,35 @@ func TestAnswersThatAreNotTwoHundredAreErrorsAndHaveNoLatency(t *testing.T) {
 func TestRatiosAreToTheBestPeerThatDidNotFail(t *testing.T) {
 	t.Parallel()
 	o := outcome{samples: map[string]sample{
-		ours: {rate: 300, cpu: 10}, "nginx": {rate: 200, cpu: 20}, "Caddy": {rate: 100, cpu: 15}, "ReverseProxy": {rate: 900, cpu: 1},
+		ours: {rate: 300, cpu: 10, result: result{P99: 4}}, "nginx": {rate: 200, cpu: 20, result: result{P99: 3}},
+		"Caddy": {rate: 100, cpu: 15, result: result{P99: 2}}, "ReverseProxy": {rate: 900, cpu: 1, result: result{P99: 1}},
 	}}
 	o.compare()
-	if o.rate != 1.5 || o.cpu != 1.5 {
-		t.Errorf("ratios %v and %v, want 1.5 and 1.5", o.rate, o.cpu)
+	if o.rate != 1.5 || o.cpu != 1.5 || o.p99 != 0.5 {
+		t.Errorf("ratios %v, %v and %v, want 1.5, 1.5 and 0.5", o.rate, o.cpu, o.p99)
 	}
 	failed := outcome{samples: map[string]sample{"nginx": {rate: 1, cpu: 1}}}
 	if failed.compare(); failed.rate != 0 {
 		t.Errorf("a cell that Daemun failed has the ratio %v", failed.rate)
+	}
+}
+
+func TestOnlyCellsThatDaemunFailsFailTheRun(t *testing.T) {
+	t.Parallel()
+	r := &rig{}
+	r.fail("cell", "HAProxy", "timeout")
+	if len(r.failures) != 0 {
+		t.Errorf("failures %q", r.failures)
+	}
+	if r.fail("cell", ours, "timeout"); len(r.failures) != 1 {
+		t.Errorf("failures %q", r.failures)
+	}
+}
+
+func TestRatiosAreMarkedAtTheGoal(t *testing.T) {
+	t.Parallel()
+	if got := ratio(1.3, ahead) + ratio(0.99, noWorse); got != "**1.30×** ✓**0.99×**" {
+		t.Errorf("marks %q", got)
 	}
 }
 

@@ -64,12 +64,12 @@ func (l *rig) certificate(name, host string, key []string) error {
 
 // startBackend starts what all proxies forward to.
 func (l *rig) startBackend() error {
-	free, err := lab.FreeAddresses(2)
+	free, err := lab.FreeAddresses(3)
 	if err != nil {
 		return err
 	}
-	l.backend, l.calls = free[0], free[1]
-	if _, err := l.Run(lab.LoadCore, "backend", l.File("backend"), l.backend, l.calls); err != nil {
+	l.backend, l.calls, l.callsHTTPS = free[0], free[1], free[2]
+	if _, err := l.Run(lab.LoadCore, "backend", l.File("backend"), l.backend, l.calls, l.callsHTTPS); err != nil {
 		return err
 	}
 	err = l.Await(func() error {
@@ -161,7 +161,7 @@ func (l *rig) nginx(p *proxy) error {
 
 func (l *rig) haproxy(p *proxy) error {
 	p.name, p.version = "HAProxy", lab.FirstLine("haproxy", "-v")
-	if err := l.Write("haproxy.cfg", fmt.Sprintf(haproxyConf, p.plain, p.tls, l.File(""), l.backend, l.calls)); err != nil {
+	if err := l.Write("haproxy.cfg", fmt.Sprintf(haproxyConf, p.plain, p.tls, l.File(""), l.backend, l.callsHTTPS)); err != nil {
 		return err
 	}
 	var err error

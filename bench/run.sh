@@ -20,7 +20,8 @@ export PATH
 set -- -duration "${DURATION:-1s}" -rounds "${ROUNDS:-3}"
 [ -z "${CELLS:-}" ] || set -- "$@" -only "$CELLS"
 
-# A failed cell fails the whole at the end, after the other parts.
+# A cell that Daemun fails fails the whole at the end, after the other parts; one
+# that a peer fails is a result.
 failed=0
 names=""
 for part in $parts; do

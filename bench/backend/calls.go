@@ -52,15 +52,16 @@ func echo(s *http2.Stream) {
 	}
 }
 
-// serveCalls accepts HTTP/2 connections.
-func serveCalls(addr string) {
+// serveCalls accepts HTTP/2 connections. The scheme has to be the one that is
+// served: some proxies pass on that of the client.
+func serveCalls(addr string, https bool) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		log.Fatal(err)
 	}
 	limits := http2.DefaultLimits()
 	limits.Total, limits.Streams, limits.Controls = 1<<30, 1000, 1<<30
-	config := http2.Config{Limits: limits, Handler: calls{}, Idle: time.Hour, HeadTime: time.Hour, WriteIdle: time.Minute}
+	config := http2.Config{Limits: limits, Handler: calls{}, Secure: https, Idle: time.Hour, HeadTime: time.Hour, WriteIdle: time.Minute}
 	for {
 		c, err := l.Accept()
 		if err != nil {

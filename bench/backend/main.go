@@ -1,7 +1,7 @@
 // Command backend is what the compared proxies forward to: it answers every
 // path "/N" with N octets once it has read the body, as cheaply as Go allows, so that the proxy is what
 // the measurement sees. "/ws" is a WebSocket that returns what comes; a second
-// address answers gRPC calls.
+// address answers gRPC calls, a third one those whose :scheme is https.
 package main
 
 import (
@@ -15,7 +15,8 @@ import (
 )
 
 func main() {
-	go serveCalls(os.Args[2])
+	go serveCalls(os.Args[2], false)
+	go serveCalls(os.Args[3], true)
 	l, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
 		log.Fatal(err)

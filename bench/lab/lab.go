@@ -153,6 +153,47 @@ func (l *Lab) Load(pid int, argv ...string) (out []byte, cpu time.Duration, err 
 	return out, after - before, err
 }
 
+// LoadFrom is Load whose cost counts only from the line on that contains the
+// mark; an empty one is the beginning.
+func (l *Lab) LoadFrom(pid int, mark string, argv ...string) (out []byte, cpu time.Duration, err error) {
+	if mark == "" {
+		return l.Load(pid, argv...)
+	}
+	cmd := exec.CommandContext(l.Ctx, "taskset", append([]string{"-c", LoadCore}, argv...)...)
+	w := &marked{mark: []byte(mark), seen: func() (time.Duration, error) { return CPUTime(pid) }}
+	cmd.Stdout, cmd.Stderr = w, w
+	err = cmd.Run()
+	switch out = w.all.Bytes(); {
+	case err != nil:
+		return nil, 0, fmt.Errorf("%s: %w\n%s", filepath.Base(argv[0]), err, out)
+	case !w.found:
+		return nil, 0, fmt.Errorf("%s did not say %q:\n%s", filepath.Base(argv[0]), mark, out)
+	case w.err != nil:
+		return nil, 0, w.err
+	}
+	after, err := CPUTime(pid)
+	return out, after - w.before, err
+}
+
+// marked keeps what is written, and reads a figure when the mark comes.
+type marked struct {
+	mark   []byte
+	seen   func() (time.Duration, error)
+	all    bytes.Buffer
+	found  bool
+	before time.Duration
+	err    error
+}
+
+func (m *marked) Write(p []byte) (int, error) {
+	n, err := m.all.Write(p)
+	if !m.found && bytes.Contains(m.all.Bytes(), m.mark) {
+		m.found = true
+		m.before, m.err = m.seen()
+	}
+	return n, err
+}
+
 // JSON reads the line with an object that a load generator has printed, among
 // whatever else it said.
 func JSON(out []byte, into any) error {

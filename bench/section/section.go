@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -28,10 +29,12 @@ func Replace(path, text string) error {
 			tail = rest[i:]
 		}
 	}
+	// Concat copies: head and tail are views of the same memory.
+	var gap []byte
 	if head = bytes.TrimRight(head, "\n"); len(head) > 0 {
-		head = append(head, "\n\n"...)
+		gap = []byte("\n\n")
 	}
-	return os.WriteFile(filepath.Clean(path), append(append(head, text...), tail...), 0o644)
+	return os.WriteFile(filepath.Clean(path), slices.Concat(head, gap, []byte(text), tail), 0o644)
 }
 
 // Split returns the sections of a text that consists of them.

@@ -25,6 +25,17 @@ func TestReplaceKeepsOtherSections(t *testing.T) {
 	}
 }
 
+func TestReplaceByALongerTextKeepsWhatFollows(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "report.md")
+	for _, text := range []string{"## One\n\nfirst\n", "## Two\n\nsecond\n", "## One\n\nmuch longer than it was\n"} {
+		if err := Replace(path, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect(t, path, "## One\n\nmuch longer than it was\n\n## Two\n\nsecond\n")
+}
+
 func TestHeadReplacesOnlyWhatStandsAboveTheSections(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "report.md")

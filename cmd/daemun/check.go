@@ -20,6 +20,7 @@ import (
 // checking is what `check` is asked for.
 type checking struct {
 	pre         bool
+	cluster     clusterCheck
 	output      string
 	listen      string
 	http, https int
@@ -32,12 +33,15 @@ func checkCommand() *cobra.Command {
 		Use:   "check [flags]",
 		Short: "Say whether Daemun can run here, or whether a running one is well",
 		Long: `With --pre, look at this machine before a start: ports, the limit of open files,
-the clock, resolvers. Without it, ask the running Daemun whether it is ready, which
-problems its objects have and which certificates expire within 14 days.
+the clock, resolvers. With --cluster, look at the cluster that the kubeconfig names:
+its version and clock, the rights of a controller there, and who else serves the
+same IngressClasses. With neither, ask the running Daemun whether it is ready, which
+problems its objects have and which certificates expire within 14 days. It only reads.
 
 The exit code is 1 when something is in the way: a finding that is an error.`,
-		Example: "  daemun check --pre --http-port 80 --https-port 443\n  daemun check -o json",
-		Args:    cobra.NoArgs,
+		Example: "  daemun check --pre --http-port 80 --https-port 443\n  daemun check -o json\n" +
+			"  daemun check --cluster --context prod --service-account ingress-nginx/ingress-nginx",
+		Args: cobra.NoArgs,
 	}
 	address := adminFlag(cmd)
 	f := cmd.Flags()
@@ -46,6 +50,7 @@ The exit code is 1 when something is in the way: a finding that is an error.`,
 	f.IntVar(&c.http, "http-port", 8080, "with --pre: port for HTTP")
 	f.IntVar(&c.https, "https-port", 8443, "with --pre: port for HTTPS")
 	f.StringVar(&c.resolver, "resolv-conf", "/etc/resolv.conf", "with --pre: file that names the resolvers")
+	c.cluster.define(f)
 	f.StringVarP(&c.output, "output", "o", "", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if c.output != "" && c.output != "json" {
@@ -56,6 +61,9 @@ The exit code is 1 when something is in the way: a finding that is an error.`,
 				return usageError{err}
 			}
 		}
+		if err := c.cluster.check(); err != nil {
+			return usageError{err}
+		}
 		list, err := c.findings(cmd, *address)
 		if err != nil {
 			return err
@@ -65,21 +73,47 @@ The exit code is 1 when something is in the way: a finding that is an error.`,
 	return cmd
 }
 
+// findings looks at what the flags name.
 func (c *checking) findings(cmd *cobra.Command, address string) ([]ir.Problem, error) {
-	if c.pre {
-		var files syscall.Rlimit
-		if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
-			return nil, fmt.Errorf("read the limit of open files: %w", err)
-		}
-		return check.Host{
-			Ports: []check.Port{
-				{Flag: "--http-port", Address: net.JoinHostPort(c.listen, strconv.Itoa(c.http))},
-				{Flag: "--https-port", Address: net.JoinHostPort(c.listen, strconv.Itoa(c.https))},
-				{Flag: "--admin-address", Address: address},
-			},
-			Resolver: c.resolver, Files: files.Cur, Now: time.Now(),
-		}.Findings(), nil
+	if !c.pre && !c.cluster.wanted {
+		return running(cmd, address)
 	}
+	var list []ir.Problem
+	if c.pre {
+		found, err := c.host(address)
+		if err != nil {
+			return nil, err
+		}
+		list = found
+	}
+	if c.cluster.wanted {
+		found, err := c.cluster.findings(cmd)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
+	}
+	return list, nil
+}
+
+// host looks at this machine.
+func (c *checking) host(address string) ([]ir.Problem, error) {
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+		return nil, fmt.Errorf("read the limit of open files: %w", err)
+	}
+	return check.Host{
+		Ports: []check.Port{
+			{Flag: "--http-port", Address: net.JoinHostPort(c.listen, strconv.Itoa(c.http))},
+			{Flag: "--https-port", Address: net.JoinHostPort(c.listen, strconv.Itoa(c.https))},
+			{Flag: "--admin-address", Address: address},
+		},
+		Resolver: c.resolver, Files: files.Cur, Now: time.Now(),
+	}.Findings(), nil
+}
+
+// running asks the running Daemun.
+func running(cmd *cobra.Command, address string) ([]ir.Problem, error) {
 	client := admin.Client{Address: address}
 	var problems struct {
 		Items []ir.Problem `json:"items"`

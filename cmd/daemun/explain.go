@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,15 +20,17 @@ func explainCommand() *cobra.Command {
 	request, output, client := explain.Request{}, "", ""
 	var headers []string
 	cmd := &cobra.Command{
-		Use:   "explain [flags] URL [PATH...]",
-		Short: "Say why a URL goes where it goes",
+		Use:   "explain [flags] URL|CODE [PATH...]",
+		Short: "Say why a URL goes where it goes, or what a problem code means",
 		Long: `Print the decision trail of one request: which host block won, every path that
 was looked at and why it won or lost, the policies, the endpoints. For tcp:// and
 udp:// it is that of a connection to a Service: its name in DNS, the rules, the
 nodes, the endpoints, and the address that they see. Without PATH it asks the
-running Daemun; with PATH it reads manifests and assumes ready Pods.`,
+running Daemun; with PATH it reads manifests and assumes ready Pods.
+
+For the code of a problem, such as DMN0207, print what it means and what to do.`,
 		Example: "  daemun explain http://hello.localhost:8080/hostname\n  daemun explain https://shop.example/cart manifests/\n" +
-			"  daemun explain tcp://web.default:80\n  daemun explain --client-ip 127.18.0.2 tcp://127.18.0.1:30080",
+			"  daemun explain tcp://web.default:80\n  daemun explain --client-ip 127.18.0.2 tcp://127.18.0.1:30080\n  daemun explain DMN0207",
 		Args: cobra.MinimumNArgs(1),
 	}
 	address := adminFlag(cmd)
@@ -40,6 +43,9 @@ running Daemun; with PATH it reads manifests and assumes ready Pods.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if output != "" && output != "json" {
 			return usageError{fmt.Errorf("--output %q: want json", output)}
+		}
+		if problemCode(args[0]) {
+			return explainCode(cmd, output, args)
 		}
 		inspect := func(paths []string) (*daemon.Inspection, error) {
 			return daemon.Inspect(paths, cmd.InOrStdin(), options)
@@ -68,6 +74,23 @@ running Daemun; with PATH it reads manifests and assumes ready Pods.`,
 		return printAnswer(cmd, output, answer, console.WriteAnswer)
 	}
 	return cmd
+}
+
+// problemCode reports whether an argument is a code and no URL.
+func problemCode(arg string) bool {
+	return len(arg) == len("DMN0207") && strings.EqualFold(arg[:3], "DMN") && strings.Trim(arg[3:], "0123456789") == ""
+}
+
+// explainCode says what a problem code means.
+func explainCode(cmd *cobra.Command, output string, args []string) error {
+	if len(args) > 1 {
+		return usageError{fmt.Errorf("%s is a problem code: want no PATH behind it", args[0])}
+	}
+	c, ok := console.FindCode(args[0])
+	if !ok {
+		return fmt.Errorf("there is no problem code %s", args[0])
+	}
+	return printAnswer(cmd, output, c, console.WriteCode)
 }
 
 func printAnswer[T any](cmd *cobra.Command, output string, answer T, text func(io.Writer, T) error) error {

@@ -39,7 +39,7 @@ func parseErrorPage(s string, v *Values) error {
 		return &partlyBad{"is no URL that a client could be redirected to, so that it gets 400: write http:// or https:// and a host"}
 	}
 	if _, err := variable.Parse(s); err != nil {
-		return err
+		return fmt.Errorf("cannot be used: %w", err)
 	}
 	v.Client.ErrorPage = s
 	return nil

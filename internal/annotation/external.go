@@ -56,7 +56,7 @@ func ParseURLText(s string) (u URLText, err error) {
 		u.Target = "/" + u.Target
 	}
 	if _, err := variable.Parse(u.Target); err != nil {
-		return u, err
+		return u, fmt.Errorf("cannot be used: %w", err)
 	}
 	return u, u.setHost(authority)
 }
@@ -136,7 +136,7 @@ func textOf(chars *regexp.Regexp, set func(a *ExternalAuth, s string)) func(stri
 			return errors.New("holds characters that are not accepted here")
 		}
 		if _, err := variable.Parse(s); err != nil {
-			return err
+			return fmt.Errorf("cannot be used: %w", err)
 		}
 		set(a, s)
 		return nil

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"daemun/internal/ir"
+	"daemun/internal/variable"
 )
 
 // maxValue bounds every parsed value (H9.2).
@@ -190,8 +191,12 @@ func parseRetryOn(s string, v *Values) error {
 
 func parseVhost(s string, v *Values) error {
 	s = strings.TrimSpace(s)
-	if strings.Contains(s, "$") && nameChars.MatchString(s) {
-		return &valueError{msg: "holds a variable, which is not supported: write the host name itself", outcome: UseDefault}
+	if len(s) <= 255 && strings.Contains(s, "$") && nameChars.MatchString(s) {
+		if _, err := variable.Parse(s); err != nil {
+			return &valueError{msg: "cannot be used: " + err.Error(), outcome: UseDefault}
+		}
+		v.UpstreamVhost = s
+		return nil
 	}
 	if len(s) > 255 || !hostChars.MatchString(s) {
 		return errors.New("is not a host name")

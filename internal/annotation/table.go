@@ -180,7 +180,7 @@ var rows = []Row{
 	{
 		Name: "upstream-vhost", Scope: PerRoute, Bad: Reject,
 		parse: parseVhost,
-		Doc:   "Host field sent to the backend.",
+		Doc:   "Host field sent to the backend; may have variables, such as $service_name.$namespace.svc.",
 	},
 	{
 		Name: "connection-proxy-header", Scope: PerRoute, Bad: Reject,

@@ -1,9 +1,10 @@
-// Package check says whether Daemun can run on this machine, and whether a
-// running one is well.
+// Package check says whether Daemun can run on this machine or in a cluster,
+// and whether a running one is well.
 //
-// It turns what it is told of the machine and of the instance into findings:
-// problems with a code and with what to do. It starts nothing and changes
-// nothing; a port is opened for a moment and closed.
+// It turns what it is told of the machine, of the cluster and of the instance
+// into findings: problems with a code and with what to do. It starts nothing
+// and changes nothing; a port is opened for a moment and closed. It has no
+// goroutines.
 package check
 
 import (

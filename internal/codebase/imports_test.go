@@ -74,6 +74,7 @@ func importRules() []rule {
 		"table",
 		"trace",
 		"tap",
+		"tunnel",
 		"upstream",
 		"variable",
 	}
@@ -92,6 +93,7 @@ func importRules() []rule {
 		"trace",
 		"tap",
 		"spool",
+		"tunnel",
 		"variable",
 	}
 	return []rule{
@@ -109,6 +111,7 @@ func importRules() []rule {
 		{[]string{"translate", "annotation", "network", "snippet"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/standalone", "daemun/internal/manifest", "os/exec"}, "translation is pure: objects in, IR and problems out"},
 		{[]string{"network"}, []string{"daemun/internal/l4", "daemun/internal/dns"}, "who serves a network reads it, and is not known to who makes it"},
 		{[]string{"spool"}, []string{"daemun/"}, "who keeps octets does not know whose they are"},
+		{[]string{"tunnel"}, []string{"daemun/"}, "who carries octets both ways does not know what was agreed on before"},
 		{[]string{"resolvconf"}, []string{"daemun/"}, "a file format knows nobody"},
 		{[]string{"manifest", "standalone", "process", "probe"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen", "daemun/internal/l4", "daemun/internal/dns"}, "sources of objects know nothing of traffic"},
 		{dataSide, []string{"github.com/corazawaf/", "github.com/oschwald/"}, "the engine of the firewall and databases of addresses are edges: policy and variable have interfaces for them"},
@@ -120,6 +123,7 @@ func importRules() []rule {
 		{[]string{"handover"}, []string{"daemun/"}, "who hands sockets over knows nothing of what is served on them"},
 		{[]string{"dashboard"}, []string{"daemun/internal/proxy", "daemun/internal/standalone", "daemun/internal/process"}, "pages read what is given to them"},
 		{[]string{"history"}, []string{"daemun/internal/table", "daemun/internal/ir", "daemun/internal/store"}, "the history of counters knows no routes"},
+		{[]string{"problems"}, []string{"daemun/"}, "the reference of codes knows nobody who finds problems"},
 		{[]string{"echo"}, []string{"daemun/"}, "the built-in image is a program of its own"},
 		{[]string{"kube"}, []string{"daemun/internal/table", "daemun/internal/proxy", "daemun/internal/upstream", "daemun/internal/translate", "daemun/internal/listen"}, "sources of objects know nothing of traffic"},
 		{[]string{"kube"}, []string{"k8s.io/client-go/kubernetes", "k8s.io/client-go/informers", "sigs.k8s.io/controller-runtime"}, "the generated clients link every API group"},

@@ -13,6 +13,7 @@
 package configmap
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -264,6 +265,10 @@ func (p *parsing) use(r *Row, value string) {
 func (p *parsing) bad(r *Row, value string, err error) {
 	if r.secret {
 		value = "(secret)"
+	}
+	if _, ok := errors.AsType[*partly](err); ok {
+		p.report(CodeDefault, ir.SeverityWarning, r.Name, fmt.Sprintf("value %.80q %v", value, err))
+		return
 	}
 	if r.Guard {
 		p.Values.Denied = true

@@ -215,7 +215,7 @@ var rows = []Row{
 	},
 	{Name: "grpc-buffer-size-kb", Default: "0", Support: Tuning, Doc: "Buffer for gRPC responses."},
 	{Name: "disable-proxy-intercept-errors", Default: "false", annotation: "disable-proxy-intercept-errors"},
-	{Name: "custom-http-errors", annotation: "custom-http-errors"},
+	{Name: "custom-http-errors", parse: parseErrors, Doc: "Default of the annotation `custom-http-errors`; here the statuses are 300 to 599."},
 	{
 		Name: "proxy-ssl-location-only", Default: "false", Support: Tuning, because: "TLS settings towards backends always stay with the Ingress that has them",
 		Doc: "Keeps TLS settings towards backends to the Ingress that has them, which is always so here.",
@@ -354,8 +354,14 @@ var rows = []Row{
 		Name: "no-auth-locations", Default: "/.well-known/acme-challenge", parse: paths(func(v *Values, list []string) { v.NoAuth = list }),
 		Doc: "Path prefixes without authentication.",
 	},
-	{Name: "nginx-status-ipv4-whitelist", Default: "127.0.0.1", Support: Tuning, Doc: "Who may read nginx's status page."},
-	{Name: "nginx-status-ipv6-whitelist", Default: "::1", Support: Tuning, Doc: "Who may read nginx's status page."},
+	{
+		Name: "nginx-status-ipv4-whitelist", Default: "127.0.0.1", Support: Tuning, because: "/nginx_status answers this machine only",
+		Doc: "Who may read /nginx_status, which answers this machine only.",
+	},
+	{
+		Name: "nginx-status-ipv6-whitelist", Default: "::1", Support: Tuning, because: "/nginx_status answers this machine only",
+		Doc: "Who may read /nginx_status, which answers this machine only.",
+	},
 
 	// TLS.
 	{

@@ -68,7 +68,7 @@ type Dashboard struct {
 	mux     *http.ServeMux
 	pages   map[string]*template.Template
 	assets  assets
-	codes   []group
+	codes   map[string]codePage
 	started time.Time
 	// streams holds a token for each page that may still be followed.
 	streams chan struct{}
@@ -86,7 +86,7 @@ func New(c Config) *Dashboard {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &Dashboard{Config: c, mux: http.NewServeMux(), assets: newAssets(), codes: parseCodes(codeText), started: c.Now(), streams: make(chan struct{}, maxStreams)}
+	d := &Dashboard{Config: c, mux: http.NewServeMux(), assets: newAssets(), codes: codePages(), started: c.Now(), streams: make(chan struct{}, maxStreams)}
 	d.pages = d.parsePages()
 	for path, p := range map[string]load{
 		"GET /{$}":                  d.overview,

@@ -164,23 +164,6 @@ func TestMarkupFromObjects(t *testing.T) {
 	}
 }
 
-// TestCodes: every row of the documentation is found, with what to do.
-func TestCodes(t *testing.T) {
-	t.Parallel()
-	n := 0
-	for _, g := range parseCodes(codeText) {
-		for _, c := range g.codes {
-			n++
-			if c.meaning == "" || c.do == "" || c.severity == "" {
-				t.Errorf("%+v", c)
-			}
-		}
-	}
-	if rows := strings.Count(codeText, "\n| `DMN"); n != rows || n == 0 {
-		t.Errorf("%d of %d rows", n, rows)
-	}
-}
-
 // FuzzPages: no question breaks a page.
 func FuzzPages(f *testing.F) {
 	for _, seed := range []string{"/routes?page=-1&q=%ff", "/explain?url=http://[::1]:x/%2e%2e&headers=a%0ab", "/problems/x", "/pods/a/b?container=c", "/route?host=*", "/tap?status=9999999999"} {

@@ -2,14 +2,13 @@ package dashboard
 
 import (
 	"cmp"
-	_ "embed"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
 	"daemun/internal/ir"
+	"daemun/internal/problems"
 )
 
 // problemsPage is the list of problems.
@@ -38,51 +37,15 @@ type codePage struct {
 	Rows                               []problemRow
 }
 
-// codeText is docs/problems.md; a test keeps the copy.
-//
-//go:embed problems.md
-var codeText string
-
-// group is a section of the documentation.
-type group struct {
-	title string
-	codes []codeRow
-}
-
-type codeRow struct{ code, severity, meaning, do string }
-
-var (
-	headingLine = regexp.MustCompile(`^## (.*)$`)
-	codeLine    = regexp.MustCompile("^\\| `(DMN[0-9]{4})` \\| (.*) \\| (.*) \\| (.*) \\|$")
-)
-
-// parseCodes reads the tables of the documentation.
-func parseCodes(text string) []group {
-	var groups []group
-	for line := range strings.Lines(text) {
-		line = strings.TrimSpace(line)
-		if m := headingLine.FindStringSubmatch(line); m != nil {
-			groups = append(groups, group{title: m[1]})
-		} else if m := codeLine.FindStringSubmatch(strings.ReplaceAll(line, `\|`, "\u2502")); m != nil && len(groups) > 0 {
-			g := &groups[len(groups)-1]
-			for i := range m {
-				m[i] = strings.ReplaceAll(m[i], "\u2502", "|")
-			}
-			g.codes = append(g.codes, codeRow{m[1], m[2], m[3], m[4]})
+// codePages are the pages of all codes, without present problems.
+func codePages() map[string]codePage {
+	pages := map[string]codePage{}
+	for _, g := range problems.Groups() {
+		for _, c := range g.Codes {
+			pages[c.Code] = codePage{Code: c.Code, Group: g.Title, Severity: c.Severity, Meaning: c.Meaning, Do: c.Do}
 		}
 	}
-	return groups
-}
-
-func (d *Dashboard) codeOf(code string) (title string, found *codeRow) {
-	for i := range d.codes {
-		for j := range d.codes[i].codes {
-			if d.codes[i].codes[j].code == code {
-				return d.codes[i].title, &d.codes[i].codes[j]
-			}
-		}
-	}
-	return "", nil
+	return pages
 }
 
 func (d *Dashboard) problemRow(p ir.Problem) problemRow {
@@ -93,15 +56,13 @@ func (d *Dashboard) problemRow(p ir.Problem) problemRow {
 			r.Place = fmt.Sprintf("%s:%d:%d", p.File, p.Line, max(p.Column, 1))
 		}
 	}
-	if _, c := d.codeOf(p.Code); c != nil {
-		r.Do = c.do
-	}
+	r.Do = d.codes[p.Code].Do
 	return r
 }
 
-func (d *Dashboard) problemRows(problems []ir.Problem) []problemRow {
+func (d *Dashboard) problemRows(list []ir.Problem) []problemRow {
 	var rows []problemRow
-	for _, p := range problems {
+	for _, p := range list {
 		rows = append(rows, d.problemRow(p))
 	}
 	slices.SortStableFunc(rows, func(a, b problemRow) int { return cmp.Compare(b.State, a.State) })
@@ -142,11 +103,11 @@ func (d *Dashboard) problems(r *http.Request) (*page, error) {
 
 func (d *Dashboard) code(r *http.Request) (*page, error) {
 	code := strings.ToUpper(r.PathValue("code"))
-	title, c := d.codeOf(code)
-	if c == nil {
+	known, ok := d.codes[code]
+	if !ok {
 		return nil, &failure{http.StatusNotFound, "There is no problem code " + code, "Codes are DMN and four digits, as the problems show them."}
 	}
-	v := &codePage{Code: code, Group: title, Severity: c.severity, Meaning: c.meaning, Do: c.do}
+	v := &known
 	for _, p := range d.Problems() {
 		if p.Code == code && len(v.Rows) < perPage {
 			v.Rows = append(v.Rows, d.problemRow(p))

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"daemun/internal/problems"
 )
 
 func (d *Dashboard) functions() template.FuncMap {
@@ -43,9 +45,9 @@ func sentence(s string) string {
 }
 
 // prose prints a text of the documentation: what stands between backquotes is
-// code.
+// code. Its links lead to pages that are not here.
 func prose(s string) template.HTML {
-	parts := strings.Split(s, "`")
+	parts := strings.Split(problems.Plain(s), "`")
 	var b strings.Builder
 	for i, p := range parts {
 		p = template.HTMLEscapeString(p)

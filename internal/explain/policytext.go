@@ -89,11 +89,29 @@ func snippetText(r *ir.Route) string {
 		for _, p := range s.Pairs {
 			pairs = append(pairs, fmt.Sprintf("%q by %q", p.From, p.To))
 		}
-		replaces := "replaces in contents " + strings.Join(pairs, ", ")
-		if text == "" {
-			return replaces
-		}
-		text += "; " + replaces
+		text = joined(text, "replaces in contents "+strings.Join(pairs, ", "))
+	}
+	for _, p := range r.ErrorPages {
+		text = joined(text, errorPage(&p))
+	}
+	return text
+}
+
+func joined(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + "; " + b
+}
+
+// errorPage prints what stands in for the page of a status.
+func errorPage(p *ir.ErrorPage) string {
+	text := "answers " + strings.Trim(fmt.Sprint(p.Statuses), "[]") + " by " + p.To
+	switch {
+	case p.OwnStatus:
+		return text + " with its status"
+	case p.Status != 0:
+		return fmt.Sprintf("%s with %d", text, p.Status)
 	}
 	return text
 }

@@ -271,7 +271,7 @@ func (e *explanation) result() {
 		e.Result = redirect(r)
 	case away:
 		e.Result = "302 to " + target
-	case e.u.Scheme == "http" && (r.ForceSSLRedirect || r.SSLRedirect && h.TLSRedirect):
+	case e.u.Scheme == "http" && (r.ForceSSLRedirect || r.SSLRedirect && e.host.HasTLS([]byte(e.Trail.Host))):
 		location := "https://" + e.u.Hostname() + e.u.RequestURI()
 		if !r.PreserveTrailingSlash {
 			location = strings.TrimSuffix(location, "/")

@@ -82,6 +82,24 @@ func (b *BodyReader) Payload() int64 { return b.payload }
 // chunk lines and trailers.
 func (b *BodyReader) Wire() int64 { return b.wire }
 
+// Keeps reports that Keep is possible: the body has a known length, and some of
+// it is buffered or all of it has room behind the head, which must be held.
+func (b *BodyReader) Keeps() bool {
+	return b.kind == BodyLength && b.err == nil && len(b.unread) == 0 && (b.rd.r < b.rd.w || int64(b.rd.room()) >= b.left)
+}
+
+// Keep is Read without a copy: the octets that it takes stay in the Reader's
+// buffer, where Buffered began before the first call, and are held with the
+// head until Unhold.
+func (b *BodyReader) Keep() (int, error) {
+	n, err := b.rd.extend(int(min(b.left, largestBuffer)))
+	b.Advance(int64(n))
+	if b.err != nil {
+		return n, nil
+	}
+	return n, b.early(err)
+}
+
 // Remaining is the number of octets a body of known length still has, -1 when
 // that is unknown, or when some of them were put back.
 func (b *BodyReader) Remaining() int64 {

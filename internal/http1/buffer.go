@@ -41,3 +41,35 @@ func (buf *buffer) put() {
 		buffers[buf.size].Put(buf)
 	}
 }
+
+// Memory is pooled memory for content, of the sizes that Readers take. The zero
+// value holds none. It has one owner at a time.
+type Memory struct{ buf *buffer }
+
+// Grow returns b with room for n octets more: b itself if it has that, else its
+// copy in memory that is m's, in place of what m had before.
+func (m *Memory) Grow(b []byte, n int) []byte {
+	need := len(b) + n
+	if need <= cap(b) {
+		return b
+	}
+	var next *buffer
+	var room []byte
+	if need <= largestBuffer {
+		next = takeBuffer(sizeFor(need))
+		room = next.b
+	} else {
+		room = make([]byte, need)
+	}
+	b = room[:copy(room, b)]
+	m.buf.put()
+	m.buf = next
+	return b
+}
+
+// Free gives the memory back; nobody may refer to it any more. It may be called
+// more than once.
+func (m *Memory) Free() {
+	m.buf.put()
+	m.buf = nil
+}

@@ -175,6 +175,30 @@ func (r *Reader) Hold(n int) {
 	r.held = r.r
 }
 
+// room is how many octets from the next unread one on have their place in the
+// buffer as it is.
+func (r *Reader) room() int {
+	if r.buf == nil {
+		return 0
+	}
+	return len(r.buf.b) - r.r
+}
+
+// extend holds the next octets as well, most of them at most, right behind
+// those that are held. It reads once when none are buffered.
+func (r *Reader) extend(most int) (int, error) {
+	if r.r == r.w {
+		n, err := r.conn.Read(r.buf.b[r.w:])
+		if r.w += n; n == 0 {
+			return 0, err
+		}
+	}
+	n := min(most, r.w-r.r)
+	r.r += n
+	r.held = r.r
+	return n, nil
+}
+
 // Unhold lets go of what Hold kept.
 func (r *Reader) Unhold() {
 	r.held = 0

@@ -70,6 +70,9 @@ type Host struct {
 	// sense of the http-to-https redirect (spec ingress-nginx §3.1), wildcard
 	// parents included. Always false for the catch-all block.
 	TLSRedirect bool `json:"tlsRedirect,omitempty"`
+	// TLSAliases are the aliases that a certificate of the host covers: the
+	// others are not redirected to https.
+	TLSAliases []string `json:"tlsAliases,omitempty"`
 	// AppRoot redirects "/" with 302 when it is not empty; starts with "/".
 	AppRoot string `json:"appRoot,omitempty"`
 	// RedirectTo makes the whole host a redirect to another host name
@@ -91,6 +94,8 @@ type Host struct {
 	// the rules of nginx (server-snippet); nil when absent.
 	Script    *Script     `json:"script,omitempty"`
 	Locations []*Location `json:"locations,omitempty"`
+	// ErrorPages are for what is refused before a route is chosen.
+	ErrorPages []ErrorPage `json:"errorPages,omitempty"`
 	// RegexMode says that every route is matched as a regular expression in
 	// the order of Routes. Otherwise exact beats prefix and the longest
 	// prefix wins, whatever the order.
@@ -435,6 +440,8 @@ type Settings struct {
 	Compression *Compression `json:"compression,omitempty"`
 	// Tracing is nil when spans go nowhere.
 	Tracing *Tracing `json:"tracing,omitempty"`
+	// Maps are variables that others decide.
+	Maps []Map `json:"maps,omitempty"`
 	// Logs is zero for the usual logs.
 	Logs Logs `json:"logs,omitzero"`
 }

@@ -10,6 +10,13 @@ type Proxying struct {
 	PortInRedirects bool `json:"portInRedirects,omitempty"`
 	// RewriteLog tells the log of each rewrite of a target.
 	RewriteLog bool `json:"rewriteLog,omitempty"`
+	// Intercept lets ErrorPages stand in for responses of the backend, too.
+	Intercept bool `json:"intercept,omitempty"`
+	// RecursivePages lets an error page stand in for what another one has led to.
+	RecursivePages bool `json:"recursivePages,omitempty"`
+	// Internal answers 404 to requests that no error page and no rewrite has
+	// brought here.
+	Internal bool `json:"internal,omitempty"`
 	// RequestTimeout bounds a whole request, from the first octet of its head to
 	// the last of the response, unless it is upgraded; 0 is no bound (H6.10).
 	RequestTimeout Duration `json:"requestTimeout,omitempty"`

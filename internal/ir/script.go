@@ -109,25 +109,32 @@ type MethodAccess struct {
 	Rules  []AccessRule `json:"rules"`
 }
 
-// ErrorPage answers instead of the usual page of some statuses. Steps decide
-// what: they end in a Return.
+// ErrorPage answers instead of the usual page of some statuses.
 type ErrorPage struct {
 	// Statuses are sorted.
-	Statuses []int  `json:"statuses"`
-	Steps    []Step `json:"steps"`
+	Statuses []int `json:"statuses"`
+	// To is a text: a path of the same host whose route answers, "@name" for one
+	// of its locations, or a URL that the client is sent to.
+	To string `json:"to"`
+	// Status is what the client gets, 0 for the status that the page stands in
+	// for. With OwnStatus it is that of the answer.
+	Status    int  `json:"status,omitempty"`
+	OwnStatus bool `json:"ownStatus,omitempty"`
 }
 
 // LocationMatch is how a location of a server-snippet is compared.
 type LocationMatch string
 
 // The kinds, as nginx writes them: a prefix, one that keeps expressions from
-// being tried, the whole path, expressions with and without regard to case.
+// being tried, the whole path, expressions with and without regard to case, a
+// name for error pages.
 const (
 	LocationPrefix    LocationMatch = ""
 	LocationFirm      LocationMatch = "^~"
 	LocationExact     LocationMatch = "="
 	LocationRegex     LocationMatch = "~"
 	LocationRegexFold LocationMatch = "~*"
+	LocationNamed     LocationMatch = "@"
 )
 
 // Location is a location of a server-snippet. It has no backend: it returns or

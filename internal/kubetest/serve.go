@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -46,6 +47,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case down:
 		panic(http.ErrAbortHandler)
+	case r.URL.Path == "/version":
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(map[string]string{"gitVersion": "v1.34.1"})
+		return
 	case forbidden:
 		fail(w, status{http.StatusForbidden, "Forbidden", req.resource + " is forbidden: cannot " + req.verb})
 		return
@@ -137,6 +142,9 @@ func (s *Server) handle(r request) (any, *status) {
 	case "list":
 		return s.list(r), nil
 	case "create":
+		if strings.HasSuffix(r.resource, "subjectaccessreviews") {
+			return s.review(r.body), nil
+		}
 		name, _ := meta(r.body)["name"].(string)
 		path := r.path + "/" + name
 		if s.objects[path] != nil {
@@ -162,6 +170,20 @@ func (s *Server) handle(r request) (any, *status) {
 		return map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Success"}, nil
 	}
 	return nil, &status{http.StatusMethodNotAllowed, "MethodNotAllowed", r.verb}
+}
+
+// review answers whether somebody may do something: whatever Forbid does not
+// refuse, whoever asks.
+func (s *Server) review(body map[string]any) any {
+	spec, _ := body["spec"].(map[string]any)
+	what, _ := spec["resourceAttributes"].(map[string]any)
+	key := fmt.Sprint(what["verb"], " ", what["resource"])
+	if sub, _ := what["subresource"].(string); sub != "" {
+		key += "/" + sub
+	}
+	answer := maps.Clone(body)
+	answer["status"] = map[string]any{"allowed": !s.forbidden[key]}
+	return answer
 }
 
 func (s *Server) update(r request, old *object) (any, *status) {
@@ -258,6 +280,7 @@ func (s *Server) list(r request) any {
 		kind = map[string]string{
 			"ingresses": "Ingress", "ingressclasses": "IngressClass", "services": "Service", "endpointslices": "EndpointSlice",
 			"secrets": "Secret", "configmaps": "ConfigMap", "namespaces": "Namespace", "pods": "Pod", "nodes": "Node",
+			"leases": "Lease",
 		}[r.resource]
 		if group := strings.Split(r.path, "/"); group[0] == "apis" {
 			version = group[1] + "/" + group[2]

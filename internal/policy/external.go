@@ -175,11 +175,13 @@ func (e *External) keepFor(status int) time.Duration {
 }
 
 // Key is what an answer is kept under: the route, and the text of the cache key.
-func (e *External) Key(host, path, kind, key []byte) [sha256.Size]byte {
-	b := append([]byte(nil), e.state.key[:]...)
-	for _, part := range [][]byte{host, path, kind, []byte(e.IR.URL), key} {
+func (e *External) Key(host, path, kind string, key []byte) [sha256.Size]byte {
+	var room [1 << 10]byte // most fit, and need no other memory
+	b := append(room[:0], e.state.key[:]...)
+	for _, part := range [...]string{host, path, kind, e.IR.URL} {
 		b = append(append(b, part...), 0)
 	}
+	b = append(append(b, key...), 0)
 	for _, v := range e.IR.Variables { // an answer has the values of these only
 		b = append(append(b, v.Field...), 0)
 	}

@@ -71,14 +71,14 @@ func (f *Frame) Set(name string, value []byte) {
 	f.vars = append(f.vars, setVariable{name, append([]byte(nil), value...)})
 }
 
-// AppendUser appends the value of a variable that a script has set.
-func (f *Frame) AppendUser(dst []byte, name string) []byte {
+// User is the value of a variable that has been set.
+func (f *Frame) User(name string) (value []byte, ok bool) {
 	for i := range f.vars {
 		if f.vars[i].name == name {
-			return append(dst, f.vars[i].value...)
+			return f.vars[i].value, true
 		}
 	}
-	return dst
+	return nil, false
 }
 
 // AppendCapture appends a group of the last expression that matched.
@@ -88,6 +88,12 @@ func (f *Frame) AppendCapture(dst []byte, digit string) []byte {
 
 // URI is the path after rewriting; ok is false while it is that of the request.
 func (f *Frame) URI() (uri []byte, ok bool) { return f.uri, f.moved }
+
+// Move makes path and arguments those of the request.
+func (f *Frame) Move(path, args []byte) {
+	f.uri, f.moved = append(f.uri[:0], path...), true
+	f.args, f.hasArgs = append(f.args[:0], args...), true
+}
 
 // Args are the arguments; ok is false while they are those of the request.
 func (f *Frame) Args() (args []byte, ok bool) { return f.args, f.hasArgs }

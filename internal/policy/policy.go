@@ -13,7 +13,12 @@
 // in its own form. It owns no goroutine.
 package policy
 
-import "daemun/internal/ir"
+import (
+	"strings"
+
+	"daemun/internal/ir"
+	"daemun/internal/variable"
+)
 
 // Set is the policies of one route; what is nil or empty does not act. It is
 // immutable.
@@ -37,6 +42,8 @@ type Set struct {
 	Any bool
 	// Bandwidth is nil when responses are sent as fast as they can be.
 	Bandwidth *Bandwidth
+	// Vhost is the Host field for the backend when it has variables.
+	Vhost *variable.Text
 	// Fields are changes of heads, nil for none.
 	Fields *Fields
 	// Script and Pages come from snippets; nil when absent.
@@ -56,13 +63,20 @@ func Compile(p *ir.Policies, state *State) *Set {
 		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access, p.MethodAccess), Auth: newAuth(p.BasicAuth, state),
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), FastCGI: newFastCGI(p.FastCGI), Errors: p.Errors,
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p, state.config.Beyond), Fields: NewFields(p.Fields),
-		Script: NewScript(p.Script, state.config.Beyond), Pages: newPages(p.ErrorPages, state.config.Beyond),
+		Script: NewScript(p.Script, state.config.Beyond), Pages: NewPages(p.ErrorPages),
 		Trace: newTrace(p.Trace), Firewall: newFirewall(p.Firewall, state),
-		Substitution: newSubstitution(p.Substitution),
+		Substitution: newSubstitution(p.Substitution), Vhost: newVhost(p.UpstreamVhost),
 	}
 	if s == (Set{}) {
 		return nil
 	}
 	s.Any = p.SatisfyAny
 	return &s
+}
+
+func newVhost(host string) *variable.Text {
+	if !strings.Contains(host, "$") {
+		return nil
+	}
+	return textOf(host)
 }

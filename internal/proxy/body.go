@@ -54,7 +54,7 @@ func bodyStatus(err error) int {
 }
 
 // readBody reads from the request body within the idle time for bodies; a
-// body over the limit is an error.
+// body over the limit is an error. With nil for p it keeps the octets in place.
 func (x *exchange) readBody(p []byte) (int, error) {
 	c := x.c
 	for {
@@ -71,7 +71,7 @@ func (x *exchange) readBody(p []byte) (int, error) {
 		if x.stop.Load() {
 			return 0, errStopped
 		}
-		n, err := x.body.Read(p)
+		n, err := x.takeBody(p)
 		if waits && x.trickles(time.Since(now)) {
 			return 0, errBodyTime
 		}
@@ -96,6 +96,13 @@ func (x *exchange) readBody(p []byte) (int, error) {
 	}
 }
 
+func (x *exchange) takeBody(p []byte) (int, error) {
+	if p == nil {
+		return x.body.Keep()
+	}
+	return x.body.Read(p)
+}
+
 // A client may be silent for as long as the idle time for bodies, but when it
 // has been waited for longer than leastRateAfter in all, it must have sent
 // leastRate octets for each second of that (H6.7). Time in which the upstream
@@ -116,7 +123,7 @@ func (x *exchange) trickles(waited time.Duration) bool {
 // gather reads the part of the body that is worth reading before an upstream
 // is chosen: all of a small one, else what has arrived already.
 func (x *exchange) gather() error {
-	if x.body.Done() {
+	if x.body.Done() || x.method != nil {
 		x.whole = true
 		return nil
 	}
@@ -130,10 +137,7 @@ func (x *exchange) gather() error {
 		most = 0 // it goes to the spool at once
 	}
 	for !x.body.Done() && (small || x.mirrorsBody() || x.inspectsBody() || x.c.arrived() && len(x.prefix) < most) {
-		if len(x.prefix) == cap(x.prefix) {
-			x.prefix = append(x.prefix, make([]byte, max(1024, min(len(x.prefix), replayMax)))...)[:len(x.prefix)]
-		}
-		n, err := x.readBody(x.prefix[len(x.prefix):cap(x.prefix)])
+		n, err := x.readBody(x.nextOfPrefix())
 		x.prefix = x.prefix[:len(x.prefix)+n]
 		if err != nil && err != io.EOF {
 			return err

@@ -13,6 +13,7 @@ import (
 	"daemun/internal/http1"
 	"daemun/internal/http2"
 	"daemun/internal/listen"
+	"daemun/internal/tunnel"
 	"daemun/internal/upstream"
 )
 
@@ -57,7 +58,9 @@ type conn struct {
 	onReset         func()                        // cancel, made once
 	cancelling      sync.Mutex                    // held while upstream is aborted for a stream
 	stream          *http2.Stream                 // what nc is when c serves one stream of such a connection
-	tunnel          atomic.Pointer[tunnel]        // of an upgraded connection
+	carried         atomic.Pointer[tunnel.Tunnel] // of an upgraded connection, or else
+	passage         atomic.Pointer[passage]
+	severed         atomic.Bool // cut was called
 
 	x exchange
 }
@@ -67,8 +70,10 @@ func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
 	c.tcp = socketOf(nc)
 	c.peer.bind(c.tcp)
 	c.rd.Reset(nc)
+	c.rd.First = 0
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.state.Store(stateIdle)
+	c.severed.Store(false)
 	c.requests.Store(0)
 	c.shown.ofConnection(&c.info)
 }
@@ -115,7 +120,10 @@ func (c *conn) serve() {
 			return
 		}
 		if !c.serveRequest() {
-			if c.beginsHTTP2() {
+			switch {
+			case c.x.upgraded.up != nil:
+				c.carry()
+			case c.beginsHTTP2():
 				c.serveHTTP2()
 			}
 			return
@@ -194,6 +202,11 @@ func (c *conn) shed() bool {
 // cut closes the connection under its goroutine. It closes the socket itself:
 // TLS would first wait for its turn to say goodbye.
 func (c *conn) cut() {
+	c.severed.Store(true)
+	if t := c.carried.Load(); t != nil {
+		t.Cut()
+		return
+	}
 	if c.tcp != nil {
 		c.tcp.Close()
 	} else {
@@ -225,7 +238,9 @@ func (c *conn) serveRequest() (again bool) {
 		return x.refuseHead(err)
 	}
 	again = x.serve()
-	c.rd.Unhold()
+	if x.upgraded.up == nil {
+		c.rd.Unhold()
+	}
 	return again
 }
 
@@ -365,17 +380,24 @@ func (c *conn) armWrite(now time.Time) {
 const (
 	lingerTime = time.Second
 	lingerSize = 64 << 10
+	// A client that is in the middle of a body learns why it was refused once
+	// it has sent the rest: it has this long, and may be silent as long as that
+	// (nginx's lingering_time and lingering_timeout).
+	outlastTime    = 30 * time.Second
+	outlastSilence = 5 * time.Second
 )
 
 // linger ends the connection so that the client can read the answer: closing a
 // socket with unread octets resets it, which may destroy what is on its way
 // (H2.11).
 func (c *conn) linger() {
-	c.setRead(time.Now().Add(lingerTime))
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
-		return
+	if c.closeWrite() {
+		c.takeRest()
 	}
+}
+
+func (c *conn) takeRest() {
+	c.setRead(time.Now().Add(lingerTime))
 	p := c.server.pieces.Get().(*piece)
 	defer c.server.pieces.Put(p)
 	for left := lingerSize; left > 0; {
@@ -384,6 +406,37 @@ func (c *conn) linger() {
 			return
 		}
 	}
+}
+
+// outlast is linger for a client that is still sending its body.
+func (c *conn) outlast() {
+	if !c.closeWrite() {
+		return
+	}
+	p := c.server.pieces.Get().(*piece)
+	defer c.server.pieces.Put(p)
+	now := time.Now()
+	end, heard := now.Add(outlastTime), now
+	for now.Before(end) && now.Sub(heard) < outlastSilence {
+		if c.server.parting.Load() { // as short as for everybody
+			c.takeRest()
+			return
+		}
+		c.setRead(now.Add(lingerTime))
+		n, err := c.nc.Read(p.b[:])
+		now = time.Now()
+		if n > 0 {
+			heard = now
+		}
+		if err != nil && !isTimeout(err) {
+			return
+		}
+	}
+}
+
+func (c *conn) closeWrite() bool {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	return ok && half.CloseWrite() == nil
 }
 
 var _ listen.Handler = (*Server)(nil)

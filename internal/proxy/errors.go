@@ -64,18 +64,22 @@ func (x *exchange) replaceError(status int) bool {
 	return true
 }
 
-// replaceResponse is replaceError for the response of the backend, whose head was
-// read. It reports whether the client has got another one.
-func (x *exchange) replaceResponse(up *upstream.Conn) bool {
+// intercepts is replaces for the response of the backend, whose head was read:
+// it drops that, and x.intercepted is its status, which is then answered as our
+// own.
+func (x *exchange) intercepts(up *upstream.Conn) bool {
 	status := x.resp.Status
-	if !x.replaces(status) || x.policies.Errors.OwnOnly {
+	if !x.interceptsPage(status) && (!x.replaces(status) || x.policies.Errors.OwnOnly) {
 		return false
 	}
 	if !x.atHand() {
 		x.keep, x.lingering = false, true
 	}
+	if challenge, ok := x.resp.Get(http1.FieldWWWAuthenticate); ok && status == 401 {
+		x.challenge = append(x.challenge[:0], challenge...)
+	}
+	x.intercepted = status
 	x.dropUpstream(up)
-	x.answer(status)
 	return true
 }
 

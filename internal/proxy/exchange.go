@@ -66,27 +66,38 @@ type exchange struct {
 	rerouted []byte        // the escaped path that a script has made
 	pageType string        // of the page that a script answers with
 
+	paged       int    // error pages that have led elsewhere
+	override    int    // the status that the client gets, 0 for that of the answer
+	intercepted int    // the status of a response that error pages stand in for
+	internal    bool   // an error page or a rewrite has led here
+	method      []byte // of the client, when an error page has changed it
+
 	rewritten bool
 	continued bool // 100 was sent
 	keep      bool // the connection may carry another request
 	lingering bool // the client may still be sending
 	quiet     bool // no log line
 
-	limits    http1.Limits  // of a response, when the route has its own
-	up        []byte        // upstream head, with the body when whole
-	prefix    []byte        // what was read of the body before it is streamed
-	waited    time.Duration // for octets of the body
-	replays   int           // over HTTP/2, to a fresh connection
-	deadline  time.Time     // of a gRPC call, or that the route sets; zero without one
-	whole     bool          // prefix is the whole body
-	streaming bool          // a goroutine sends the body
-	cutShort  bool          // the upstream did not take the whole request
-	bodyRead  atomic.Bool   // all of the body was read from the client
-	bodyEnd   atomic.Int64  // when, in nanoseconds since start
-	sendOver  atomic.Bool   // the upstream takes no more of it
-	stop      atomic.Bool
-	tried     []*upstream.Endpoint
-	trying    *upstream.Endpoint // the one of the running attempt
+	limits   http1.Limits  // of a response, when the route has its own
+	up       []byte        // upstream head, perhaps with the prefix
+	prefix   []byte        // what was read of the body before it is streamed
+	waited   time.Duration // for octets of the body
+	replays  int           // over HTTP/2, to a fresh connection
+	deadline time.Time     // of a gRPC call, or that the route sets; zero without one
+	// opening and behind are what a backend gets at once, but over HTTP/2.
+	opening, behind             []byte
+	prefixMemory, openingMemory http1.Memory
+	prefixKept                  bool         // prefix is in the connection's buffer
+	whole                       bool         // prefix is the whole body
+	streaming                   bool         // a goroutine sends the body
+	cutShort                    bool         // the upstream did not take the whole request
+	bodyRead                    atomic.Bool  // all of the body was read from the client
+	bodyEnd                     atomic.Int64 // when, in nanoseconds since start
+	sendOver                    atomic.Bool  // the upstream takes no more of it
+	stop                        atomic.Bool
+	upgraded                    upgraded
+	tried                       []*upstream.Endpoint
+	trying                      *upstream.Endpoint // the one of the running attempt
 
 	out       []byte // to the client, not yet written
 	head      int    // octets of the response head
@@ -112,12 +123,14 @@ func (x *exchange) begin() {
 		x.frame.Reset()
 		x.pageType = ""
 	}
+	x.paged, x.override, x.intercepted, x.internal, x.method = 0, 0, 0, false, nil
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.comeAgain = false
 	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
-	x.prefix, x.tried, x.out = x.prefix[:0], x.tried[:0], x.out[:0]
+	x.dropPrefix()
+	x.tried, x.out = x.tried[:0], x.out[:0]
 	x.head, x.received, x.written, x.status = 0, 0, 0, 0
 	x.host, x.id[0], x.waited, x.replays = nil, 0, 0, 0
 	x.deadline = time.Time{}
@@ -143,7 +156,8 @@ const (
 
 // shrink drops the buffers that are too large to be kept.
 func (x *exchange) shrink() {
-	for _, b := range [...]*[]byte{&x.up, &x.prefix, &x.out} {
+	x.dropPrefix()
+	for _, b := range [...]*[]byte{&x.up, &x.out} {
 		if cap(*b) > largestKept {
 			*b = nil
 		}
@@ -186,8 +200,23 @@ func (x *exchange) serve() bool {
 	} else {
 		x.run()
 	}
+	if x.upgraded.up != nil {
+		return false // conn.carry goes on
+	}
+	return x.end()
+}
+
+// end completes an exchange, as serve reports.
+func (x *exchange) end() bool {
+	c := x.c
 	x.finish()
+	x.expectAnother()
+	sending := x.lingering && !x.body.Done() && x.status != 408 && c.stream == nil
 	x.shrink()
+	if sending {
+		c.outlast()
+		return false
+	}
 	if x.lingering || !x.keep && x.req.KeepAlive && c.peer.hasData() {
 		// A client that was promised more requests than it got may have sent
 		// the next one.
@@ -214,7 +243,7 @@ func (x *exchange) finish() {
 	}
 	if series := x.series(); series != nil {
 		o := &x.seen
-		o.Status, o.Method = x.status, x.req.Method
+		o.Status, o.Method = x.status, x.ofClient()
 		o.RequestBytes, o.ResponseBytes = x.received+x.body.Wire(), x.written
 		o.Duration = now.Sub(x.start)
 		series.Observe(o)
@@ -440,6 +469,7 @@ func (x *exchange) abandon() {
 	if x.streaming {
 		x.stopBody()
 	}
+	x.upgraded = upgraded{}
 	up := x.c.upstream.Swap(nil)
 	if !x.endAhead(up) && up != nil {
 		up.Reset()

@@ -3,7 +3,6 @@ package proxy
 import (
 	"bytes"
 	"crypto/sha256"
-	"strings"
 	"time"
 
 	"daemun/internal/http1"
@@ -14,68 +13,141 @@ import (
 	"daemun/internal/variable"
 )
 
-// askService asks the service of the route about the request (§1.4.1), or finds
-// an answer that was kept.
-func (x *exchange) askService() *policy.AuthAnswer {
-	e := x.policies.External
-	var key [sha256.Size]byte
-	if e.Keyed != nil {
-		r := x.match.Route.IR
-		key = e.Key([]byte(x.match.Host.IR.Name), []byte(r.Path), []byte(r.PathType), e.Keyed.Append(nil, x))
-		if kept := e.Kept(key, x.start); kept != nil {
-			return kept
-		}
-	}
-	answer, status := &policy.AuthAnswer{Status: 500}, 0
-	s, ok := x.serviceRequest()
-	if !ok {
-		return answer
-	}
-	began := time.Now()
-	err := s.run(func(resp *http1.Response) {
-		status = resp.Status
-		answer = answerOf(resp, e.IR.ResponseHeaders)
-		for _, v := range e.IR.Variables {
-			answer.Variables = append(answer.Variables, joinedField(resp, v.Field))
-		}
-	})
-	x.logService(s, began, status)
-	if err == nil && e.Keyed != nil {
-		e.Keep(key, status, answer, x.start)
-	}
-	return answer
+// serviceCall is the request to the service of a route, in memory that serves
+// again: it is taken for as long as the service is asked.
+type serviceCall struct {
+	subrequest
+	x       *exchange // that asks
+	target  []byte
+	scratch []byte
+	status  int // of the answer
+	answer  *policy.AuthAnswer
+
+	// Made once, to not allocate with each use.
+	use  func(*upstream.Conn)
+	read func(*http1.Response)
 }
 
-// serviceRequest makes the request for the service. ok is false when there is
-// nobody to ask.
-func (x *exchange) serviceRequest() (s *subrequest, ok bool) {
-	e := x.policies.External
-	policies := &x.match.Route.IR.Policies
-	s = &subrequest{
+func newServiceCall() any {
+	s := &serviceCall{}
+	s.use = func(up *upstream.Conn) { s.x.c.use(up) }
+	s.read = s.take
+	return s
+}
+
+// begin makes s ready for a service.
+func (s *serviceCall) begin(x *exchange) {
+	e, policies := x.policies.External, &x.match.Route.IR.Policies
+	s.x, s.status, s.answer = x, 0, nil
+	s.subrequest = subrequest{
 		server: x.c.server, tls: e.IR.TLS, method: e.IR.Method,
 		connect: policies.ConnectTimeout.D(), patience: policies.ReadTimeout.D(),
-		using: func(up *upstream.Conn) { x.c.use(up) },
+		using: s.use, octets: s.octets[:0], resp: s.resp,
 	}
 	if s.method == "" {
 		s.method = "GET"
 	}
-	target := e.Target.Append(nil, x)
-	host := []byte(e.IR.Host)
-	if e.IR.OwnHost {
-		host = withoutPort(x.authority())
-		if target, ok = x.ownService(s, target); !ok {
-			return nil, false
+}
+
+// end gives s back, without what is too large to be kept.
+func (s *serviceCall) end() {
+	server := s.server
+	for _, b := range [...]*[]byte{&s.octets, &s.target, &s.scratch} {
+		if cap(*b) > largestKept {
+			*b = nil
 		}
+	}
+	s.resp.Reset()
+	s.x, s.answer, s.subrequest = nil, nil, subrequest{octets: s.octets, resp: s.resp}
+	server.services.Put(s)
+}
+
+// take copies what is needed of the answer of the service.
+func (s *serviceCall) take(resp *http1.Response) {
+	e := s.x.policies.External
+	s.status = resp.Status
+	s.answer = answerOf(resp, e.IR.ResponseHeaders)
+	if len(e.IR.Variables) == 0 {
+		return
+	}
+	own := *s.answer
+	for _, v := range e.IR.Variables {
+		own.Variables = append(own.Variables, joinedField(resp, v.Field))
+	}
+	s.answer = &own
+}
+
+// askService asks the service of the route about the request (§1.4.1), or finds
+// an answer that was kept.
+func (x *exchange) askService() *policy.AuthAnswer {
+	e := x.policies.External
+	s := x.c.server.services.Get().(*serviceCall)
+	s.begin(x)
+	defer s.end()
+	var key [sha256.Size]byte
+	if e.Keyed != nil {
+		r := x.match.Route.IR
+		s.scratch = e.Keyed.Append(s.scratch[:0], x)
+		key = e.Key(x.match.Host.IR.Name, r.Path, string(r.PathType), s.scratch)
+		if kept := e.Kept(key, x.start); kept != nil {
+			return kept
+		}
+	}
+	if !x.fillServiceCall(s) {
+		return failedGrant
+	}
+	began := x.beganService()
+	err := s.run(s.read)
+	x.logService(&s.subrequest, began, s.status)
+	if s.answer == nil {
+		return failedGrant
+	}
+	if err == nil && e.Keyed != nil {
+		e.Keep(key, s.status, s.answer, x.start)
+	}
+	return s.answer
+}
+
+// beganService is the time for the log, which is read only for that.
+func (x *exchange) beganService() (t time.Time) {
+	if x.table.Settings.Logs.AuthRequests {
+		t = time.Now()
+	}
+	return t
+}
+
+// The answers that say nothing but a status. They are never written to.
+var (
+	failedGrant = &policy.AuthAnswer{Status: 500}
+	plainGrant  = &policy.AuthAnswer{Status: 200, Keep: true}
+)
+
+// fillServiceCall makes the request for the service. It reports false when
+// there is nobody to ask.
+func (x *exchange) fillServiceCall(s *serviceCall) bool {
+	e := x.policies.External
+	s.target = e.Target.Append(s.target[:0], x)
+	target, host := s.target, []byte(nil)
+	if e.IR.OwnHost {
+		var ok bool
+		if target, ok = x.ownService(&s.subrequest, s.target); !ok {
+			return false
+		}
+		host = withoutPort(x.authority())
 	} else if s.backend = x.match.Route.AuthBackend; s.backend == nil {
-		return nil, false
+		return false
 	}
 	if !http1.ValidTarget(target) {
-		return nil, false
+		return false
 	}
-	b := http1.AppendRequestLine(nil, []byte(s.method), target, 1)
-	b = http1.AppendField(b, "Host", host)
-	s.octets = http1.AppendHeadEnd(x.appendServiceFields(b))
-	return s, true
+	b := http1.AppendRequestLine(s.octets[:0], []byte(s.method), target, 1)
+	if e.IR.OwnHost {
+		b = http1.AppendField(b, "Host", host)
+	} else {
+		b = http1.AppendField(b, "Host", e.IR.Host)
+	}
+	s.octets = http1.AppendHeadEnd(x.appendServiceFields(b, s))
+	return true
 }
 
 // ownService finds the route that the request's own host has for the target. Its
@@ -106,25 +178,27 @@ func (x *exchange) ownService(s *subrequest, target []byte) (out []byte, ok bool
 
 // appendServiceFields appends what the service learns: the client's fields, and
 // about the request what the client cannot say itself.
-func (x *exchange) appendServiceFields(b []byte) []byte {
+func (x *exchange) appendServiceFields(b []byte, s *serviceCall) []byte {
 	e := x.policies.External
 	b = x.appendRequestID(b)
-	b = http1.AppendField(b, "X-Original-URL", x.appendURI(append(append(append([]byte(nil), x.c.scheme()...), "://"...), x.authority()...)))
+	b = append(append(append(append(b, "X-Original-URL: "...), x.c.scheme()...), "://"...), x.authority()...)
+	b = append(x.appendURI(b), "\r\n"...)
 	b = http1.AppendField(b, "X-Original-Method", x.req.Method)
 	b = append(b, "X-Sent-From: nginx-ingress-controller\r\n"...)
-	b = http1.AppendField(b, "X-Real-IP", x.client().Unmap().String())
+	b = append(x.client().Unmap().AppendTo(append(b, "X-Real-IP: "...)), "\r\n"...)
 	b = append(append(append(b, "X-Forwarded-For: "...), x.from.chain...), "\r\n"...)
-	b, _ = http1.AppendCheckedField(b, "X-Auth-Request-Redirect", e.Redirect.Append(nil, x))
+	s.scratch = e.Redirect.Append(s.scratch[:0], x)
+	b, _ = http1.AppendCheckedField(b, "X-Auth-Request-Redirect", s.scratch)
 	if e.IR.Method != "" {
-		b = http1.AppendField(b, "X-Original-URI", x.appendURI(nil))
+		b = append(x.appendURI(append(b, "X-Original-URI: "...)), "\r\n"...)
 		b = http1.AppendField(b, "X-Scheme", x.from.scheme)
 	}
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
 	}
 	for i := range e.Set {
-		if value := e.Set[i].Value.Append(nil, x); len(value) > 0 { // as proxy_set_header
-			b, _ = http1.AppendCheckedField(b, e.Set[i].Name, value)
+		if s.scratch = e.Set[i].Value.Append(s.scratch[:0], x); len(s.scratch) > 0 { // as proxy_set_header
+			b, _ = http1.AppendCheckedField(b, e.Set[i].Name, s.scratch)
 		}
 	}
 	b = x.traced.AppendFields(b)
@@ -138,9 +212,10 @@ func (x *exchange) appendServiceFields(b []byte) []byte {
 	return b
 }
 
-// answerOf copies what is needed of the answer of a service.
+// answerOf copies what is needed of the answer of a service. Most say nothing
+// but that the request may pass, and need no memory.
 func answerOf(resp *http1.Response, wanted []string) *policy.AuthAnswer {
-	a := &policy.AuthAnswer{Status: policy.Verdict(resp.Status), Keep: true}
+	a := policy.AuthAnswer{Status: policy.Verdict(resp.Status), Keep: true}
 	for i := range resp.Fields {
 		f := &resp.Fields[i]
 		switch f.ID {
@@ -151,24 +226,48 @@ func answerOf(resp *http1.Response, wanted []string) *policy.AuthAnswer {
 				a.Challenge = string(f.Value)
 			}
 		case http1.FieldCacheControl:
-			v := strings.ToLower(string(f.Value))
-			if strings.Contains(v, "no-store") || strings.Contains(v, "no-cache") || strings.Contains(v, "private") {
+			if forbidsKeeping(f.Value) {
 				a.Keep = false
 			}
 		}
 	}
 	for _, name := range wanted {
-		var values []string
-		for i := range resp.Fields {
-			if f := &resp.Fields[i]; !f.Hop && variable.AnyCase(f.Name, name) {
-				values = append(values, string(f.Value))
-			}
-		}
-		if len(values) > 0 {
-			a.Fields = append(a.Fields, ir.Field{Name: name, Value: strings.Join(values, ", ")})
+		if value, ok := joinedNamed(resp, name); ok {
+			a.Fields = append(a.Fields, ir.Field{Name: name, Value: value})
 		}
 	}
-	return a
+	if a.Status == 200 && a.Keep && a.Cookies == nil && a.Fields == nil && a.Challenge == "" {
+		return plainGrant
+	}
+	kept := a
+	return &kept
+}
+
+// forbidsKeeping reads the value of a Cache-Control field.
+func forbidsKeeping(value []byte) bool {
+	for at := range value {
+		for _, word := range [...]string{"no-store", "no-cache", "private"} {
+			if len(value)-at >= len(word) && variable.AnyCase(value[at:at+len(word)], word) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// joinedNamed is the value of a field of an answer; several are one list.
+func joinedNamed(resp *http1.Response, name string) (value string, ok bool) {
+	for i := range resp.Fields {
+		f := &resp.Fields[i]
+		switch {
+		case f.Hop || !variable.AnyCase(f.Name, name):
+		case ok:
+			value += ", " + string(f.Value)
+		default:
+			value, ok = string(f.Value), true
+		}
+	}
+	return value, ok
 }
 
 // joinedField is a field of an answer by the argument of its variable; several

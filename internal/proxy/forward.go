@@ -53,9 +53,7 @@ func (x *exchange) forward() {
 	} else {
 		x.up = x.appendUpstreamHead(x.up[:0])
 	}
-	if !x.transport().Multiplexed() {
-		x.up = x.appendPrefix(x.up)
-	}
+	x.addPrefix()
 	retry := x.match.Route.IR.Retry
 	tries := retry.Tries
 	if tries <= 0 {
@@ -73,6 +71,10 @@ func (x *exchange) forward() {
 		again := tries > 0 && (retry.Timeout == 0 || time.Since(x.start) < retry.Timeout.D()) && !x.overdue()
 		f := x.attempt(ep, again)
 		if f.status == 0 {
+			if status := x.intercepted; status != 0 {
+				x.intercepted = 0
+				x.answer(status)
+			}
 			return
 		}
 		if !again || !x.mayRetry(f) {
@@ -144,9 +146,22 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	if f.status == 0 {
 		x.seen.Header = time.Since(start)
 		x.captureReceived()
-		if !x.inspectResponse(up) && !x.replaceResponse(up) {
+		if !x.inspectResponse(up) && !x.intercepts(up) {
 			x.relay(up)
 		}
+		if x.upgraded.up != nil {
+			x.upgraded.began = start // it ends with the tunnel
+			return f
+		}
+	}
+	x.endAttempt(start, f)
+	return f
+}
+
+// endAttempt completes what is known of the last attempt.
+func (x *exchange) endAttempt(start time.Time, f failure) {
+	ep, a := x.trying, &x.entry.Attempts[len(x.entry.Attempts)-1]
+	if f.status == 0 {
 		a.Status = x.resp.Status
 		a.ResponseLength = x.respBody.Payload()
 	}
@@ -161,7 +176,6 @@ func (x *exchange) attempt(ep *upstream.Endpoint, again bool) failure {
 	}
 	ep.End(f.status != 0)
 	x.trying = nil
-	return f
 }
 
 // connect takes a pooled connection or dials.
@@ -317,7 +331,7 @@ func (x *exchange) sendAndAwait(up *upstream.Conn) (sent bool, err error) {
 	}
 	now := time.Now()
 	up.ArmWrite(now, x.within(x.match.Route.IR.SendTimeout.D()))
-	n, err := up.Write(x.up)
+	n, err := up.WriteBoth(x.opening, x.behind)
 	if err != nil {
 		if isTimeout(err) {
 			return n > 0, err

@@ -32,11 +32,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	b = http1.AppendRequestLine(b, x.req.Method, x.upstreamTarget(), x.minor())
 	fields := len(b)
 	authority := x.shownHost()
-	if r.UpstreamVhost != "" {
-		b = http1.AppendField(b, "Host", r.UpstreamVhost)
-	} else {
-		b = http1.AppendField(b, "Host", authority)
-	}
+	b = x.appendHost(b, authority)
 	b = x.appendRequestID(b)
 	b = append(b, x.from.fields...)
 	b = http1.AppendField(b, "X-Forwarded-Host", authority)
@@ -90,10 +86,29 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	return http1.AppendHeadEnd(b)
 }
 
+// appendHost appends the Host field: that of upstream-vhost, or the client's. Of
+// variables that make no host nothing is taken.
+func (x *exchange) appendHost(b, authority []byte) []byte {
+	host := x.match.Route.IR.UpstreamVhost
+	switch {
+	case host == "":
+		return http1.AppendField(b, "Host", authority)
+	case x.policies == nil || x.policies.Vhost == nil:
+		return http1.AppendField(b, "Host", host)
+	}
+	if x.location = x.policies.Vhost.Append(x.location[:0], x); http1.ValidAuthority(x.location) {
+		return http1.AppendField(b, "Host", x.location)
+	}
+	return http1.AppendField(b, "Host", authority)
+}
+
 // withholds tells whether a field of the client does not go on to the backend:
 // Daemun says it itself, or it is between the client and Daemun.
 func (x *exchange) withholds(f *http1.Field) bool {
 	switch {
+	case f.ID == http1.FieldXForwardedPrefix && x.from.believed: // that of a proxy which takes a prefix away
+		r := x.match.Route.IR
+		return r.ForwardedPrefix != "" && r.Rewrite != nil
 	case f.Hop || ownRequestFields[f.ID]:
 		return true
 	case f.ID == http1.FieldXOriginalURI:

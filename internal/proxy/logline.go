@@ -35,7 +35,7 @@ func (x *exchange) log(now time.Time) {
 // describe says who asked for what.
 func (x *exchange) describe(e *accesslog.Entry, now time.Time) {
 	e.Time, e.Remote = now, x.client()
-	e.Method, e.Target, e.Proto = x.req.Method, x.req.Target, x.protocol()
+	e.Method, e.Target, e.Proto = x.ofClient(), x.req.Target, x.protocol()
 	e.RemoteUser, e.RequestID, e.Source = x.user(), x.requestID(), x
 	e.Referer, _ = x.req.Get(http1.FieldReferer)
 	e.UserAgent, _ = x.req.Get(http1.FieldUserAgent)
@@ -80,7 +80,7 @@ func (x *exchange) countAttempt(a *accesslog.Attempt, f failure) {
 	if !a.Connected {
 		return
 	}
-	a.BytesSent = int64(len(x.up))
+	a.BytesSent = int64(len(x.opening) + len(x.behind))
 	if !x.streaming {
 		a.BytesSent += max(0, x.body.Payload()-int64(len(x.prefix)))
 	}

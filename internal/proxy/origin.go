@@ -21,6 +21,7 @@ type origin struct {
 	// scheme and port are those of X-Forwarded-Proto and X-Forwarded-Port.
 	scheme, port []byte
 	host         []byte // what the peer says; nil for that of the request
+	believed     bool   // the peer is, about more than the address
 	chain        []byte // the value of X-Forwarded-For
 	fields       []byte // what backends are told
 
@@ -81,6 +82,7 @@ func (o *origin) copy(of *origin) {
 // begin makes o what the connection says.
 func (o *origin) begin(of *origin) {
 	o.addr, o.scheme, o.port, o.host, o.chain, o.fields = of.addr, of.scheme, of.port, nil, of.chain, of.fields
+	o.believed = false
 }
 
 // told is a field in which a peer says something about the client: by id, or by
@@ -138,7 +140,7 @@ func (x *exchange) believe() {
 	peer := o.addr
 	o.addr = x.walk(trust, addresses)
 	o.values = o.addr.Unmap().AppendTo(o.values[:0])
-	if trust.IR.Believe {
+	if o.believed = trust.IR.Believe; o.believed {
 		o.scheme = schemeOr(x.first(told{id: http1.FieldXForwardedProto}), o.scheme)
 		if x.c.info.Proxied.Destination.Port() == 443 {
 			o.scheme = schemeHTTPS

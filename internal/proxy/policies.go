@@ -134,7 +134,7 @@ func (x *exchange) authorize() bool {
 
 func (x *exchange) authenticate() policy.AuthVerdict {
 	field, _ := x.req.Get(http1.FieldAuthorization)
-	return x.policies.Auth.Check(&policy.Attempt{Authorization: field, Method: x.req.Method, Target: x.req.Target, Now: x.start})
+	return x.policies.Auth.Check(&policy.Attempt{Authorization: field, Method: x.ofClient(), Target: x.req.Target, Now: x.start})
 }
 
 // keepsCredentials says that the credentials of the client were for us (§1.4.2).

@@ -35,13 +35,16 @@ const (
 // of the upstream connection.
 func (x *exchange) relay(up *upstream.Conn) {
 	if x.resp.Status == 101 {
-		x.tunnel(up)
+		x.upgrade(up)
 		return
 	}
 	if x.streaming && x.held.body == nil && !x.bodyRead.Load() || x.cutShort && x.held.body == nil {
 		// The response is early: whatever happens now, the client connection
 		// cannot be used again without knowing where its body ends (H2.12).
 		x.keep = false
+	}
+	if x.bodiless(up) {
+		return
 	}
 	f := x.framing()
 	if x.table.Compression != nil {
@@ -53,7 +56,7 @@ func (x *exchange) relay(up *upstream.Conn) {
 	if f == frameClose {
 		x.keep = false
 	}
-	x.status = x.resp.Status
+	x.status = x.shown(x.resp.Status)
 	x.out = x.appendResponseHead(x.out[:0], f)
 	x.head = len(x.out)
 	x.captureSent(x.out)
@@ -112,9 +115,13 @@ func (x *exchange) framing() framing {
 func (x *exchange) appendResponseHead(b []byte, f framing) []byte {
 	if x.fields() != nil {
 		contentType, _ := x.resp.Get(http1.FieldContentType)
-		x.settleEdits(x.resp.Status, contentType)
+		x.settleEdits(x.shown(x.resp.Status), contentType)
 	}
-	b = http1.AppendStatusLine(b, x.resp.Status, x.resp.Phrase)
+	if status := x.shown(x.resp.Status); status != x.resp.Status {
+		b = http1.AppendStatusLine(b, status, nil)
+	} else {
+		b = http1.AppendStatusLine(b, status, x.resp.Phrase)
+	}
 	hsts := x.hsts()
 	for i := range x.resp.Fields {
 		field := &x.resp.Fields[i]

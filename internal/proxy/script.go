@@ -78,13 +78,20 @@ func (x *exchange) reroute() bool {
 	uri, _ := x.frame.URI()
 	x.rerouted = canonical.AppendEscapedPath(x.rerouted[:0], uri)
 	x.policies, x.cors, x.traced = x.match.Host.Policies, false, tracing{}
+	return x.follow() || x.beginTrace()
+}
+
+// follow makes the route of the path x.rerouted that of the request, and the
+// path what the backend gets; it reports that the path is refused.
+func (x *exchange) follow() bool {
+	x.internal = true
 	if x.table.Resolve(x.host, x.rerouted, &x.match) != table.Found || x.match.Route == nil {
 		x.match.Route = nil
 		x.refuse(400)
 		return true
 	}
 	x.takeTarget(append(x.target[:0], x.rerouted...))
-	return x.beginTrace()
+	return false
 }
 
 // takeTarget makes an escaped path, with the arguments, what the backend gets.
@@ -96,8 +103,19 @@ func (x *exchange) takeTarget(path []byte) {
 // takeArgs makes arguments that a script has set part of the target.
 func (x *exchange) takeArgs() {
 	if _, set := x.frame.Args(); set {
-		x.takeTarget(append(x.target[:0], x.req.Path...))
+		x.takeTarget(x.appendCurrentPath(x.target[:0]))
 	}
+}
+
+// appendCurrentPath appends the path as it was received, or the escaped one
+// that a script or an error page has made.
+func (x *exchange) appendCurrentPath(b []byte) []byte {
+	if x.frame != nil {
+		if uri, moved := x.frame.URI(); moved {
+			return canonical.AppendEscapedPath(b, uri)
+		}
+	}
+	return append(b, x.req.Path...)
 }
 
 // appendArgs appends the arguments with their "?", as scripts have left them.
@@ -142,7 +160,7 @@ func (x *exchange) answerScript(a *policy.Answer) {
 		}
 		x.pageType = a.Type
 		x.settleBody()
-		x.respond(status, nil, text)
+		x.respondText(x.shown(status), text)
 	}
 }
 
@@ -154,25 +172,6 @@ func (x *exchange) redirectTo(status int, location []byte) {
 	}
 	x.location = append(l, location...)
 	x.redirect(status, x.location)
-}
-
-// answerPage is error_page: it answers in place of a page of ours. What it
-// answers is not replaced again.
-func (x *exchange) answerPage(status int) bool {
-	if x.policies == nil || x.policies.Pages == nil || x.replacing {
-		return false
-	}
-	script := x.policies.Pages.For(status)
-	if script == nil {
-		return false
-	}
-	x.replacing = true
-	outcome, answer := script.Run(x.scriptFrame(), x, x.match.Path)
-	if outcome != policy.Answered {
-		return false
-	}
-	x.answerScript(answer)
-	return true
 }
 
 // askScript lets an auth-snippet answer in place of the service.

@@ -147,7 +147,7 @@ func TestErrorPageOfScript(t *testing.T) {
 	t.Parallel()
 	r, _ := up(t, answering(ok), func(_ *ir.Host, r *ir.Route) {
 		r.Backend = ""
-		r.ErrorPages = []ir.ErrorPage{{Statuses: []int{403, 404}, Steps: []ir.Step{{Action: gives(302, "https://other.test$uri")}}}}
+		r.ErrorPages = []ir.ErrorPage{{Statuses: []int{403, 404}, To: "https://other.test$uri"}}
 	})
 	if resp, _ := r.dial().get("/x"); resp.StatusCode != 302 || resp.Header.Get("Location") != "https://other.test/x" {
 		t.Errorf("%d %v", resp.StatusCode, resp.Header)

@@ -13,9 +13,10 @@
 // made.
 //
 // Each connection has the goroutine of its ServeConn, and with HTTP/2 one for
-// each request; a request whose body is
-// streamed has one more until the body ended, an upgraded connection one more
-// until it ends. Nothing allocates for a plain request in steady state.
+// each request; a request whose body is streamed has one more until the body
+// ended. The octets of an upgraded connection are carried by package tunnel, or
+// by one more goroutine where that cannot be. Nothing allocates for a plain
+// request in steady state.
 package proxy
 
 import (
@@ -37,6 +38,7 @@ import (
 	"daemun/internal/table"
 	"daemun/internal/tap"
 	"daemun/internal/trace"
+	"daemun/internal/tunnel"
 )
 
 // Config is what a Server works with.
@@ -91,7 +93,8 @@ type Server struct {
 	date  dateCache
 	conns sync.Pool // of *conn
 	// pieces are buffers for bodies and tunnels.
-	pieces sync.Pool // of *piece
+	pieces   sync.Pool // of *piece
+	services sync.Pool // of *serviceCall
 
 	// Set by New, changed by tests only.
 	tunnelAge time.Duration
@@ -107,6 +110,7 @@ type Server struct {
 
 	counters counters
 	mirrors  mirrors
+	tunnels  *tunnel.Group
 
 	mu    sync.Mutex // guards the following
 	open  map[*conn]struct{}
@@ -137,6 +141,8 @@ func New(c Config) *Server {
 	s.pages = newPages()
 	s.open = make(map[*conn]struct{})
 	s.pieces.New = func() any { return new(piece) }
+	s.services.New = newServiceCall
+	s.tunnels = tunnel.NewGroup(tunnel.Config{Logger: s.logger, Panicked: func() { s.counters.panics.Add(1) }})
 	s.conns.New = func() any {
 		var seed [32]byte
 		_, _ = crand.Read(seed[:]) // never fails
@@ -255,9 +261,7 @@ func (s *Server) drained(ctx context.Context, done <-chan struct{}) bool {
 		case <-late:
 			s.mu.Lock()
 			for c := range s.open {
-				if t := c.tunnel.Load(); t != nil {
-					t.leave()
-				}
+				c.askToLeave()
 			}
 			s.mu.Unlock()
 		}

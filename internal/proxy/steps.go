@@ -155,6 +155,9 @@ func (x *exchange) answerStatus() bool {
 
 func (x *exchange) deny() bool {
 	status := x.match.Route.IR.Denied
+	if status == 0 && x.match.Route.IR.Internal && !x.internal {
+		status, x.policies = 404, x.match.Route.Policies
+	}
 	if status == 0 {
 		return false
 	}
@@ -175,9 +178,8 @@ func (x *exchange) redirectFixed() bool {
 		l = x.appendOrigin(l)
 	}
 	if r.AppendSlash {
-		l = append(l, x.req.Path...)
-		l = append(l, '/')
-		l = x.appendQuery(l)
+		l = append(x.appendCurrentPath(l), '/')
+		l = x.appendArgs(l)
 	} else {
 		l = append(l, r.Location...)
 	}
@@ -214,7 +216,7 @@ func (x *exchange) rewrite() bool {
 // redirectToHTTPS is ssl-redirect (§3.1).
 func (x *exchange) redirectToHTTPS() bool {
 	r := x.match.Route.IR
-	if string(x.from.scheme) != "http" || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.IR.TLSRedirect) {
+	if string(x.from.scheme) != "http" || !r.ForceSSLRedirect && !(r.SSLRedirect && x.match.Host.HasTLS(x.host)) {
 		return false
 	}
 	l := append(x.location[:0], "https://"...)

@@ -91,6 +91,9 @@ func (h streamHandler) ServeStream(st *http2.Stream) {
 	c.beginStream(h.c, st)
 	st.OnReset(c.onReset)
 	c.serveRequest()
+	if c.x.upgraded.up != nil {
+		c.carry()
+	}
 	st.StopReset()
 	s.counters.requests.Add(1)
 	c.end()
@@ -105,6 +108,7 @@ func (c *conn) beginStream(of *conn, st *http2.Stream) {
 	c.rd.Reset(st)
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
 	c.state.Store(stateActive)
+	c.severed.Store(false)
 	c.requests.Store(0)
 }
 

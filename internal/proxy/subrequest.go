@@ -38,7 +38,8 @@ var errNoEndpoint = errors.New("no endpoint")
 // what it keeps. A pooled connection that turns out to be closed is replaced
 // once, and another endpoint is tried when one cannot be connected to.
 func (s *subrequest) run(read func(*http1.Response)) error {
-	var tried []*upstream.Endpoint
+	var room [3]*upstream.Endpoint
+	tried := room[:0]
 	err := errNoEndpoint
 	for range 3 {
 		ep := s.backend.Pick(tried)
@@ -80,8 +81,9 @@ func (s *subrequest) attempt(ep *upstream.Endpoint, read func(*http1.Response)) 
 func (s *subrequest) converse(up *upstream.Conn, read func(*http1.Response)) error {
 	s.using(up)
 	defer s.using(nil)
-	limit := time.Now().Add(s.patience)
-	up.ArmWrite(time.Now(), s.patience)
+	now := time.Now()
+	limit := now.Add(s.patience)
+	up.ArmWrite(now, s.patience)
 	if _, err := up.Write(s.octets); err != nil {
 		up.Discard()
 		return err
@@ -135,7 +137,13 @@ func (s *subrequest) await(up *upstream.Conn, limit time.Time) error {
 func fillUntil(up *upstream.Conn, limit time.Time) error {
 	for {
 		up.ArmRead(time.Now(), limit)
-		_, err := up.Reader.Fill()
+		var err error
+		if len(up.Reader.Buffered()) == 0 {
+			letOthersRun()
+			err = up.Reader.Wait() // holds no buffer meanwhile
+		} else {
+			_, err = up.Reader.Fill()
+		}
 		switch {
 		case err == nil:
 			return nil
@@ -176,6 +184,11 @@ const drainMax = 64 << 10
 
 // drain reads the body to its end, if that is near.
 func (s *subrequest) drain(up *upstream.Conn, limit time.Time) bool {
+	if left := s.body.Remaining(); left > 0 && left <= int64(len(up.Reader.Buffered())) {
+		up.Reader.Discard(int(left)) // it is here
+		s.body.Advance(left)
+		return true
+	}
 	var scratch [2048]byte
 	for !s.body.Done() {
 		if s.body.Payload() > drainMax || !time.Now().Before(limit) {

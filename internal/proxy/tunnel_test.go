@@ -17,40 +17,6 @@ import (
 	"daemun/internal/table"
 )
 
-func TestFramesFollowTheStream(t *testing.T) {
-	t.Parallel()
-	frame := func(head string, payload int) string { return head + strings.Repeat("p", payload) }
-	for name, tt := range map[string]struct {
-		stream string
-		closed bool
-	}{
-		"empty":        {frame("\x81\x00", 0), false},
-		"short":        {frame("\x81\x05", 5), false},
-		"short masked": {frame("\x81\x85mask", 5), false},
-		"medium":       {frame("\x82\x7e\x01\x00", 256), false},
-		"long":         {frame("\x02\x7f\x00\x00\x00\x00\x00\x01\x00\x00", 65536), false},
-		"long masked":  {frame("\x82\xff\x00\x00\x00\x00\x00\x01\x00\x00mask", 65536), false},
-		"two":          {frame("\x81\x05", 5) + frame("\x89\x7e\x00\x7e", 126), false},
-		"close":        {frame("\x88\x02", 2), true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			for _, step := range []int{1, 3, len(tt.stream)} {
-				var f frames
-				for at := 0; at < len(tt.stream); at += step {
-					if at > 0 && f.between() && name != "two" {
-						t.Fatalf("step %d: between frames at %d of %d", step, at, len(tt.stream))
-					}
-					f.pass([]byte(tt.stream[at:min(at+step, len(tt.stream))]))
-				}
-				if f.closed != tt.closed || f.between() == tt.closed {
-					t.Errorf("step %d: closed %v, between %v", step, f.closed, f.between())
-				}
-			}
-		})
-	}
-}
-
 // halfFrame agrees to the upgrade, sends the first half of a frame, and the
 // second one when told; it reports what the client sends.
 func halfFrame(second <-chan struct{}, fromClient chan<- []byte) func(int, *client) {
@@ -83,7 +49,7 @@ func TestH11_5_WebSocketsAreToldToGo(t *testing.T) {
 		r.server.mu.Lock()
 		defer r.server.mu.Unlock()
 		for open := range r.server.open {
-			if tunnel := open.tunnel.Load(); tunnel != nil && tunnel.leaving.Load() {
+			if t := open.carried.Load(); t != nil && t.Leaving() {
 				return true
 			}
 		}
@@ -267,7 +233,7 @@ func TestTunnelOverTLSKeepsRecords(t *testing.T) {
 	end := &counting{Conn: tls.Server(ours, source.TLS)}
 	up := &counting{Conn: tls.Client(theirs, &tls.Config{InsecureSkipVerify: true})}
 	s := New(Config{Table: new(atomic.Pointer[table.Table])})
-	tun := &tunnel{client: end, upstream: up, idle: patience, age: time.Hour, start: time.Now(), server: s}
+	tun := &passage{client: end, upstream: up, idle: patience, age: time.Hour, start: time.Now(), server: s}
 	var fromClient, fromUpstream http1.Reader
 	fromClient.Reset(end)
 	fromUpstream.Reset(up)

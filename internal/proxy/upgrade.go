@@ -5,10 +5,12 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"net"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"daemun/internal/http1"
+	"daemun/internal/tunnel"
 	"daemun/internal/upstream"
 )
 
@@ -27,21 +29,50 @@ func (x *exchange) tunnelAgreed() bool {
 	return string(accept) == base64.StdEncoding.EncodeToString(sum[:])
 }
 
+// upgraded is what a 101 leaves to be done when all that led to it has
+// returned.
+type upgraded struct {
+	up    *upstream.Conn // nil: nothing
+	began time.Time      // of the attempt
+}
+
+// upgrade takes note of a 101.
+func (x *exchange) upgrade(up *upstream.Conn) {
+	x.keep = false
+	x.upgraded.up = up
+}
+
+// carry is the life of an upgraded connection from its 101 to its end. A tunnel
+// lives long, so its goroutine comes here with as little on its stack as it can.
+func (c *conn) carry() {
+	x := &c.x
+	defer func() {
+		if r := recover(); r != nil { // H6.20
+			c.server.counters.panics.Add(1)
+			c.server.logger.Error("panic in a tunnel", "panic", r, "stack", string(debug.Stack()))
+			x.abandon()
+		}
+	}()
+	up := x.upgraded.up
+	x.tunnel(up)
+	c.use(nil)
+	up.Discard()
+	x.endAttempt(x.upgraded.began, failure{})
+	x.upgraded = upgraded{}
+	x.end()
+	c.rd.Unhold()
+}
+
 // tunnel passes the 101 on and then octets both ways, until one side ends or
 // neither sends anything for the route's read timeout (§5.8).
 func (x *exchange) tunnel(up *upstream.Conn) {
 	c := x.c
-	x.keep = false
 	x.status, x.committed = 101, true
 	if c.stream != nil {
 		x.status = 200
 		c.server.track(c) // to be seen by a drain
 		defer c.server.untrack(c)
 	}
-	defer func() {
-		c.use(nil)
-		up.Discard()
-	}()
 	x.out = x.appendTunnelHead(x.out[:0])
 	x.head = len(x.out)
 	x.captureSent(x.out)
@@ -49,20 +80,56 @@ func (x *exchange) tunnel(up *upstream.Conn) {
 		return
 	}
 	up.Reader.Unhold()
-	x.up, x.out, x.prefix = nil, nil, nil // a tunnel lives long and needs none of them
+	x.dropPrefix()
+	x.up, x.out = nil, nil // a tunnel lives long and needs none of them
 	c.state.Store(stateTunnel)
 	x.unbound()
-	idle := x.match.Route.IR.ReadTimeout.D()
-	t := &tunnel{client: c.nc, upstream: up.Conn, idle: idle, age: c.server.tunnelAge, start: time.Now(), server: c.server}
-	c.tunnel.Store(t)
-	defer c.tunnel.Store(nil)
-	in, out := t.run(&c.rd, &up.Reader)
+	in, out := x.throughLoop(up)
+	if in < 0 {
+		in, out = x.throughGoroutines(up)
+	}
 	x.received += in
 	x.written += out
 	if c.stream != nil {
 		_ = c.stream.WriteEnd(nil)
 	}
 	c.readBy, c.writeBy = time.Time{}, time.Time{}
+}
+
+// throughLoop has a loop carry the tunnel when both sides are sockets and
+// nothing more; in is negative when they are not.
+func (x *exchange) throughLoop(up *upstream.Conn) (in, out int64) {
+	c, s := x.c, x.c.server
+	client, backend := c.plain(), up.TCP()
+	if client == nil || backend == nil {
+		return -1, 0
+	}
+	t, ok := s.tunnels.Begin(tunnel.Pair{
+		Client: client, Upstream: backend, FromClient: c.rd.Buffered(), FromUpstream: up.Reader.Buffered(),
+		Idle: x.match.Route.IR.ReadTimeout.D(), Age: s.tunnelAge, WriteIdle: s.writeIdle,
+	})
+	if !ok {
+		return -1, 0
+	}
+	c.rd.Discard(len(c.rd.Buffered()))
+	up.Reader.Reset(nil)
+	c.carried.Store(t)
+	if c.severed.Load() { // before it could be cut
+		t.Cut()
+	}
+	<-t.Done()
+	c.carried.Store(nil)
+	return t.Octets()
+}
+
+// throughGoroutines has one goroutine for each direction, for tunnels over TLS
+// and in streams.
+func (x *exchange) throughGoroutines(up *upstream.Conn) (in, out int64) {
+	c := x.c
+	t := &passage{client: c.nc, upstream: up.Conn, idle: x.match.Route.IR.ReadTimeout.D(), age: c.server.tunnelAge, start: time.Now(), server: c.server}
+	c.passage.Store(t)
+	defer c.passage.Store(nil)
+	return t.run(&c.rd, &up.Reader)
 }
 
 // openTunnel gives the pending head to the client.
@@ -101,8 +168,8 @@ func (x *exchange) appendTunnelHead(b []byte) []byte {
 	return http1.AppendHeadEnd(b)
 }
 
-// tunnel is an upgraded connection.
-type tunnel struct {
+// passage is an upgraded connection that has a goroutine for each direction.
+type passage struct {
 	client, upstream net.Conn
 	idle, age        time.Duration
 	start            time.Time
@@ -113,7 +180,7 @@ type tunnel struct {
 	upstreamBy       time.Time // of the goroutine that writes to the upstream
 
 	// Of the goroutine that writes to the client:
-	frames   frames
+	frames   tunnel.Frames
 	clientBy time.Time // the deadline of writes to it
 	told     time.Time // when the client was told to go; zero before
 }
@@ -126,12 +193,22 @@ const (
 	farewell = 3 * time.Second
 )
 
-// goingAway is the Close frame with status 1001 (RFC 6455 §7.4.1).
-var goingAway = []byte{0x80 | opClose, 2, 1001 >> 8, 1001 & 0xFF}
+// goingAway is what a client is told at the end.
+var goingAway = []byte(tunnel.GoingAway)
+
+// askToLeave has an upgraded connection say goodbye to its client.
+func (c *conn) askToLeave() {
+	if t := c.carried.Load(); t != nil {
+		t.Leave()
+	}
+	if t := c.passage.Load(); t != nil {
+		t.leave()
+	}
+}
 
 // leave asks the tunnel to say goodbye to its client at the next end of a
 // frame. It may be called by any goroutine.
-func (t *tunnel) leave() {
+func (t *passage) leave() {
 	t.leaving.Store(true)
 	_ = t.upstream.SetReadDeadline(longAgo) // wakes the goroutine that writes to the client
 }
@@ -139,8 +216,8 @@ func (t *tunnel) leave() {
 // sayGoodbye tells the client to go when that is wanted and a frame may stand
 // here. What the upstream still sends is dropped from then on; the client's own
 // Close frame goes to the upstream, which then ends the connection.
-func (t *tunnel) sayGoodbye() bool {
-	if !t.leaving.Load() && time.Since(t.start) < t.age || !t.told.IsZero() || !t.frames.between() {
+func (t *passage) sayGoodbye() bool {
+	if !t.leaving.Load() && time.Since(t.start) < t.age || !t.told.IsZero() || !t.frames.Between() {
 		return true
 	}
 	_, ok := t.pass(t.client, goingAway)
@@ -150,7 +227,7 @@ func (t *tunnel) sayGoodbye() bool {
 
 // run copies both ways and returns the octets from and to the client. The
 // first direction that ends makes the other one end, too.
-func (t *tunnel) run(client, upstream *http1.Reader) (fromClient, toClient int64) {
+func (t *passage) run(client, upstream *http1.Reader) (fromClient, toClient int64) {
 	done := make(chan int64, 1)
 	var in int64 // of the goroutine until it sends on done
 	go func() {
@@ -173,7 +250,7 @@ func (t *tunnel) run(client, upstream *http1.Reader) (fromClient, toClient int64
 
 // end makes both directions fail at once; a write that is under way has a
 // moment more.
-func (t *tunnel) end() {
+func (t *passage) end() {
 	t.ended.Store(true)
 	soon := time.Now().Add(lastWrite)
 	for _, side := range []net.Conn{t.client, t.upstream} {
@@ -188,7 +265,7 @@ const manyOctets = 4 << 10
 
 // copy passes octets on until it fails or the tunnel is idle for too long. It
 // waits through rd, so that a tunnel at rest holds no buffer for it.
-func (t *tunnel) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
+func (t *passage) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
 	if !t.armIdle(from) {
 		return 0
 	}
@@ -219,7 +296,7 @@ func (t *tunnel) copy(to, from net.Conn, rd *http1.Reader) (n int64) {
 // fillRecord reads what is behind an octet that ended a wait: over TLS the rest
 // of the record is in memory, and a read with a deadline in the past returns no
 // more than that. It reports false when the tunnel has ended.
-func (t *tunnel) fillRecord(from net.Conn, rd *http1.Reader) bool {
+func (t *passage) fillRecord(from net.Conn, rd *http1.Reader) bool {
 	_ = from.SetReadDeadline(longAgo)
 	_, _ = rd.Fill() // an error comes again
 	return t.armIdle(from)
@@ -227,7 +304,7 @@ func (t *tunnel) fillRecord(from net.Conn, rd *http1.Reader) bool {
 
 // copyMany passes octets on as long as they fill its buffer or fail to come in
 // time; ok is false when the tunnel is at its end.
-func (t *tunnel) copyMany(to, from net.Conn) (n int64, ok bool) {
+func (t *passage) copyMany(to, from net.Conn) (n int64, ok bool) {
 	p := t.server.pieces.Get().(*piece)
 	defer t.server.pieces.Put(p)
 	for {
@@ -244,7 +321,7 @@ func (t *tunnel) copyMany(to, from net.Conn) (n int64, ok bool) {
 }
 
 // pass writes b and notes that octets moved.
-func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
+func (t *passage) pass(to net.Conn, b []byte) (n int, ok bool) {
 	if len(b) == 0 {
 		return 0, true
 	}
@@ -252,7 +329,7 @@ func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
 		if !t.told.IsZero() {
 			return 0, true // nothing may follow our Close frame
 		}
-		t.frames.pass(b)
+		t.frames.Pass(b)
 	}
 	now := time.Now()
 	t.last.Store(int64(now.Sub(t.start)))
@@ -262,7 +339,7 @@ func (t *tunnel) pass(to net.Conn, b []byte) (n int, ok bool) {
 }
 
 // armWrite lets a write wait for as long as a peer may take nothing.
-func (t *tunnel) armWrite(to net.Conn, now time.Time) {
+func (t *passage) armWrite(to net.Conn, now time.Time) {
 	by := &t.upstreamBy
 	if to == t.client {
 		by = &t.clientBy
@@ -280,10 +357,10 @@ func (t *tunnel) armWrite(to net.Conn, now time.Time) {
 
 // over reports that the tunnel has waited long enough. A tunnel beyond its age
 // ends even if its client could not be told.
-func (t *tunnel) over() bool { return t.remaining() <= 0 }
+func (t *passage) over() bool { return t.remaining() <= 0 }
 
 // remaining is the time until the tunnel is over or has something to do.
-func (t *tunnel) remaining() time.Duration {
+func (t *passage) remaining() time.Duration {
 	old := time.Since(t.start) - t.age
 	if old < 0 {
 		return min(t.idle-t.idleFor(), -old)
@@ -291,16 +368,16 @@ func (t *tunnel) remaining() time.Duration {
 	return min(t.idle-t.idleFor(), farewell-old)
 }
 
-func (t *tunnel) idleFor() time.Duration {
+func (t *passage) idleFor() time.Duration {
 	return time.Since(t.start) - time.Duration(t.last.Load())
 }
 
 // armIdle lets reads wait until the tunnel would have been idle for too long.
 // It reports false when the tunnel has ended; end looks the other way round, so
 // one of the two notices.
-func (t *tunnel) armIdle(c net.Conn) bool {
+func (t *passage) armIdle(c net.Conn) bool {
 	err := c.SetReadDeadline(time.Now().Add(t.remaining()))
-	if c == t.upstream && t.leaving.Load() && t.told.IsZero() && t.frames.between() {
+	if c == t.upstream && t.leaving.Load() && t.told.IsZero() && t.frames.Between() {
 		_ = c.SetReadDeadline(longAgo) // leave came before our deadline and was undone by it
 	}
 	return err == nil && !t.ended.Load()

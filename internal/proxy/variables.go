@@ -51,16 +51,36 @@ func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
 		value, _ := variable.Param(x.args(), arg, variable.AnyCase)
 		return append(b, value...)
 	}
-	if x.frame == nil {
-		return x.appendConnectionVariable(b, id)
-	}
-	switch id {
-	case variable.User:
-		return x.frame.AppendUser(b, arg)
-	case variable.Capture:
+	switch {
+	case id == variable.User:
+		return x.appendUser(b, arg)
+	case id == variable.Capture && x.frame != nil:
 		return x.frame.AppendCapture(b, arg)
 	}
 	return x.appendConnectionVariable(b, id)
+}
+
+// appendUser appends a variable that a script sets or that others decide. As in
+// nginx the latter has one value for a request: that of its first use.
+func (x *exchange) appendUser(b []byte, name string) []byte {
+	if x.frame != nil {
+		if value, ok := x.frame.User(name); ok {
+			return append(b, value...)
+		}
+	}
+	if x.table == nil || x.table.Maps == nil {
+		return b
+	}
+	m := x.table.Maps[name]
+	if m == nil {
+		return b
+	}
+	start := len(b)
+	b = m.Append(b, x)
+	if !m.Volatile {
+		x.scriptFrame().Set(name, b[start:])
+	}
+	return b
 }
 
 // appendPath appends the normalised path, as a script may have rewritten it.

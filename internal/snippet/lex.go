@@ -99,13 +99,14 @@ func (p *parser) directive(depth int) (d directive, err error) {
 		return d, p.fail(p.at(), "there are more than %d directives", maxDirectives)
 	}
 	d.at = p.at()
+	named := false
 	for {
 		p.blanks()
 		if p.i == len(p.text) {
 			return d, p.fail(p.at(), `the text ends within the directive %.40q: a ";" is missing`, d.name)
 		}
 		switch c := p.text[p.i]; {
-		case (c == ';' || c == '{') && d.name == "":
+		case (c == ';' || c == '{') && !named:
 			return d, p.fail(p.at(), "%q stands where a directive should begin", c)
 		case c == ';':
 			p.i++
@@ -125,8 +126,8 @@ func (p *parser) directive(depth int) (d directive, err error) {
 		if err != nil {
 			return d, err
 		}
-		if d.name == "" {
-			d.name = w.text
+		if !named { // a line of a map may begin with an empty text
+			d.name, named = w.text, true
 		} else {
 			d.args = append(d.args, w)
 		}

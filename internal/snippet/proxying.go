@@ -47,15 +47,31 @@ func readNextTimeout(r *reader, d *directive) string {
 	return r.apply(func(p *ir.Policies) { p.Retry.Timeout = ir.Duration(t) })
 }
 
-func readIntercept(r *reader, d *directive) string {
-	if d.args[0].text != "off" {
-		return "only off is supported: use the annotation custom-http-errors"
-	}
-	return r.apply(func(p *ir.Policies) {
-		if p.Errors != nil { // a copy: it may be that of other routes
-			e := *p.Errors
-			e.OwnOnly = true
-			p.Errors = &e
+func readIntercept(r *reader, d *directive) string { return onOff(d, &r.Intercept) }
+
+func readRecursivePages(r *reader, d *directive) string { return onOff(d, &r.RecursivePages) }
+
+// ApplyPages gives a route what levels of texts, the outermost first, say of
+// error pages.
+func ApplyPages(p *ir.Policies, levels ...[]*Block) {
+	for _, level := range levels {
+		for _, b := range level {
+			if b.RecursivePages != nil {
+				p.RecursivePages = *b.RecursivePages
+			}
+			if b.Intercept == nil {
+				continue
+			}
+			p.Intercept = *b.Intercept
+			if p.Errors != nil { // a copy: it may be that of other routes
+				e := *p.Errors
+				e.OwnOnly = !p.Intercept
+				p.Errors = &e
+			}
 		}
-	})
+	}
+}
+
+func readInternal(r *reader, _ *directive) string {
+	return r.apply(func(p *ir.Policies) { p.Internal = true })
 }

@@ -191,13 +191,13 @@ func readLocation(r *reader, d *directive) string {
 			return "its first argument is none of =, ^~, ~ and ~*"
 		}
 	case strings.HasPrefix(pattern, "@"):
-		return "" // read before
+		match = ir.LocationNamed
 	}
 	if match == ir.LocationRegex || match == ir.LocationRegexFold {
 		if wrong := r.expression(d, pattern, expression.Case(match == ir.LocationRegexFold)); wrong != "" {
 			return wrong
 		}
-	} else if !strings.HasPrefix(pattern, "/") {
+	} else if match != ir.LocationNamed && !strings.HasPrefix(pattern, "/") {
 		return `its path does not begin with "/"`
 	}
 	inner := r.inner(d, innerLocation)
@@ -212,25 +212,16 @@ func (r *reader) inner(d *directive, c Context) *reader {
 	return inner
 }
 
-// namedLocation reads a location for error_page.
-func (r *reader) namedLocation(d *directive) {
-	if r.context != Server || !d.isBlock || r.named == nil {
-		return
-	}
-	r.named[d.args[0].text] = r.inner(d, innerLocation).Steps
-}
-
 func readErrorPage(r *reader, d *directive) string {
-	page := ir.ErrorPage{}
 	args := d.args
 	to := args[len(args)-1]
 	args = args[:len(args)-1]
-	code := 0
+	page := ir.ErrorPage{To: r.text(d, to)}
 	if last := args[len(args)-1].text; strings.HasPrefix(last, "=") {
 		args = args[:len(args)-1]
-		if last != "=" {
+		if page.OwnStatus = last == "="; !page.OwnStatus {
 			var ok bool
-			if code, ok = status(last[1:]); !ok {
+			if page.Status, ok = status(last[1:]); !ok {
 				return "the status behind = is none from 200 to 599"
 			}
 		}
@@ -246,19 +237,13 @@ func readErrorPage(r *reader, d *directive) string {
 		return "it names no status"
 	}
 	slices.Sort(page.Statuses)
-	steps, known := r.root().named[to.text]
 	switch {
-	case known:
-		page.Steps = steps
-	case isURL(to.text):
-		if !isRedirect(code) {
-			code = 302
-		}
-		page.Steps = []ir.Step{{Action: ir.Action{Return: &ir.Return{Status: code, Text: r.text(d, to)}}}}
 	case strings.HasPrefix(to.text, "@"):
-		return "there is no location " + to.text + " in this snippet"
-	default:
-		return "a path is not supported: write a URL that begins with http://, https:// or $scheme, or a named location that returns; custom-http-errors asks a Service"
+		if !slices.Contains(r.root().names, to.text) && !slices.Contains(r.o.Locations, to.text) {
+			return "there is no location " + to.text + " in this snippet, and none in the server-snippet of this Ingress"
+		}
+	case !strings.HasPrefix(to.text, "/") && !strings.HasPrefix(to.text, "$") && !isURL(to.text):
+		return "its last argument is none of a path, a location such as @name, and a URL that begins with http://, https:// or a variable"
 	}
 	r.ErrorPages = append(r.ErrorPages, page)
 	return ""

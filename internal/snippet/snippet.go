@@ -41,6 +41,8 @@ const (
 type Options struct {
 	// Declared are variables that other texts set.
 	Declared []string
+	// Locations are names of locations, such as "@missing", of other texts.
+	Locations []string
 	// Beyond checks expressions that the linear engine cannot run; nil refuses
 	// them.
 	Beyond expression.Engine
@@ -82,17 +84,23 @@ type Block struct {
 	MethodAccess *ir.MethodAccess
 	ErrorPages   []ir.ErrorPage
 	Substitution Substitution
+	// Intercept and RecursivePages are nil in a text that does not say it.
+	Intercept, RecursivePages *bool
 	// Locations are those of a host, in their order.
 	Locations []LocationBlock
 	// Apply are other settings of a route, in their order.
 	Apply []func(*ir.Policies)
+	// Maps are variables that others decide.
+	Maps []ir.Map
 	// Sets are the variables that it sets, sorted.
 	Sets     []string
 	Problems []Problem
 
-	named map[string][]ir.Step
-	uses  []use
-	kind  string // default_type
+	names []string // of its locations
+	// mapPlaces are where Maps stand.
+	mapPlaces []Place
+	uses      []use
+	kind      string // default_type
 }
 
 // LocationBlock is a location of a server-snippet.
@@ -107,6 +115,9 @@ type use struct {
 	name, directive string
 	at              Place
 }
+
+// Names are those of the locations for error pages, such as "@missing".
+func (b *Block) Names() []string { return b.names }
 
 // Broken reports whether the text cannot be used as it was meant.
 func (b *Block) Broken() bool {
@@ -125,7 +136,7 @@ type reader struct {
 // Read reads a text. It never fails: what cannot be used is among the problems
 // of the Block and otherwise left out.
 func Read(c Context, text string, o Options) *Block {
-	b := &Block{named: map[string][]ir.Step{}}
+	b := &Block{}
 	r := &reader{Block: b, o: o, context: c}
 	list, err := parse(text)
 	if err != nil {
@@ -135,6 +146,7 @@ func Read(c Context, text string, o Options) *Block {
 	}
 	r.read(list)
 	r.settleVariables()
+	r.settleMaps()
 	slices.SortStableFunc(b.Problems, func(a, b Problem) int {
 		if a.Place.Line != b.Place.Line {
 			return a.Place.Line - b.Place.Line
@@ -147,7 +159,7 @@ func Read(c Context, text string, o Options) *Block {
 func (r *reader) read(list []directive) {
 	for i := range list { // named locations may be used before they stand there
 		if d := &list[i]; d.name == "location" && len(d.args) == 1 && strings.HasPrefix(d.args[0].text, "@") {
-			r.namedLocation(d)
+			r.names = append(r.names, d.args[0].text)
 		}
 		if d := &list[i]; d.name == "default_type" && len(d.args) == 1 {
 			r.kind = d.args[0].text

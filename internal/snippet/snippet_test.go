@@ -173,7 +173,11 @@ func TestProblems(t *testing.T) {
 		{Location, "deny 10.0.0.0/99;", "deny: its argument is none of"},
 		{Location, "allow all { }", "allow: it has no block"},
 		{Location, "if ($host);", "if: it needs a block"},
-		{Location, "error_page 404 /404.html;", "error_page: a path is not supported"},
+		{Location, "error_page 404 404.html;", "error_page: its last argument is none of a path"},
+		{Location, "error_page =200 /x;", "error_page: it names no status"},
+		{Location, "error_page 404 =700 /x;", "error_page: the status behind = is none"},
+		{Location, "internal;", "internal: it is not allowed in a configuration-snippet"},
+		{Location, "map $host $x { a b; }", "map: it is not allowed in a configuration-snippet"},
 		{Location, "proxy_cookie_path ~( y;", "proxy_cookie_path: the expression cannot be used"},
 		{Location, "client_max_body_size lots;", "client_max_body_size: its argument is no size"},
 		{Location, "access_by_lua_block { ngx.exit(403) }", "access_by_lua_block: it is not supported: no code is run"},
@@ -229,15 +233,26 @@ func TestServer(t *testing.T) {
 		location = /robots.txt { default_type text/plain; add_header X-A 1; return 200 "User-agent: *"; }
 		location @login { return 302 https://login.test/; }
 		error_page 401 403 = @login;
-		error_page 404 https://other.test/missing;`, Options{})
+		error_page 404 https://other.test/missing;
+		error_page 502 500 /sorry?c=$status;
+		error_page 503 =200 /sorry;`, Options{})
 	if len(b.Problems) > 0 {
 		t.Fatal(b.Problems)
 	}
-	if len(b.Locations) != 2 || b.Locations[0].Match != ir.LocationRegexFold || len(b.Locations[0].Block.Access) != 2 || b.Locations[1].Block.Steps[0].Return.Type != "text/plain" {
+	if len(b.Locations) != 3 || b.Locations[0].Match != ir.LocationRegexFold || len(b.Locations[0].Block.Access) != 2 || b.Locations[1].Block.Steps[0].Return.Type != "text/plain" {
 		t.Errorf("%+v", b.Locations)
 	}
-	if len(b.ErrorPages) != 2 || b.ErrorPages[0].Steps[0].Return.Text != "https://login.test/" || b.ErrorPages[1].Steps[0].Return.Status != 302 {
-		t.Errorf("%+v", b.ErrorPages)
+	want := []ir.ErrorPage{
+		{Statuses: []int{401, 403}, To: "@login", OwnStatus: true},
+		{Statuses: []int{404}, To: "https://other.test/missing"},
+		{Statuses: []int{500, 502}, To: "/sorry?c=$status"},
+		{Statuses: []int{503}, To: "/sorry", Status: 200},
+	}
+	if d := cmp.Diff(want, b.ErrorPages); d != "" {
+		t.Errorf("-want +got:\n%s", d)
+	}
+	if b.Locations[2].Match != ir.LocationNamed || b.Locations[2].Pattern != "@login" || len(b.Locations[2].Block.Steps) != 1 {
+		t.Errorf("%+v", b.Locations[2])
 	}
 }
 

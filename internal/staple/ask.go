@@ -115,12 +115,16 @@ func (a *asker) post(ctx context.Context, to string, question []byte) ([]byte, e
 
 // check reads an answer about leaf and returns until when it counts.
 func check(octets []byte, leaf, issuer *x509.Certificate, now time.Time) (until time.Time, err error) {
-	r, err := ocsp.ParseResponseForCert(octets, leaf, issuer)
+	// Without the issuer only the signature of an embedded certificate is
+	// checked: with it an intermediate that embeds its own would be refused, as
+	// it is not the one who signed that.
+	r, err := ocsp.ParseResponseForCert(octets, leaf, nil)
+	if err == nil {
+		err = checkSigner(r, issuer, now)
+	}
 	switch {
 	case err != nil:
 		return until, err
-	case r.Certificate != nil && !mayAnswer(r.Certificate, issuer, now):
-		return until, errors.New("who signed it may not answer for the issuer")
 	case r.Status == ocsp.Revoked:
 		return until, errRevoked
 	case r.Status != ocsp.Good:
@@ -138,13 +142,24 @@ func check(octets []byte, leaf, issuer *x509.Certificate, now time.Time) (until 
 	return until, nil
 }
 
-// mayAnswer applies RFC 6960 §4.2.2.2: the issuer itself, or one whom it has
-// given that right. ParseResponseForCert has checked the signatures.
-func mayAnswer(signer, issuer *x509.Certificate, now time.Time) bool {
-	if signer.Equal(issuer) {
-		return true
+// checkSigner applies RFC 6960 §4.2.2.2: an answer is signed by the issuer
+// itself, or by one whom it has given that right. If a certificate is embedded,
+// it is known to be the signer's.
+func checkSigner(r *ocsp.Response, issuer *x509.Certificate, now time.Time) error {
+	signer := r.Certificate
+	switch {
+	case signer == nil:
+		return r.CheckSignatureFrom(issuer)
+	case signer.Equal(issuer):
+		return nil
 	}
-	return slices.Contains(signer.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) && !now.Before(signer.NotBefore) && !now.After(signer.NotAfter)
+	if err := issuer.CheckSignature(signer.SignatureAlgorithm, signer.RawTBSCertificate, signer.Signature); err != nil {
+		return fmt.Errorf("who signed it has no certificate of the issuer: %w", err)
+	}
+	if !slices.Contains(signer.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) || now.Before(signer.NotBefore) || now.After(signer.NotAfter) {
+		return errors.New("who signed it may not answer for the issuer")
+	}
+	return nil
 }
 
 // featureTLS is the extension of RFC 7633; its value 5 demands an answer.

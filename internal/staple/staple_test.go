@@ -233,6 +233,32 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
+// TestIntermediateEmbedsItsOwn: an issuer that is itself issued may send its
+// certificate along; another authority that does so is nobody.
+func TestIntermediateEmbedsItsOwn(t *testing.T) {
+	t.Parallel()
+	root, issuer := newAuthority(t), newAuthority(t)
+	issuer.cert = root.sign(&x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "intermediate"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, issuer.key)
+	leaf, now := issuer.leaf(), time.Now()
+	answered := func(by *authority) []byte {
+		b, err := ocsp.CreateResponse(issuer.cert, by.cert, ocsp.Response{
+			Status: ocsp.Good, SerialNumber: leaf.SerialNumber, ThisUpdate: now, NextUpdate: now.Add(time.Hour), Certificate: by.cert,
+		}, by.key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	if _, err := check(answered(issuer), leaf, issuer.cert, now); err != nil {
+		t.Errorf("the issuer's own answer: %v", err)
+	}
+	if _, err := check(answered(newAuthority(t)), leaf, issuer.cert, now); err == nil {
+		t.Error("an answer of another authority is accepted")
+	}
+}
+
 // TestNobodyIsAsked: certificates that name no responder, or whose issuer is
 // not known, and a responder at an address that is not allowed.
 func TestNobodyIsAsked(t *testing.T) {

@@ -35,6 +35,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 		Block:    policy.NewBlock(cfg.Settings.Block),
 		LimitBy:  limitKey(cfg.Settings.LimitBy),
 		Heads:    headLimits(cfg.Settings.RequestHeads),
+		Maps:     policy.NewMaps(cfg.Settings.Maps, h.Policies.Beyond()),
 	}
 	if prev != nil {
 		t.Compression = compress.New(prev.Compression, cfg.Settings.Compression)
@@ -64,8 +65,8 @@ func withCatchAll(hosts []*ir.Host) []*ir.Host {
 
 func compileHost(host *ir.Host, hs Handles) *Host {
 	h := &Host{IR: host, ClientAuth: policy.NewClientAuth(host.ClientAuth, hs.Policies)}
-	if host.Fields != nil {
-		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields)}
+	if host.Fields != nil || len(host.ErrorPages) > 0 {
+		h.Policies = &policy.Set{Fields: policy.NewFields(host.Fields), Pages: policy.NewPages(host.ErrorPages)}
 	}
 	h.Script = policy.NewScript(host.Script, hs.Policies.Beyond())
 	if host.RedirectTo != "" {

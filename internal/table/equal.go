@@ -15,6 +15,7 @@ func equalHost(a, b *ir.Host) bool {
 	return a.Name == b.Name &&
 		a.Owner == b.Owner &&
 		a.TLSRedirect == b.TLSRedirect &&
+		slices.Equal(a.TLSAliases, b.TLSAliases) &&
 		a.AppRoot == b.AppRoot &&
 		a.RedirectTo == b.RedirectTo &&
 		a.RegexMode == b.RegexMode &&
@@ -24,6 +25,7 @@ func equalHost(a, b *ir.Host) bool {
 		equalDeep(a.Fields, b.Fields) &&
 		equalDeep(a.Script, b.Script) &&
 		slices.EqualFunc(a.Locations, b.Locations, equalLocation) &&
+		reflect.DeepEqual(a.ErrorPages, b.ErrorPages) &&
 		slices.Equal(a.Aliases, b.Aliases) &&
 		slices.Equal(a.Certificates, b.Certificates) &&
 		slices.EqualFunc(a.Routes, b.Routes, equalRoute)

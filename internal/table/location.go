@@ -12,6 +12,7 @@ import (
 // host, by the rules of nginx (exact, longest prefix, expressions in order).
 type locations struct {
 	prefixes    []location // exact ones, too
+	named       []location
 	expressions []location
 	regexMode   bool
 }
@@ -31,6 +32,10 @@ func newLocations(host *ir.Host, hs Handles) *locations {
 	for i, from := range host.Locations {
 		made := location{Route: compileRoute(host, from.Route, false, hs), match: from.Match, pattern: from.Pattern}
 		made.effect = -2 - i
+		if from.Match == ir.LocationNamed {
+			l.named = append(l.named, made)
+			continue
+		}
 		if from.Match != ir.LocationRegex && from.Match != ir.LocationRegexFold {
 			l.prefixes = append(l.prefixes, made)
 			continue
@@ -40,6 +45,19 @@ func newLocations(host *ir.Host, hs Handles) *locations {
 		l.expressions = append(l.expressions, made)
 	}
 	return l
+}
+
+// Named returns the location of a name such as "@missing", nil if there is none.
+func (h *Host) Named(name []byte) *Route {
+	if h.locations == nil {
+		return nil
+	}
+	for i := range h.locations.named {
+		if l := &h.locations.named[i]; l.pattern == string(name) {
+			return l.Route
+		}
+	}
+	return nil
 }
 
 // choose returns the location for a path, or r, the route of the host for it.

@@ -2,6 +2,7 @@ package table
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"daemun/internal/canonical"
@@ -109,4 +110,23 @@ func (n *names) find(host []byte) (at int, rule HostRule) {
 		}
 	}
 	return n.catchAll, ByCatchAll
+}
+
+// HasTLS reports whether the host has a certificate for a canonical name that
+// has led to it: for its own, or for an alias (ingress-nginx §3.1).
+func (h *Host) HasTLS(name []byte) bool {
+	if !h.IR.TLSRedirect || len(h.IR.Aliases) == len(h.IR.TLSAliases) {
+		return h.IR.TLSRedirect
+	}
+	return covers(h.IR.Name, name) || slices.ContainsFunc(h.IR.TLSAliases, func(alias string) bool { return covers(alias, name) })
+}
+
+// covers reports whether a name of a host, which may be a wildcard, is that of
+// a request.
+func covers(written string, name []byte) bool {
+	if written == string(name) {
+		return true
+	}
+	suffix, ok := canonical.WildcardSuffix(name)
+	return ok && len(written) > 1 && written[0] == '*' && written[1:] == string(suffix)
 }

@@ -54,6 +54,8 @@ type Table struct {
 	Block *policy.Block
 	// LimitBy is what the limits count by, nil for the client's address.
 	LimitBy *variable.Text
+	// Maps are variables that others decide; nil for none.
+	Maps policy.Maps
 	// Heads are the limits of request heads, nil for the usual ones.
 	Heads *http1.Limits
 	// Compression is nil when responses go out as they are.

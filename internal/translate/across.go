@@ -14,10 +14,12 @@ import (
 type facts struct {
 	tlsRedirect bool
 	aliases     []string
+	// tlsAliases are those that the host's certificate covers.
+	tlsAliases []string
 }
 
 func (f facts) equal(g facts) bool {
-	return f.tlsRedirect == g.tlsRedirect && slices.Equal(f.aliases, g.aliases)
+	return f.tlsRedirect == g.tlsRedirect && slices.Equal(f.aliases, g.aliases) && slices.Equal(f.tlsAliases, g.tlsAliases)
 }
 
 // settleHosts returns the finished hosts by name. Those that did not change
@@ -45,7 +47,7 @@ func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 	}
 	list := make([]*ir.Host, 0, len(t.sorted)+len(redirects))
 	for _, h := range t.sorted {
-		f := facts{tlsRedirect: h.tls, aliases: aliases[h]}
+		f := facts{tlsRedirect: h.tls, aliases: aliases[h], tlsAliases: t.covered(h, aliases[h])}
 		if !f.tlsRedirect && len(wildcards) > 0 {
 			parent := wildcards[parentOf(h.name)]
 			f.tlsRedirect = parent != nil && t.sameOwner(h, parent)
@@ -66,12 +68,30 @@ func (t *Translator) across(problems *[]ir.Problem) []*ir.Host {
 	return list
 }
 
+// covered returns the aliases of a host that its certificate is good for: that
+// of spec.tls, or the default one in its place.
+func (t *Translator) covered(h *host, aliases []string) (list []string) {
+	if !h.tls {
+		return nil
+	}
+	certificates := h.certificates
+	if len(certificates) == 0 && t.defaultCertificate != nil {
+		certificates = []*ir.Certificate{t.defaultCertificate}
+	}
+	for _, alias := range aliases {
+		if slices.ContainsFunc(certificates, func(c *ir.Certificate) bool { return covers(c.Names, alias) }) {
+			list = append(list, alias)
+		}
+	}
+	return list
+}
+
 // finished returns the IR of a host.
 func (h *host) finished() *ir.Host {
 	return &ir.Host{
 		Name: h.name, Aliases: h.facts.aliases, Owner: h.owner, Certificates: certificateIDs(h.certificates),
-		Fields: beforeRouting(h.fields(nil)), Script: h.script(), Locations: h.locations(), TLSRedirect: h.facts.tlsRedirect, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
-		Passthrough: h.passthrough != nil, Suites: h.suites,
+		Fields: beforeRouting(h.fields(nil)), Script: h.script(), Locations: h.locations(), TLSRedirect: h.facts.tlsRedirect, TLSAliases: h.facts.tlsAliases, AppRoot: h.appRoot, ClientAuth: h.clientAuth, RegexMode: h.regexMode, Routes: h.routes,
+		Passthrough: h.passthrough != nil, Suites: h.suites, ErrorPages: errorPages(h.hostBlocks()),
 	}
 }
 

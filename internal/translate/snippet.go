@@ -16,6 +16,8 @@ type settingSnippets struct {
 	http, host, route, auth *snippet.Block
 	// declared are the variables that they set.
 	declared []string
+	// names are those of their locations.
+	names []string
 }
 
 // settleSnippets reads the snippets of the ConfigMap. One for hosts and routes
@@ -36,14 +38,15 @@ func (s *settings) settleSnippets(o *Options) {
 		{"stream-snippet", texts.Stream, snippet.Other, nil},
 	}
 	for _, l := range list {
-		s.snippets.declared = append(s.snippets.declared, snippet.Read(l.context, l.text, snippet.Options{}).Sets...)
+		b := snippet.Read(l.context, l.text, snippet.Options{})
+		s.snippets.declared, s.snippets.names = append(s.snippets.declared, b.Sets...), append(s.snippets.names, b.Names()...)
 	}
 	object := ir.Ref{Kind: "ConfigMap", Namespace: s.object.Namespace, Name: s.object.Name}
 	for _, l := range list {
 		if l.text == "" {
 			continue
 		}
-		b := snippet.Read(l.context, l.text, snippet.Options{Declared: s.snippets.declared, Beyond: o.Beyond})
+		b := snippet.Read(l.context, l.text, snippet.Options{Declared: s.snippets.declared, Locations: s.snippets.names, Beyond: o.Beyond})
 		lenient := o.IgnoreSnippets || l.context == snippet.HTTP || l.context == snippet.Other
 		consequence := "all routes of all Ingresses answer 503"
 		s.problems = append(s.problems, snippetProblems(b, object, configmap.Field(l.key), lenient, consequence)...)
@@ -56,6 +59,7 @@ func (s *settings) settleSnippets(o *Options) {
 	}
 	if b := s.snippets.http; b != nil {
 		s.values.Defaults.Fields = joinFields(s.values.Defaults.Fields, b)
+		s.values.Settings.Maps = b.Maps
 	}
 }
 
@@ -96,9 +100,11 @@ func (c *compilation) compileSnippets() {
 		c.globalAuthSnippet()
 		return
 	}
-	o := snippet.Options{Declared: slices.Clone(c.t.settings.snippets.declared), Beyond: c.t.options.Beyond}
+	known := &c.t.settings.snippets
+	o := snippet.Options{Declared: slices.Clone(known.declared), Locations: slices.Clone(known.names), Beyond: c.t.options.Beyond}
 	for _, text := range []string{texts.Configuration, texts.Server} {
-		o.Declared = append(o.Declared, snippet.Read(snippet.Location|snippet.Server, text, snippet.Options{}).Sets...)
+		b := snippet.Read(snippet.Location|snippet.Server, text, snippet.Options{})
+		o.Declared, o.Locations = append(o.Declared, b.Sets...), append(o.Locations, b.Names()...)
 	}
 	c.onRoute = c.readSnippet("configuration-snippet", texts.Configuration, snippet.Location, o)
 	c.onHost = c.readSnippet("server-snippet", texts.Server, snippet.Server, o)
@@ -232,10 +238,9 @@ func (h *host) withBlocks(r *ir.Route, host, route []*snippet.Block) {
 		r.ErrorPages = append(slices.Clip(r.ErrorPages), b.ErrorPages...)
 	}
 	if len(r.ErrorPages) == 0 {
-		for _, b := range host {
-			r.ErrorPages = append(r.ErrorPages, b.ErrorPages...)
-		}
+		r.ErrorPages = errorPages(host)
 	}
+	snippet.ApplyPages(&r.Policies, present(h.snippets.http), host, route)
 	r.Substitution = snippet.Substitutions(present(h.snippets.http), host, route)
 	rules := snippet.Rules(rulesOf(route), snippet.Rules(rulesOf(host), rulesOf(present(h.snippets.http))))
 	if len(rules) > 0 {
@@ -246,6 +251,13 @@ func (h *host) withBlocks(r *ir.Route, host, route []*snippet.Block) {
 		access.Rules = rules
 		r.Access = &access
 	}
+}
+
+func errorPages(blocks []*snippet.Block) (pages []ir.ErrorPage) {
+	for _, b := range blocks {
+		pages = append(pages, b.ErrorPages...)
+	}
+	return pages
 }
 
 func rulesOf(blocks []*snippet.Block) (rules []ir.AccessRule) {
@@ -344,7 +356,7 @@ func (h *host) locations() (list []*ir.Location) {
 
 func locationMatch(m ir.LocationMatch) ir.MatchKind {
 	switch m {
-	case ir.LocationExact:
+	case ir.LocationExact, ir.LocationNamed:
 		return ir.MatchExact
 	case ir.LocationRegex, ir.LocationRegexFold:
 		return ir.MatchRegex

@@ -139,6 +139,8 @@ type Translator struct {
 	added          []*host // since sorted was made
 	touched        []*host // to be built, or gone
 	defaultBackend ir.Backend
+	// defaultCertificate is nil for the one that Daemun makes itself.
+	defaultCertificate *ir.Certificate
 	// special counts the hosts that have to do with others; hadSpecial says
 	// that there were some the last time. list is what became of all.
 	special    int
@@ -192,7 +194,7 @@ func (t *Translator) Translate(v *store.View) Result {
 	problems := slices.Clone(t.settings.problems)
 	t.compileAll(v, resettled)
 	rebuild := t.settleDefaultBackend(v, &problems) || resettled || t.whole
-	defaultCertificate := t.settleDefaultCertificate(v, &problems)
+	t.defaultCertificate = t.settleDefaultCertificate(v, &problems)
 	bounded := t.settings.values.Ceilings.On() // then every Ingress counts
 	regrouped := t.few() && !rebuild && t.canaries == 0 && !bounded
 	t.touched = t.touched[:0]
@@ -207,7 +209,7 @@ func (t *Translator) Translate(v *store.View) Result {
 		}
 	}
 	problems = append(append(problems, t.strays...), t.excess...)
-	cfg := t.assemble(t.settleHosts(regrouped, &problems), defaultCertificate)
+	cfg := t.assemble(t.settleHosts(regrouped, &problems), t.defaultCertificate)
 	for h := range t.troubled {
 		problems = append(problems, h.problems...)
 	}

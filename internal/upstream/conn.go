@@ -30,6 +30,9 @@ type Conn struct {
 
 	readBy, writeBy time.Time // the deadlines that are set
 
+	vector   net.Buffers // of WriteBoth, here to not be allocated
+	vectorOf [2][]byte
+
 	probe  func(fd uintptr) // made once, to not allocate with each use
 	probed bool             // what probe found
 	octet  [1]byte
@@ -65,6 +68,26 @@ func (c *Conn) TCP() *net.TCPConn {
 		return c.tcp
 	}
 	return nil
+}
+
+// WriteBoth writes a and b behind it, with one system call where the octets go
+// out as they are. It returns how many of both were written.
+func (c *Conn) WriteBoth(a, b []byte) (int, error) {
+	if len(b) == 0 {
+		return c.Write(a)
+	}
+	if tcp := c.TCP(); tcp != nil {
+		c.vector = append(c.vectorOf[:0], a, b)
+		n, err := c.vector.WriteTo(tcp)
+		clear(c.vectorOf[:])
+		return int(n), err
+	}
+	n, err := c.Write(a)
+	if err != nil {
+		return n, err
+	}
+	m, err := c.Write(b)
+	return n + m, err
 }
 
 // probeSocket reads one octet without waiting. EAGAIN is the only good answer:

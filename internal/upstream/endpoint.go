@@ -118,7 +118,10 @@ func (e *Endpoint) Idle(t Transport) *Conn {
 
 // put pools a connection and reports whether it did.
 func (e *Endpoint) put(c *Conn) bool {
-	if int(e.backend.idle.Add(1)) > e.backend.registry.pool.Load().Connections {
+	r := e.backend.registry
+	most := r.pool.Load().Connections
+	idle := int(e.backend.idle.Add(1))
+	if idle > most && (most <= 0 || idle > most+surplusMost) {
 		e.backend.idle.Add(-1)
 		return false
 	}
@@ -132,7 +135,10 @@ func (e *Endpoint) put(c *Conn) bool {
 	e.mu.Unlock()
 	if !e.backend.watched.Load() {
 		e.backend.watched.Store(true)
-		e.backend.registry.watchIdle()
+		r.watchIdle()
+	}
+	if idle > most {
+		r.trimSoon()
 	}
 	return true
 }
@@ -278,6 +284,18 @@ func (e *Endpoint) dialAddr(ctx context.Context, a netip.AddrPort) (*net.TCPConn
 			return nil, fmt.Errorf("%w: %w", ErrRefused, err)
 		}
 	}
+	// Dialer.DialTCP would bind the socket first, to any address: the kernel then
+	// looks for a port that nobody has, where connect finds one that is free
+	// towards this address.
 	var d net.Dialer
-	return d.DialTCP(ctx, "tcp", netip.AddrPort{}, a)
+	conn, err := d.DialContext(ctx, "tcp", a.String())
+	if err != nil {
+		return nil, err
+	}
+	tcp, ok := conn.(*net.TCPConn)
+	if !ok {
+		conn.Close()
+		return nil, fmt.Errorf("connection to %s is no TCP socket", a)
+	}
+	return tcp, nil
 }

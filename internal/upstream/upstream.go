@@ -103,6 +103,9 @@ type Registry struct {
 	closed   bool
 	sweeping bool // the timer is armed
 	timer    *time.Timer
+	trimmer  *time.Timer
+	// trimming: trimmer is armed. It is written with the lock.
+	trimming atomic.Bool
 }
 
 // NewRegistry returns a registry without backends.
@@ -187,6 +190,9 @@ func (r *Registry) Close() {
 	r.closed = true
 	if r.timer != nil {
 		r.timer.Stop()
+	}
+	if r.trimmer != nil {
+		r.trimmer.Stop()
 	}
 	all := r.allLocked()
 	r.mu.Unlock()

@@ -7,10 +7,12 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -155,12 +157,13 @@ func secret(t *testing.T) string {
 	return text
 }
 
-// browse starts a browser.
+// browse starts the browser. On a busy machine without a disk cache it takes
+// its time, which is ours to give.
 func browse(t *testing.T) context.Context {
 	t.Helper()
-	options := chromedp.DefaultExecAllocatorOptions[:]
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.WSURLReadTimeout(patience), chromedp.Flag("disable-gpu", true))
 	if os.Getuid() == 0 {
-		options = append(options[:len(options):len(options)], chromedp.NoSandbox)
+		options = append(options, chromedp.NoSandbox)
 	}
 	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(cancel)
@@ -190,7 +193,7 @@ func open(browser context.Context, t *testing.T) *tab {
 		t.Fatal(err)
 	}
 	var stop context.CancelFunc
-	b.Context, stop = context.WithTimeout(ctx, patience)
+	b.Context, stop = context.WithCancel(ctx)
 	messages := chromedp.Console(b)
 	var listening sync.WaitGroup
 	listening.Go(func() {
@@ -226,17 +229,26 @@ func (b *tab) complaints() []string {
 	return list
 }
 
+// bounded is the time that one wait may take.
+func (b *tab) bounded() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(b, patience)
+}
+
 func (b *tab) run(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
-	if err := chromedp.Do(b, actions...); err != nil {
-		b.t.Fatal(err)
+	ctx, cancel := b.bounded()
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.t.Fatalf("%v\n%s", err, b.state())
 	}
 }
 
 // ask returns the value of an expression.
 func ask[T any](b *tab, expression string) T {
 	b.t.Helper()
-	v, err := chromedp.Run(b, chromedp.Evaluate[T](expression))
+	ctx, cancel := b.bounded()
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
@@ -246,7 +258,9 @@ func ask[T any](b *tab, expression string) T {
 // call sends a command to the browser.
 func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 	b.t.Helper()
-	r, err := chromedp.Call(b, command, params)
+	ctx, cancel := b.bounded()
+	defer cancel()
+	r, err := chromedp.Call(ctx, command, params)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -260,21 +274,35 @@ const askTime = 3 * time.Second
 // until waits for an expression to be true.
 func (b *tab) until(expression string) {
 	b.t.Helper()
+	end, stop := b.bounded()
+	defer stop()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		ctx, cancel := context.WithTimeout(b, askTime)
+		ctx, cancel := context.WithTimeout(end, askTime)
 		is, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		cancel()
 		if err == nil && is {
 			return
 		}
 		select {
-		case <-b.Done():
-			b.t.Fatalf("never: %s (%v)", expression, err)
+		case <-end.Done():
+			b.t.Fatalf("never: %s (%v)\n%s", expression, err, b.state())
 		case <-tick.C:
 		}
 	}
+}
+
+// state is where a page stands, for a test that has failed.
+func (b *tab) state() string {
+	ctx, cancel := context.WithTimeout(b, askTime)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](
+		`location.href + "\nfocus: " + (document.activeElement?.id || document.activeElement?.tagName) + " " + (document.activeElement?.value ?? "") + "\n" + document.getElementById("pulse")?.textContent + "\n" + document.body.innerText`))
+	if err != nil {
+		return fmt.Sprintf("the page does not answer: %v; the console: %q", err, b.complaints())
+	}
+	return fmt.Sprintf("%s\nconsole: %q", text, b.complaints())
 }
 
 // look sets how the page is seen.

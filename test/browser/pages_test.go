@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	_ "embed"
 	"fmt"
 	"html"
@@ -63,8 +64,9 @@ func (s *shop) podPath(prefix string) string {
 	return "/pods/shop/" + prefix + name
 }
 
-// TestPages: every page in every way it is seen.
-func TestPages(t *testing.T) {
+// TestDashboard looks at one running Daemun with one browser: starting either
+// is what takes time.
+func TestDashboard(t *testing.T) {
 	s := start(t)
 	browser := browse(t)
 	for range 20 { // something to draw
@@ -78,13 +80,21 @@ func TestPages(t *testing.T) {
 		}
 		return nil
 	})
+	t.Run("pages", func(t *testing.T) { everyPage(t, s, browser) })
+	t.Run("use", func(t *testing.T) { everyUse(t, s, browser) })
+}
+
+// everyPage sees every page in every way it is seen: loaded once, and looked at
+// light and dark, wide and narrow.
+func everyPage(t *testing.T, s *shop, browser context.Context) {
+	b := open(browser, t)
 	for name, path := range pages(s) {
 		t.Run(name, func(t *testing.T) {
-			b := open(browser, t)
+			b.t = t
+			b.visit("http://"+s.Admin+path, name == "missing")
 			for _, width := range []int64{1280, 360} {
 				for _, scheme := range []string{"light", "dark"} {
 					b.look(width, 800, scheme)
-					b.visit("http://"+s.Admin+path, name == "missing")
 					for _, w := range append(ask[[]string](b, strings.ReplaceAll(accessScript, "WIDTH", fmt.Sprint(width))), b.complaints()...) {
 						if name == "missing" && strings.Contains(w, "404") {
 							continue // the browser tells of the status

@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -31,10 +33,8 @@ func (s *shop) page(path string) string {
 	return string(b)
 }
 
-// TestUse: what a person does with the pages.
-func TestUse(t *testing.T) {
-	s := start(t)
-	browser := browse(t)
+// everyUse is what a person does with the pages.
+func everyUse(t *testing.T, s *shop, browser context.Context) {
 	for name, use := range map[string]func(*tab, *shop){
 		"the overview is live":           overviewIsLive,
 		"search while typing":            searchWhileTyping,
@@ -61,10 +61,24 @@ func overviewIsLive(b *tab, s *shop) {
 	b.until(`[...document.querySelectorAll("#live td, #live th")].some((e) => e.textContent.includes("shop.localhost/login"))`)
 }
 
+// slash presses the key that leads to the field of a page. As on a keyboard, a
+// page that takes the key for itself gets no character: the driver's own way to
+// type sends one in any case, into the field that has the focus by then.
+func (b *tab) slash() {
+	b.t.Helper()
+	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
+		e := input.DispatchKeyEventParams{Type: kind, Key: "/", Code: "Slash", WindowsVirtualKeyCode: 191}
+		if kind == input.DispatchKeyEventTypeKeyDown {
+			e.Text, e.UnmodifiedText = "/", "/"
+		}
+		call(b, input.DispatchKeyEvent, e)
+	}
+}
+
 func searchWhileTyping(b *tab, s *shop) {
 	b.visit("http://"+s.Admin+"/routes", false)
-	b.run(chromedp.KeyEvent("/"))
-	b.until(`document.activeElement.id === "q"`)
+	b.slash()
+	b.until(`document.activeElement.id === "q" && document.activeElement.value === ""`)
 	b.run(chromedp.KeyEvent("payments"))
 	b.until(`document.querySelectorAll("#live tbody tr:not(.host)").length === 1 && location.search === "?q=payments"`)
 	b.until(`document.activeElement.id === "q" && document.activeElement.value === "payments"`)
@@ -82,8 +96,8 @@ func keyboard(b *tab, s *shop) {
 
 func explainURL(b *tab, s *shop) {
 	b.visit("http://"+s.Admin+"/explain", true)
-	b.run(chromedp.KeyEvent("/"))
-	b.until(`document.activeElement.id === "url"`)
+	b.slash()
+	b.until(`document.activeElement.id === "url" && document.activeElement.value === ""`)
 	b.run(chromedp.SendKeys(chromedp.ID("url"), "http://api.shop.localhost/v1/orders/42"+kb.Enter))
 	b.until(`document.querySelector(".verdict .status")?.textContent === "404"`)
 	b.until(`document.querySelector(".verdict").textContent.includes("/v1/orders (Exact)")`)
@@ -123,13 +137,11 @@ func withoutJavaScript(b *tab, s *shop) {
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 	for path, want := range map[string]string{
 		"/": "Traffic", "/routes?q=payments": "/checkout/pay", "/services": "recommendations", "/pods": "payments-", "/problems": "DMN0503",
-		"/explain?url=http%3A%2F%2Fapi.shop.localhost%2Fv1%2Forders%2F42": "404 from the built-in default backend", "/tap?take=1&host=x": "0 requests in 3 s",
+		"/explain?url=http%3A%2F%2Fapi.shop.localhost%2Fv1%2Forders%2F42": "from the built-in default backend", "/tap?take=1&host=x": "0 requests in 3 s",
 	} {
 		b.run(chromedp.Navigate("http://" + s.Admin + path))
-		text, err := chromedp.Run(b, chromedp.Text(chromedp.CSS("main")))
-		if err != nil {
-			b.t.Fatal(err)
-		}
+		// The driver may ask where the page may not run anything of its own.
+		text := ask[string](b, `document.querySelector("main").innerText`)
 		if !strings.Contains(text, want) {
 			b.t.Errorf("%s: no %q in\n%s", path, want, text)
 		}

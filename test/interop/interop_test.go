@@ -13,14 +13,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
+	orcaservice "github.com/cncf/xds/go/xds/service/orca/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/interop"
 	testgrpc "google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/orca"
 )
 
 // patience bounds the start and the end of the program, and each case.
@@ -62,8 +67,10 @@ func serve(t *testing.T, options ...grpc.ServerOption) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := grpc.NewServer(options...)
-	testgrpc.RegisterTestServiceServer(s, interop.NewTestServer())
+	recorder := orca.NewServerMetricsRecorder()
+	s := grpc.NewServer(append(options, orca.CallMetricsServerOption(nil), grpc.ChainUnaryInterceptor(withServerID))...)
+	testgrpc.RegisterTestServiceServer(s, interop.NewTestServer(interop.NewTestServerOptions{MetricsRecorder: recorder}))
+	orcaservice.RegisterOpenRcaServiceServer(s, &loadReports{recorder: recorder})
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	t.Cleanup(func() {
@@ -115,86 +122,63 @@ func up(t *testing.T, manifests string) (plain, secure string) {
 	}
 }
 
-// cases are those of gRPC that need no credentials of a cloud. They end the
-// program when they fail: their word is in the log.
-var cases = []struct {
-	name string
-	run  func(context.Context, testgrpc.TestServiceClient, *grpc.ClientConn)
-}{
-	{"empty_unary", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoEmptyUnaryCall(ctx, c)
-	}},
-	{"large_unary", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoLargeUnaryCall(ctx, c)
-	}},
-	{"client_streaming", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoClientStreaming(ctx, c)
-	}},
-	{"server_streaming", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoServerStreaming(ctx, c)
-	}},
-	{"ping_pong", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoPingPong(ctx, c)
-	}},
-	{"empty_stream", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoEmptyStream(ctx, c)
-	}},
-	{"timeout_on_sleeping_server", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoTimeoutOnSleepingServer(ctx, c)
-	}},
-	{"cancel_after_begin", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoCancelAfterBegin(ctx, c)
-	}},
-	{"cancel_after_first_response", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoCancelAfterFirstResponse(ctx, c)
-	}},
-	{"status_code_and_message", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoStatusCodeAndMessage(ctx, c)
-	}},
-	{"special_status_message", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoSpecialStatusMessage(ctx, c)
-	}},
-	{"custom_metadata", func(ctx context.Context, c testgrpc.TestServiceClient, _ *grpc.ClientConn) {
-		interop.DoCustomMetadata(ctx, c)
-	}},
-	{"unimplemented_method", func(ctx context.Context, _ testgrpc.TestServiceClient, cc *grpc.ClientConn) {
-		interop.DoUnimplementedMethod(ctx, cc)
-	}},
-	{"unimplemented_service", func(ctx context.Context, _ testgrpc.TestServiceClient, cc *grpc.ClientConn) {
-		interop.DoUnimplementedService(ctx, testgrpc.NewUnimplementedServiceClient(cc))
-	}},
-}
-
 func TestInterop(t *testing.T) {
 	source := httptest.NewUnstartedServer(nil) // of a certificate
 	source.StartTLS()
 	defer source.Close()
+	compressed := &compression{}
 	withTLS := grpc.Creds(credentials.NewServerTLSFromCert(&source.TLS.Certificates[0]))
-	plain, secure := up(t, fmt.Sprintf(manifest, "grpc", "GRPC", serve(t))+fmt.Sprintf(manifest, "grpcs", "GRPCS", serve(t, withTLS)))
-	overTLS := func(name string) grpc.DialOption {
-		return grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, ServerName: name}))
+	// Connections of the last one end all the time, below calls that run.
+	aged := grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 50 * time.Millisecond, MaxConnectionAgeGrace: patience})
+	plain, secure := up(t, fmt.Sprintf(manifest, "grpc", "GRPC", serve(t, grpc.StatsHandler(compressed)))+
+		fmt.Sprintf(manifest, "grpcs", "GRPCS", serve(t, withTLS))+fmt.Sprintf(manifest, "aged", "GRPC", serve(t, aged)))
+	overTLS := func(name string) []grpc.DialOption {
+		return []grpc.DialOption{grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{InsecureSkipVerify: true, ServerName: name}))}
 	}
-	for _, way := range []struct {
-		name, addr string
-		options    []grpc.DialOption
-	}{
-		{"TLS to cleartext", secure, []grpc.DialOption{overTLS("grpc.test")}},
-		{"TLS to TLS", secure, []grpc.DialOption{overTLS("grpcs.test")}},
-		{"cleartext to cleartext", plain, []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority("grpc.test")}},
+	unencrypted := []grpc.DialOption{grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority("grpc.test")}
+	for _, w := range []way{
+		{name: "TLS to cleartext", addr: secure, options: overTLS("grpc.test")},
+		{name: "TLS to TLS", addr: secure, options: overTLS("grpcs.test")},
+		{name: "cleartext to cleartext", addr: plain, options: unencrypted},
+		{name: "to connections of a maximum age", addr: secure, options: overTLS("aged.test")},
+		{name: "compressed", addr: secure, options: overTLS("grpc.test"), call: []grpc.CallOption{grpc.UseCompressor(gzip.Name)}},
 	} {
-		t.Run(way.name, func(t *testing.T) {
-			cc, err := grpc.NewClient("passthrough:///"+way.addr, way.options...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer cc.Close()
-			for _, c := range cases {
-				t.Run(c.name, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), patience)
-					defer cancel()
-					c.run(ctx, testgrpc.NewTestServiceClient(cc), cc)
-				})
-			}
+		t.Run(w.name, w.run)
+	}
+	if compressed.messages.Load() == 0 {
+		t.Error("no message came compressed to the server")
+	}
+}
+
+// run runs all cases.
+func (w way) run(t *testing.T) {
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			p := w.dial(t, c.config)
+			defer p.cc.Close()
+			c.run(ctx, p)
 		})
 	}
+}
+
+func (w way) dial(t *testing.T, serviceConfig string) *peer {
+	t.Helper()
+	options := w.options
+	if serviceConfig != "" {
+		options = append(slices.Clip(options), grpc.WithDisableServiceConfig(), grpc.WithDefaultServiceConfig(serviceConfig))
+	}
+	if len(w.call) > 0 {
+		options = append(slices.Clip(options), grpc.WithDefaultCallOptions(w.call...))
+	}
+	connect := func() *grpc.ClientConn {
+		cc, err := grpc.NewClient("passthrough:///"+w.addr, options...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cc
+	}
+	cc := connect()
+	return &peer{TestServiceClient: testgrpc.NewTestServiceClient(cc), cc: cc, addr: w.addr, connect: connect}
 }

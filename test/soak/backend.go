@@ -36,7 +36,19 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Header.Get("Content-Type") == "application/grpc":
 		w.Header().Set("Content-Type", "application/grpc")
-		_, _ = io.Copy(w, r.Body)
+		flusher := http.NewResponseController(w)
+		_ = flusher.Flush()
+		buf := make([]byte, 8<<10)
+		for {
+			n, err := r.Body.Read(buf)
+			if n > 0 {
+				_, _ = w.Write(buf[:n])
+				_ = flusher.Flush()
+			}
+			if err != nil {
+				break
+			}
+		}
 		w.Header().Set(http.TrailerPrefix+"Grpc-Status", "0")
 	case r.Header.Get("Upgrade") == "websocket":
 		returnAll(w, r)

@@ -24,6 +24,7 @@ func (l *lab) kinds() []*kind {
 		{name: "HTTP/2 GET", clients: 8, once: l.get(two, "https", l.secure)},
 		{name: "HTTP/2 POST", clients: 4, once: l.post(two, "https", l.secure)},
 		{name: "gRPC unary", clients: 8, once: l.call(two)},
+		{name: "gRPC streams", clients: 4, once: l.stream(two)},
 		{name: "WebSocket messages", clients: 8, once: l.webSocket},
 		{name: "WebSocket idle", clients: 20, once: l.idleWebSocket},
 		{name: "route changes", clients: 1, once: c.route},
@@ -113,6 +114,46 @@ func (l *lab) call(client *http.Client) func(context.Context, *rand.Rand) error 
 			return fmt.Errorf("trailers %v, head %v", resp.Trailer, resp.Header)
 		case !bytes.Equal(got, message):
 			return fmt.Errorf("%d octets came back of %d", len(got), len(message))
+		}
+		return nil
+	}
+}
+
+// stream is a call with messages both ways, each of which waits for the echo of
+// the one before.
+func (l *lab) stream(client *http.Client) func(context.Context, *rand.Rand) error {
+	return func(_ context.Context, random *rand.Rand) error {
+		body, messages := io.Pipe()
+		defer messages.Close()
+		req, err := http.NewRequest("POST", "https://"+l.secure+"/soak.Soak/Stream", body)
+		if err != nil {
+			return err
+		}
+		req.Host = "calls.test"
+		req.Header.Set("Content-Type", "application/grpc")
+		req.Header.Set("TE", "trailers")
+		resp, err := client.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		for range 30 {
+			n := random.IntN(2000)
+			message := append([]byte{0, 0, 0, byte(n >> 8), byte(n)}, pattern[:n]...)
+			if _, err := messages.Write(message); err != nil {
+				return err
+			}
+			got := make([]byte, len(message))
+			if _, err := io.ReadFull(resp.Body, got); err != nil {
+				return err
+			}
+			if !bytes.Equal(got, message) {
+				return fmt.Errorf("another message came back")
+			}
+		}
+		messages.Close()
+		if left, err := io.ReadAll(resp.Body); err != nil || len(left) > 0 || resp.Trailer.Get("Grpc-Status") != "0" {
+			return fmt.Errorf("at its end: %d octets, %v, trailers %v", len(left), err, resp.Trailer)
 		}
 		return nil
 	}

@@ -62,8 +62,7 @@ func start(ctx context.Context, dir string) (*lab, error) {
 		return nil, err
 	}
 	if err := l.awaitReady(ctx, ready); err != nil {
-		l.stop()
-		return nil, err
+		return nil, errors.Join(err, l.stop())
 	}
 	return l, nil
 }
@@ -80,13 +79,14 @@ func (l *lab) awaitReady(ctx context.Context, file string) error {
 	})
 }
 
-// stop ends the program and waits for it.
-func (l *lab) stop() {
+// stop ends the program and waits for it; the error is that of the program.
+func (l *lab) stop() error {
 	_ = l.cmd.Process.Signal(os.Interrupt)
-	_ = l.cmd.Wait()
+	err := l.cmd.Wait()
 	for _, b := range l.backends {
 		b.close()
 	}
+	return err
 }
 
 // tell prints what the program has logged of requests that it could not serve.
@@ -168,10 +168,15 @@ func (l *lab) state() (state, error) {
 	if err != nil {
 		return state{}, err
 	}
-	return state{
+	s := state{
 		goroutines: int(value(text, "go_goroutines")), descriptors: len(list),
 		memory: int(value(text, "nginx_ingress_controller_nginx_process_resident_memory_bytes")) >> 10,
-	}, nil
+		panics: sum(text, "daemun_panics_total"),
+	}
+	if s.goroutines <= 0 || s.memory <= 0 {
+		return state{}, fmt.Errorf("the metrics lack goroutines or memory: %s", s)
+	}
+	return s, nil
 }
 
 func (l *lab) metrics() (string, error) {
@@ -182,6 +187,15 @@ func (l *lab) metrics() (string, error) {
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	return string(b), err
+}
+
+// sum adds all series of a name.
+func sum(text, name string) (total int) {
+	for _, m := range regexp.MustCompile(`(?m)^`+name+`(?:\{[^}]*\})? (\S+)$`).FindAllStringSubmatch(text, -1) {
+		v, _ := strconv.ParseFloat(m[1], 64)
+		total += int(v)
+	}
+	return total
 }
 
 // value is that of a series, whatever further labels it has; -1 without one.

@@ -1,8 +1,9 @@
 // Command soak runs Daemun for a long time under everything at once: HTTP/1,
 // HTTP/2, gRPC and WebSockets, changes of routes and endpoints, slow and hostile
 // clients. It builds and starts the program, loads it, and prints a table. It
-// fails when an honest client saw an error, or when goroutines, descriptors or
-// memory do not come back to what they were after the first part of the time.
+// fails when an honest client saw an error, when goroutines, descriptors or
+// memory do not come back to what they were after the first part of the time,
+// when the program met a bug of its own, and when it does not end well.
 package main
 
 import (
@@ -37,7 +38,17 @@ func run(ctx context.Context, duration time.Duration) error {
 	if err != nil {
 		return err
 	}
-	defer l.stop()
+	err = l.soak(ctx, duration)
+	if ended := l.stop(); err == nil && ended != nil {
+		err = fmt.Errorf("the program did not end well: %w", ended)
+	}
+	if err != nil {
+		l.tell()
+	}
+	return err
+}
+
+func (l *lab) soak(ctx context.Context, duration time.Duration) error {
 	kinds := l.kinds()
 	// The first part fills pools, tables and caches, as the second one will.
 	load(ctx, kinds, duration/5)
@@ -53,11 +64,7 @@ func run(ctx context.Context, duration time.Duration) error {
 	}
 	fmt.Print(table(kinds))
 	fmt.Printf("\nat rest before: %s\nat rest after:  %s\n", before, after)
-	if err := judge(kinds, before, after); err != nil {
-		l.tell()
-		return err
-	}
-	return nil
+	return judge(kinds, before, after)
 }
 
 // load runs all kinds of traffic for a time. What is under way is finished.
@@ -77,10 +84,11 @@ func load(ctx context.Context, kinds []*kind, d time.Duration) {
 type state struct {
 	goroutines, descriptors int
 	memory                  int // KiB resident
+	panics                  int // since the start
 }
 
 func (s state) String() string {
-	return fmt.Sprintf("%d goroutines, %d descriptors, %d MiB", s.goroutines, s.descriptors, s.memory>>10)
+	return fmt.Sprintf("%d goroutines, %d descriptors, %d MiB, %d panics", s.goroutines, s.descriptors, s.memory>>10, s.panics)
 }
 
 const (
@@ -101,6 +109,8 @@ func judge(kinds []*kind, before, after state) error {
 		}
 	}
 	switch {
+	case after.panics > 0:
+		return fmt.Errorf("%d panics", after.panics)
 	case after.goroutines > before.goroutines+moreGoroutines:
 		return fmt.Errorf("goroutines are left behind: %d, then %d", before.goroutines, after.goroutines)
 	case after.descriptors > before.descriptors+moreDescriptors:

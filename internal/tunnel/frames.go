@@ -1,10 +1,11 @@
-package proxy
+package tunnel
 
 import "encoding/binary"
 
-// frames follows the WebSocket frames of one direction (RFC 6455 §5.2), to know
-// where one of our own may stand. It does not look into them.
-type frames struct {
+// Frames follows the WebSocket frames of one direction (RFC 6455 §5.2), to know
+// where one of our own may stand. It does not look into them. The zero value
+// stands at the beginning of a stream.
+type Frames struct {
 	head   [14]byte
 	have   int    // octets of head
 	left   uint64 // octets of the payload still to come
@@ -14,8 +15,8 @@ type frames struct {
 // opClose is the opcode of a Close frame.
 const opClose = 0x8
 
-// pass takes note of octets that go by.
-func (f *frames) pass(b []byte) {
+// Pass takes note of octets that go by.
+func (f *Frames) Pass(b []byte) {
 	for len(b) > 0 {
 		if f.left > 0 {
 			n := min(f.left, uint64(len(b)))
@@ -31,7 +32,7 @@ func (f *frames) pass(b []byte) {
 }
 
 // endHead looks whether the frame's head is complete.
-func (f *frames) endHead() {
+func (f *Frames) endHead() {
 	if f.have < 2 {
 		return
 	}
@@ -59,5 +60,5 @@ func (f *frames) endHead() {
 	}
 }
 
-// between reports that a frame of our own may be sent now.
-func (f *frames) between() bool { return f.have == 0 && f.left == 0 && !f.closed }
+// Between reports that a frame of our own may be sent now.
+func (f *Frames) Between() bool { return f.have == 0 && f.left == 0 && !f.closed }
