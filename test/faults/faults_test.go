@@ -121,8 +121,17 @@ func (l *lab) upstreams() {
 		path   string
 		status int // 0: the answer breaks off
 	}{
-		{"/half-head", 502}, {"/half-body", 0}, {"/half-chunk", 0}, {"/both-framings", 502}, {"/two-lengths", 502}, {"/bad-chunk", 0},
-		{"/endless-head", 502}, {"/endless-interim", 502}, {"/no-http", 502}, {"/second-answer", 200}, {"/reset", 502},
+		{"/half-head", 502},
+		{"/half-body", 0},
+		{"/half-chunk", 0},
+		{"/both-framings", 502},
+		{"/two-lengths", 502},
+		{"/bad-chunk", 0},
+		{"/endless-head", 502},
+		{"/endless-interim", 502},
+		{"/no-http", 502},
+		{"/second-answer", 200},
+		{"/reset", 502},
 	} {
 		l.fault("upstream "+tt.path[1:], func(t *testing.T) {
 			for range 5 {
