@@ -8,7 +8,7 @@ IMAGE    ?= docker.io/daemun/daemun:latest
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build image test dashboards browser test-cluster bench-cluster race lint fuzz conformance soak bench generate check-generate check clean
+.PHONY: help build image test dashboards browser test-cluster bench-cluster race lint fuzz conformance faults soak bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,9 +47,13 @@ fuzz: ## run every fuzz target for FUZZTIME (10s, or 1000x inputs) each
 dashboards: ## evaluate dashboards and alerts with Prometheus's engine over what the program exposes
 	@cd test/dashboards && $(GO) test -count=1 ./...
 
-conformance: ## run the suites of others against the program: h2spec, gRPC interop; nginx and HAProxy as second readers, PHP as application (installs them)
-	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm"
-	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 ./...) || exit 1; done
+conformance: ## run the suites of others against the program: h2spec, testssl.sh, gRPC interop; nginx and HAProxy as second readers, PHP as application (installs them)
+	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" testssl:testssl.sh openssl:openssl \
+		/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter
+	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 30m ./...) || exit 1; done
+
+faults: ## break the program in one way after the other and look after each of them, on one processor as well
+	$(GO) test -count=1 -timeout 30m ./test/faults -each
 
 soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and hostile clients; prints a table
 	@$(GO) run ./test/soak -for $(SOAK)
@@ -67,11 +71,15 @@ generate: ## write the generated references under docs/
 check-generate: ## fail if a generated file is out of date
 	$(GO) test ./internal/codebase ./cmd/daemun -run TestGenerated -count=1
 
-check: ## everything CI runs: lint, test, race, short fuzz, the dashboard in a browser, tests against a real Kubernetes
+check: ## everything CI runs: lint, test, race, short fuzz, suites of others, dashboards (also in a browser), tests against a real Kubernetes
 	$(MAKE) lint
+	@sh tools/need.sh zsh:zsh fish:fish
 	$(MAKE) test
 	$(MAKE) race
+	$(MAKE) faults
 	$(MAKE) fuzz FUZZTIME=2000x
+	$(MAKE) conformance
+	$(MAKE) dashboards
 	$(MAKE) browser
 	$(MAKE) test-cluster
 

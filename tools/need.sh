@@ -1,10 +1,10 @@
 #!/bin/sh
-# Makes sure that programs are there: need.sh COMMAND:PACKAGE... installs the
+# Makes sure that programs, or files by their whole path, are there: need.sh COMMAND:PACKAGE... installs the
 # Debian packages of those that are missing, and says so.
 set -eu
 missing=""
 for pair in "$@"; do
-	PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
+	[ -e "${pair%%:*}" ] || PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair##*:}"
 done
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then

@@ -61,6 +61,7 @@ func serveCalls(addr string, https bool) {
 	}
 	limits := http2.DefaultLimits()
 	limits.Total, limits.Streams, limits.Controls = 1<<30, 1000, 1<<30
+	limits.Resets, limits.ResetsAfter = 1<<30, 1<<30 // the load ends all its streams so
 	config := http2.Config{Limits: limits, Handler: calls{}, Secure: https, Idle: time.Hour, HeadTime: time.Hour, WriteIdle: time.Minute}
 	for {
 		c, err := l.Accept()

@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -88,38 +89,56 @@ func compare(ctx context.Context, o *lab.Options) error {
 		return err
 	}
 	var report strings.Builder
+	var failed []error
 	header(&report, proxies, o)
 	for _, c := range cells() {
 		if !o.Wants(c.name) {
 			continue
 		}
-		results := map[string]sample{}
-		samples := map[string][]sample{}
-		for round := -1; round < o.Rounds; round++ { // the first warms up
-			for _, p := range proxies {
-				if c.udp && p.udp == "" {
-					continue
-				}
-				s, err := l.measure(p, c, o.Duration)
-				if err != nil {
-					return err
-				}
-				if round >= 0 {
-					samples[p.name] = append(samples[p.name], s)
-				}
-			}
+		results, err := l.rounds(c, proxies, o)
+		if err != nil {
+			return err
 		}
-		for name, list := range samples {
-			results[name] = median(list)
+		if n := results[ours].errors; n > 0 {
+			failed = append(failed, fmt.Errorf("%s: %d errors of Daemun", c.name, n))
 		}
 		row(&report, c, proxies, results)
 		log.Printf("%s done", c.name)
 	}
 	fmt.Print(report.String())
-	if o.Only != "" {
-		return nil
+	if o.Only == "" {
+		failed = append(failed, section.Replace(o.Out, report.String()))
 	}
-	return section.Replace(o.Out, report.String())
+	return errors.Join(failed...)
+}
+
+// rounds measures a cell in turns. A peer that cannot do it has no result;
+// Daemun has to.
+func (l rig) rounds(c cell, proxies []proxy, o *lab.Options) (map[string]sample, error) {
+	samples, results, out := map[string][]sample{}, map[string]sample{}, map[string]bool{}
+	for round := -1; round < o.Rounds; round++ { // the first warms up
+		for _, p := range proxies {
+			if out[p.name] || c.udp && p.udp == "" {
+				continue
+			}
+			s, err := l.measure(p, c, o.Duration)
+			switch {
+			case err == nil && round >= 0:
+				samples[p.name] = append(samples[p.name], s)
+			case err != nil && (p.name == ours || l.Ctx.Err() != nil):
+				return nil, err
+			case err != nil:
+				log.Printf("%s, %s: %v", c.name, p.name, err)
+				out[p.name] = true
+			}
+		}
+	}
+	for name, list := range samples {
+		if !out[name] {
+			results[name] = median(list)
+		}
+	}
+	return results, nil
 }
 
 // measure loads one proxy with one kind of traffic.
@@ -182,5 +201,8 @@ func row(b *strings.Builder, c cell, proxies []proxy, results map[string]sample)
 		}
 	}
 	d := results[ours]
+	if bestRate == 0 {
+		return
+	}
 	fmt.Fprintf(b, "| | **vs best** | **%.2f×** | **%.2f×** | | |\n", d.rate/bestRate, bestCPU/d.cpu)
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -46,5 +47,20 @@ func TestMedianIsTheMiddleOfUnsortedFigures(t *testing.T) {
 	t.Parallel()
 	if got := Median([]int{9, 1, 5}, func(i int) int { return i }); got != 5 {
 		t.Errorf("%d, want 5", got)
+	}
+}
+
+// TestCostCountsFromTheMark: also when the mark comes in pieces, and once only.
+func TestCostCountsFromTheMark(t *testing.T) {
+	t.Parallel()
+	reads := 0
+	m := &marked{mark: []byte("start"), seen: func() (time.Duration, error) { reads++; return time.Duration(reads), nil }}
+	for _, piece := range []string{"warm-up\nst", "art\n", "start\n"} {
+		if _, err := m.Write([]byte(piece)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !m.found || reads != 1 || m.before != 1 || m.all.String() != "warm-up\nstart\nstart\n" {
+		t.Errorf("%d reads, %+v", reads, m)
 	}
 }

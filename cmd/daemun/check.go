@@ -87,7 +87,7 @@ func (c *checking) findings(cmd *cobra.Command, address string) ([]ir.Problem, e
 		list = found
 	}
 	if c.cluster.wanted {
-		found, err := c.cluster.findings(cmd)
+		found, err := c.cluster.findings(cmd, c.output)
 		if err != nil {
 			return nil, err
 		}

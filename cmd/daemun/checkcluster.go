@@ -39,7 +39,7 @@ func (c *clusterCheck) define(f *pflag.FlagSet) {
 func (c *clusterCheck) check() error { return checkName("--service-account", c.rights.Account) }
 
 // findings asks the API server.
-func (c *clusterCheck) findings(cmd *cobra.Command) ([]ir.Problem, error) {
+func (c *clusterCheck) findings(cmd *cobra.Command, output string) ([]ir.Problem, error) {
 	kube.RedirectLogs(slog.New(slog.DiscardHandler))
 	c.access.UserAgent = "daemun/" + version
 	cluster, err := kube.Connect(c.access)
@@ -47,6 +47,9 @@ func (c *clusterCheck) findings(cmd *cobra.Command) ([]ir.Problem, error) {
 		return nil, err
 	}
 	defer cluster.Close()
+	progress := progressOf(cmd, output)
+	defer progress.End()
+	progress.Step("asking " + cluster.Host + " about its IngressClasses, Ingresses and controllers")
 	survey, err := cluster.Survey(cmd.Context(), c.rights.Watched, c.rights.Election)
 	if err != nil {
 		return check.Unreachable(cluster.Host, err), nil
@@ -54,6 +57,7 @@ func (c *clusterCheck) findings(cmd *cobra.Command) ([]ir.Problem, error) {
 	list := check.Cluster{Survey: survey, Ours: c.ours, Class: c.class, WithoutClass: c.without}.Findings()
 	c.rights.May = cluster.May
 	c.rights.Namespace = c.namespace()
+	progress.Step("asking which rights there are")
 	missing, err := c.rights.Findings(cmd.Context())
 	if err != nil {
 		return nil, err

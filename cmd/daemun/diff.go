@@ -11,7 +11,6 @@ import (
 
 	"daemun/internal/admin"
 	"daemun/internal/console"
-	"daemun/internal/daemon"
 	"daemun/internal/diff"
 	"daemun/internal/ir"
 	"daemun/internal/translate"
@@ -45,12 +44,12 @@ The exit code is 0 when both serve the same, 1 when not, 2 when there is no answ
 		if len(args) == 1 {
 			err = (admin.Client{Address: *address}).Get(cmd.Context(), "/api/v1/config", nil, &old)
 		} else {
-			old, err = meant(cmd, args[0], options)
+			old, err = meant(cmd, args[0], output, options)
 		}
 		if err != nil {
 			return trouble{err}
 		}
-		now, err := meant(cmd, args[len(args)-1], options)
+		now, err := meant(cmd, args[len(args)-1], output, options)
 		if err != nil {
 			return trouble{err}
 		}
@@ -71,8 +70,8 @@ The exit code is 0 when both serve the same, 1 when not, 2 when there is no answ
 
 // meant is the configuration of manifests, as JSON. Objects that are wrong are
 // not served, so that they are worth a line.
-func meant(cmd *cobra.Command, path string, o translate.Options) (json.RawMessage, error) {
-	in, err := daemon.Inspect([]string{path}, cmd.InOrStdin(), o)
+func meant(cmd *cobra.Command, path, output string, o translate.Options) (json.RawMessage, error) {
+	in, err := inspected(cmd, []string{path}, output, o)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +107,7 @@ and keys are never part of it.`,
 		if output != "json" && output != "yaml" {
 			return usageError{fmt.Errorf("--output %q: want yaml or json", output)}
 		}
-		raw, err := effective(cmd, *address, args, options)
+		raw, err := effective(cmd, *address, args, output, options)
 		if err != nil {
 			return err
 		}
@@ -137,12 +136,12 @@ and keys are never part of it.`,
 	return cmd
 }
 
-func effective(cmd *cobra.Command, address string, paths []string, o translate.Options) (raw json.RawMessage, err error) {
+func effective(cmd *cobra.Command, address string, paths []string, output string, o translate.Options) (raw json.RawMessage, err error) {
 	if len(paths) == 0 {
 		err = (admin.Client{Address: address}).Get(cmd.Context(), "/api/v1/config", nil, &raw)
 		return raw, err
 	}
-	in, err := daemon.Inspect(paths, cmd.InOrStdin(), o)
+	in, err := inspected(cmd, paths, output, o)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ For the code of a problem, such as DMN0207, print what it means and what to do.`
 			return explainCode(cmd, output, args)
 		}
 		inspect := func(paths []string) (*daemon.Inspection, error) {
-			return daemon.Inspect(paths, cmd.InOrStdin(), options)
+			return inspected(cmd, paths, output, options)
 		}
 		if explain.IsConnection(args[0]) {
 			c, err := explainedConnection(cmd, *address, explain.ConnectionRequest{URL: args[0], Client: client}, args[1:], inspect)

@@ -87,7 +87,7 @@ func (l *linting) check(args []string) error {
 
 // inspect reads the manifests, with what only lint tells.
 func (l *linting) inspect(cmd *cobra.Command, args []string) (*daemon.Inspection, error) {
-	in, err := daemon.Inspect(args, cmd.InOrStdin(), l.options)
+	in, err := inspected(cmd, args, l.output, l.options)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ The exit code is 1 from the chosen verdict on, 2 for a wrong command line.`,
 			if threshold != string(migrate.Unsupported) && threshold != string(migrate.Changed) {
 				return usageError{fmt.Errorf("--failure-threshold %q: want unsupported or changed", threshold)}
 			}
-			report, err := survey(cmd, args, access, scope, options)
+			report, err := survey(cmd, args, surveyed{access, scope, output}, options)
 			if err != nil {
 				return err
 			}
@@ -60,15 +60,25 @@ The exit code is 1 from the chosen verdict on, 2 for a wrong command line.`,
 	return cmd
 }
 
-func survey(cmd *cobra.Command, paths []string, access kube.Access, scope kube.Scope, o translate.Options) (*migrate.Report, error) {
+// surveyed is the cluster to be read, and how the report will be printed.
+type surveyed struct {
+	access kube.Access
+	scope  kube.Scope
+	output string
+}
+
+func survey(cmd *cobra.Command, paths []string, s surveyed, o translate.Options) (*migrate.Report, error) {
+	progress := progressOf(cmd, s.output)
+	defer progress.End()
 	if len(paths) > 0 {
 		if !cmd.Flags().Changed("watch-ingress-without-class") {
 			o.WithoutClass = true // files often rely on the default class
 		}
-		return daemon.MigrateFiles(paths, cmd.InOrStdin(), o)
+		return daemon.MigrateFiles(manifestsOf(cmd, paths, progress), o)
 	}
 	kube.RedirectLogs(slog.New(slog.DiscardHandler))
-	return daemon.MigrateCluster(cmd.Context(), access, scope, o)
+	progress.Step("reading the cluster")
+	return daemon.MigrateCluster(cmd.Context(), s.access, s.scope, o, func(done, all int) { progress.Count("kinds of objects read:", done, all) })
 }
 
 func printReport(cmd *cobra.Command, r *migrate.Report, output string) error {

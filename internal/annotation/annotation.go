@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -31,6 +32,8 @@ const (
 	CodeRejected = "DMN0302"
 	// CodeDenied: a bad value makes the routes of the Ingress answer 503.
 	CodeDenied = "DMN0303"
+	// CodeCostly: an expression needs the engine with back-tracking.
+	CodeCostly = "DMN0335"
 	// CodeLater: a known annotation that is not supported yet was ignored.
 	CodeLater = "DMN0304"
 	// CodeLaterGuard: a known annotation that guards something is not
@@ -138,6 +141,9 @@ type Row struct {
 	Guard bool
 	// Needs names the annotation without which this one is not read.
 	Needs string
+	// Beside names annotations of which one has to be there for this one to
+	// have an effect; it is read in any case.
+	Beside []string
 	// Off lists values that ask for what happens without the annotation
 	// anyway, so that they are no problem while the row is Later.
 	Off []string
@@ -214,6 +220,11 @@ type Draft struct {
 	// Tracing is about traces.
 	Tracing Tracing
 
+	// beyond checks expressions that the linear engine cannot run, costly says
+	// why one needs it.
+	beyond expression.Engine
+	costly string
+
 	permanent, temporal         string
 	permanentCode, temporalCode int
 	redirectFrom, redirectTo    string
@@ -289,6 +300,28 @@ func Parse(prefix string, object ir.Ref, annotations map[string]string) Result {
 	return ParseOver(Defaults(), prefix, object, annotations)
 }
 
+// Beyond returns defaults with which expressions may need an engine with
+// back-tracking.
+func (v Values) Beyond(engine expression.Engine) Values {
+	v.Draft = new(*v.Draft)
+	v.Draft.beyond = engine
+	return v
+}
+
+// expression checks an expression, and notes when it needs the engine with
+// back-tracking.
+func (v *Values) expression(s string) error {
+	_, err := expression.Compile(s, expression.Exact, nil)
+	if err == nil || v.beyond == nil {
+		return err
+	}
+	if _, again := expression.Compile(s, expression.Exact, v.beyond); again == nil {
+		v.costly = err.Error()
+		return nil
+	}
+	return err
+}
+
 // ParseOver is Parse with other defaults, as a ConfigMap may set them.
 func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[string]string) Result {
 	p := parsing{prefix: prefix + "/", object: object}
@@ -316,13 +349,17 @@ func ParseOver(defaults Values, prefix string, object ir.Ref, annotations map[st
 			p.report(CodeNoEffect, ir.SeverityWarning, f.key, "only has an effect together with "+r.Needs)
 			continue
 		}
+		before := len(p.Problems)
 		p.use(r, f.key, f.value)
+		if len(p.Problems) == before && len(r.Beside) > 0 && !slices.ContainsFunc(r.Beside, func(name string) bool { return written[name] }) {
+			p.report(CodeNoEffect, ir.SeverityWarning, f.key, "only has an effect together with "+strings.Join(r.Beside, " or "))
+		}
 	}
 	p.settleRedirect()
 	p.settleLocation()
 	p.settleCORS()
 	p.settleLimits()
-	p.settleBalance()
+	p.settleBalance(written)
 	p.settleBuffering()
 	p.Values.Trace = p.Values.Tracing.Policy()
 	slices.Sort(unknown)
@@ -394,6 +431,10 @@ func (p *parsing) use(r *Row, key, value string) {
 	case Supported:
 		if err := r.parse(value, &p.Values); err != nil {
 			p.bad(r, key, value, err)
+		}
+		if why := p.Values.costly; why != "" {
+			p.Values.costly = ""
+			p.report(CodeCostly, ir.SeverityNotice, key, "the expression needs the engine with back-tracking, which is slower and gives up on costly texts: "+why)
 		}
 	case Later:
 		p.later(r, key, value)

@@ -59,7 +59,7 @@ func TestValues(t *testing.T) {
 			v.permanent, v.Redirect = "https://a.test/x?y=1", &ir.Redirect{Code: 301, Location: "https://a.test/x?y=1"}
 		}, ""},
 		{"permanent-redirect", "https://a.test$request_uri", nil, CodeRejected},
-		{"permanent-redirect-code", "307", func(v *Values) { v.permanentCode = 307 }, ""},
+		{"permanent-redirect-code", "307", func(v *Values) { v.permanentCode = 307 }, CodeNoEffect},
 		{"permanent-redirect-code", "200", nil, CodeDefault},
 		{"permanent-redirect-code", "moved", nil, CodeRejected},
 		{"temporal-redirect", "http://a.test/", func(v *Values) {
@@ -191,11 +191,11 @@ func TestValues(t *testing.T) {
 		{"relative-redirects", "on", nil, CodeRejected},
 		{"enable-cors", "true", func(v *Values) { v.enableCORS, v.CORS = true, new(defaultCORS()) }, ""},
 		{"enable-cors", "on", nil, CodeDefault},
-		{"cors-allow-origin", "https://b.test", func(v *Values) { v.cors.Origins = []string{"https://b.test"} }, ""},
+		{"cors-allow-origin", "https://b.test", func(v *Values) { v.cors.Origins = []string{"https://b.test"} }, CodeNoEffect},
 		{"cors-allow-origin", "b.test", func(v *Values) { v.cors.Origins = nil }, CodeDefault},
-		{"cors-allow-methods", "GET", func(v *Values) { v.cors.Methods = "GET" }, ""},
+		{"cors-allow-methods", "GET", func(v *Values) { v.cors.Methods = "GET" }, CodeNoEffect},
 		{"cors-allow-headers", "A\nB", nil, CodeDefault},
-		{"cors-max-age", "5", func(v *Values) { v.cors.MaxAge = 5 }, ""},
+		{"cors-max-age", "5", func(v *Values) { v.cors.MaxAge = 5 }, CodeNoEffect},
 		{"limit-rps", "5", func(v *Values) {
 			v.limits.PerSecond, v.limits.ID = 5, "shop/web"
 			v.Limits = &ir.Limits{ID: "shop/web", PerSecond: 5, Burst: 5}
@@ -229,7 +229,7 @@ func TestValues(t *testing.T) {
 		{"upstream-hash-by", "$host;", nil, CodeRejected},
 		{"upstream-hash-by-subset", "true", func(v *Values) { v.hashSubset = true }, CodeNoEffect},
 		{"upstream-hash-by-subset", "on", nil, CodeRejected},
-		{"upstream-hash-by-subset-size", "0", nil, ""},
+		{"upstream-hash-by-subset-size", "0", nil, CodeNoEffect},
 		{"upstream-hash-by-subset-size", "x", nil, CodeRejected},
 		{"affinity", "cookie", func(v *Values) {
 			v.hasAffinity, v.Balance.Affinity = true, &ir.Affinity{Name: "INGRESSCOOKIE"}
@@ -266,6 +266,37 @@ func TestValues(t *testing.T) {
 				t.Errorf("rejected, denied = %v, want %v", flags, wantFlags)
 			}
 		})
+	}
+}
+
+// TestAnnotationsThatNeedOthers: what does nothing by itself is said, and what
+// loses against another.
+func TestAnnotationsThatNeedOthers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		annotations []string
+		field, says string
+	}{
+		{[]string{"cors-max-age", "5"}, "cors-max-age", "together with enable-cors"},
+		{[]string{"cors-max-age", "5", "enable-cors", "false"}, "", ""},
+		{[]string{"limit-burst-multiplier", "2"}, "limit-burst-multiplier", "together with limit-rps or limit-rpm"},
+		{[]string{"limit-burst-multiplier", "2", "limit-rpm", "5"}, "", ""},
+		{[]string{"canary", "true", "canary-by-header-value", "x"}, "canary-by-header-value", "together with canary-by-header"},
+		{[]string{"canary", "true", "canary-by-header-value", "x", "canary-by-header", "X-Y"}, "", ""},
+		{[]string{"affinity", "cookie", "upstream-hash-by", "$host"}, "upstream-hash-by", "affinity is set too and wins"},
+		{[]string{"load-balance", "ewma", "upstream-hash-by", "$host"}, "load-balance", "upstream-hash-by is set too and wins"},
+		{[]string{"load-balance", "round_robin", "upstream-hash-by", "$host"}, "", ""},
+		{[]string{"fastcgi-index", "index.php", "backend-protocol", "FCGI"}, "", ""},
+	} {
+		got := parse(tt.annotations...)
+		switch {
+		case tt.field == "":
+			if len(got.Problems) > 0 {
+				t.Errorf("%q: %v", tt.annotations, got.Problems)
+			}
+		case len(got.Problems) != 1 || got.Problems[0].Code != CodeNoEffect || got.Problems[0].Field != Field(prefix+"/"+tt.field) || !strings.Contains(got.Problems[0].Message, tt.says):
+			t.Errorf("%q: %v", tt.annotations, got.Problems)
+		}
 	}
 }
 
@@ -380,7 +411,9 @@ func TestExternalAuthGroup(t *testing.T) {
 		got := parse("auth-url", "http://a.test/", tt.name, tt.value)
 		code := ""
 		for _, p := range got.Problems {
-			code += p.Code
+			if p.Code != CodeNoEffect { // alone
+				code += p.Code
+			}
 		}
 		if code != tt.code || got.Denied != (code == CodeDenied) {
 			t.Errorf("%s=%s: %v", tt.name, tt.value, got.Problems)

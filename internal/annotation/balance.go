@@ -116,15 +116,21 @@ func parseCanaryPattern(s string, v *Values) error {
 		return errors.New("is longer than 1024 bytes")
 	}
 	v.canary.HeaderPattern = s
-	if _, err := regexp.Compile(s); err != nil {
-		return &partlyBad{fmt.Sprintf("is no RE2 expression (%v); requests with the field go to the main backend", err)}
+	if err := v.expression(s); err != nil {
+		return &partlyBad{fmt.Sprintf("cannot be used (%v); requests with the field go to the main backend", err)}
 	}
 	return nil
 }
 
 // settleBalance makes the settings of the backend and of the canary.
-func (p *parsing) settleBalance() {
+func (p *parsing) settleBalance(written map[string]bool) {
 	v := &p.Values
+	switch {
+	case v.hasAffinity && v.Balance.HashBy != "" && written["upstream-hash-by"]:
+		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"upstream-hash-by", "affinity is set too and wins; remove one of them")
+	case v.Balance.HashBy != "" && v.Balance.EWMA && written["load-balance"]:
+		p.report(CodeNoEffect, ir.SeverityWarning, p.prefix+"load-balance", "upstream-hash-by is set too and wins; remove one of them")
+	}
 	switch {
 	case v.Balance.HashBy != "" && v.hashSubset:
 		v.Balance.Subset = v.subsetSize

@@ -50,8 +50,8 @@ func parseMatchCN(s string, v *Values) error {
 	if !strings.HasPrefix(s, "CN=") || len(s) > 1024 || strings.ContainsAny(s, "\r\n") {
 		return errors.New("does not begin with CN=: write an expression for the subject, such as CN=alice")
 	}
-	if _, err := regexp.Compile(s); err != nil {
-		return fmt.Errorf("is no RE2 expression: %w", err)
+	if err := v.expression(s); err != nil {
+		return fmt.Errorf("cannot be used: %w", err)
 	}
 	v.Client.MatchCN = s
 	return nil

@@ -47,7 +47,7 @@ var rows = []Row{
 		Doc:   "Answers with 301 to this URL or path; the request path is not appended.",
 	},
 	{
-		Name: "permanent-redirect-code", Scope: PerRoute, Default: "301", Bad: Reject,
+		Name: "permanent-redirect-code", Scope: PerRoute, Default: "301", Bad: Reject, Beside: []string{"permanent-redirect"},
 		parse: statusCode(308, func(v *Values, code int) { v.permanentCode = code }),
 		Doc:   "Status of permanent-redirect, 300 to 308.",
 	},
@@ -57,7 +57,7 @@ var rows = []Row{
 		Doc:   "Answers with 302 to this URL; wins over permanent-redirect.",
 	},
 	{
-		Name: "temporal-redirect-code", Scope: PerRoute, Default: "302", Bad: Reject,
+		Name: "temporal-redirect-code", Scope: PerRoute, Default: "302", Bad: Reject, Beside: []string{"temporal-redirect"},
 		parse: statusCode(307, func(v *Values, code int) { v.temporalCode = code }),
 		Doc:   "Status of temporal-redirect, 300 to 307.",
 	},
@@ -207,12 +207,12 @@ var rows = []Row{
 		Doc: "HTTP/2 push from Link fields is refused, because browsers have dropped it: they act on the Link field itself, which reaches them",
 	},
 	{
-		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject,
+		Name: "fastcgi-index", Scope: PerRoute, Risk: Medium, Bad: Reject, Beside: []string{"backend-protocol"},
 		parse: parseFastCGIIndex,
 		Doc:   "What is appended to paths that end with a slash, such as index.php; for FCGI backends.",
 	},
 	{
-		Name: "fastcgi-params-configmap", Scope: PerRoute, Risk: Medium, Bad: Reject,
+		Name: "fastcgi-params-configmap", Scope: PerRoute, Risk: Medium, Bad: Reject, Beside: []string{"backend-protocol"},
 		parse: reference("ConfigMap", func(v *Values, s string) { v.FastCGIParams = s }),
 		Doc:   "ConfigMap of the Ingress's namespace whose entries are parameters for FCGI backends; values may have variables.",
 	},
@@ -256,7 +256,7 @@ var rows = []Row{
 		Doc:   "Hashes to a subset of the endpoints.",
 	},
 	{
-		Name: "upstream-hash-by-subset-size", Scope: PerBackend, Default: "3", Bad: Reject,
+		Name: "upstream-hash-by-subset-size", Scope: PerBackend, Default: "3", Bad: Reject, Beside: []string{"upstream-hash-by-subset"},
 		parse: parseSubsetSize,
 		Doc:   "Size of such a subset.",
 	},
@@ -306,7 +306,7 @@ var rows = []Row{
 		Doc:   "SameSite of the affinity cookie.",
 	},
 	{
-		Name: "session-cookie-conditional-samesite-none", Scope: PerBackend, Default: "false", Needs: "affinity",
+		Name: "session-cookie-conditional-samesite-none", Scope: PerBackend, Default: "false", Needs: "affinity", Beside: []string{"session-cookie-samesite"},
 		parse: boolean(func(v *Values, b bool) { v.affinity.ConditionalNone = b }),
 		Doc:   "Drops SameSite=None for clients that cannot read it.",
 	},
@@ -341,12 +341,12 @@ var rows = []Row{
 		Doc:   "Request field that decides: always or never, unless canary-by-header-value or -pattern says otherwise.",
 	},
 	{
-		Name: "canary-by-header-value", Scope: PerIngress, Risk: Medium, Needs: "canary",
+		Name: "canary-by-header-value", Scope: PerIngress, Risk: Medium, Needs: "canary", Beside: []string{"canary-by-header"},
 		parse: text(headerValue, "a field value: it may hold printable ASCII characters only", func(v *Values, s string) { v.canary.HeaderValue = s }),
 		Doc:   "Its value for the canary.",
 	},
 	{
-		Name: "canary-by-header-pattern", Scope: PerIngress, Risk: Medium, Needs: "canary",
+		Name: "canary-by-header-pattern", Scope: PerIngress, Risk: Medium, Needs: "canary", Beside: []string{"canary-by-header"},
 		parse: parseCanaryPattern,
 		Doc:   "Its values for the canary, as an expression.",
 	},
@@ -393,7 +393,7 @@ var rows = []Row{
 		Doc:   "Where a 401 is redirected to; may have variables.",
 	},
 	{
-		Name: "auth-signin-redirect-param", Scope: PerRoute, Risk: Medium, Default: "rd", Needs: "auth-url",
+		Name: "auth-signin-redirect-param", Scope: PerRoute, Risk: Medium, Default: "rd", Needs: "auth-url", Beside: []string{"auth-signin"},
 		parse: external(textOf(paramChars, func(a *ExternalAuth, s string) { a.SignInParam = s })),
 		Doc:   "Query parameter with the original URL.",
 	},
@@ -422,7 +422,7 @@ var rows = []Row{
 		Doc:   "Keeps answers by this text with variables.",
 	},
 	{
-		Name: "auth-cache-duration", Scope: PerRoute, Risk: Medium, Default: "200 202 401 5m", Bad: Deny, Needs: "auth-url",
+		Name: "auth-cache-duration", Scope: PerRoute, Risk: Medium, Default: "200 202 401 5m", Bad: Deny, Needs: "auth-url", Beside: []string{"auth-cache-key"},
 		parse: external(parseCacheFor),
 		Doc:   "How long answers are kept: statuses and a time, with commas between them.",
 	},
@@ -513,7 +513,7 @@ var rows = []Row{
 		Doc:   "Requests of one client address that may run at one time; 0 is no limit.",
 	},
 	{
-		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5",
+		Name: "limit-burst-multiplier", Scope: PerRoute, Default: "5", Beside: []string{"limit-rps", "limit-rpm"},
 		parse: parseBurst,
 		Doc:   "How many times limit-rps and limit-rpm may be exceeded at once.",
 	},
@@ -540,32 +540,32 @@ var rows = []Row{
 		Doc:   "Answers preflight requests and adds the CORS fields.",
 	},
 	{
-		Name: "cors-allow-origin", Scope: PerRoute, Risk: Medium, Default: "*",
+		Name: "cors-allow-origin", Scope: PerRoute, Risk: Medium, Default: "*", Beside: []string{"enable-cors"},
 		parse: parseOrigins,
 		Doc:   "Origins that are allowed: scheme://host[:port], *. before the host for any one label, null, or *.",
 	},
 	{
-		Name: "cors-allow-methods", Scope: PerRoute, Risk: Medium, Default: "GET, PUT, POST, DELETE, PATCH, OPTIONS",
+		Name: "cors-allow-methods", Scope: PerRoute, Risk: Medium, Default: "GET, PUT, POST, DELETE, PATCH, OPTIONS", Beside: []string{"enable-cors"},
 		parse: text(corsMethods, "a list of methods with commas between them", func(v *Values, s string) { v.cors.Methods = s }),
 		Doc:   "Value of Access-Control-Allow-Methods.",
 	},
 	{
-		Name: "cors-allow-headers", Scope: PerRoute, Risk: Medium, Default: "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization",
+		Name: "cors-allow-headers", Scope: PerRoute, Risk: Medium, Default: "DNT,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Range,Authorization", Beside: []string{"enable-cors"},
 		parse: text(corsHeaders, "a list of field names with commas between them", func(v *Values, s string) { v.cors.Headers = s }),
 		Doc:   "Value of Access-Control-Allow-Headers.",
 	},
 	{
-		Name: "cors-expose-headers", Scope: PerRoute, Risk: Medium,
+		Name: "cors-expose-headers", Scope: PerRoute, Risk: Medium, Beside: []string{"enable-cors"},
 		parse: text(corsExpose, "a list of field names with commas between them", func(v *Values, s string) { v.cors.Expose = s }),
 		Doc:   "Value of Access-Control-Expose-Headers.",
 	},
 	{
-		Name: "cors-allow-credentials", Scope: PerRoute, Default: "true",
+		Name: "cors-allow-credentials", Scope: PerRoute, Default: "true", Beside: []string{"enable-cors"},
 		parse: boolean(func(v *Values, b bool) { v.cors.Credentials = b }),
 		Doc:   "Sends Access-Control-Allow-Credentials: true.",
 	},
 	{
-		Name: "cors-max-age", Scope: PerRoute, Default: "1728000",
+		Name: "cors-max-age", Scope: PerRoute, Default: "1728000", Beside: []string{"enable-cors"},
 		parse: parseMaxAge,
 		Doc:   "Seconds a preflight answer is valid.",
 	},

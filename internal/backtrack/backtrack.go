@@ -1,5 +1,5 @@
 // Package backtrack runs the expressions that the linear engine cannot express:
-// look-around and back-references.
+// look-around, back-references, atomic groups, possessive quantifiers.
 //
 //	m, err := backtrack.Compile(`^/(?!admin)`, expression.Fold)
 //	matched, err := m.Match(path, nil) // expression.ErrTooCostly
@@ -52,7 +52,7 @@ func Compile(expr string, c expression.Case) (expression.Matcher, error) {
 	if c == expression.Fold {
 		options = append(options, regexp2.IgnoreCase)
 	}
-	re, err := regexp2.Compile(string(octets([]byte(expr))), options...)
+	re, err := regexp2.Compile(string(octets([]byte(atomic(expr)))), options...)
 	if err != nil {
 		return nil, fmt.Errorf("compile expression: %w", err)
 	}

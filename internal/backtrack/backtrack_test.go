@@ -41,6 +41,14 @@ func TestMatch(t *testing.T) {
 		{`(?<=/v)(\d+)`, "/\xff\u00e9/v12", "12", expression.Exact, true},
 		{`(?<=x)(?P<year>\d+)`, "x7", "7", expression.Exact, true},
 		{`(?>a+)(b)`, "aab", "b", expression.Exact, true},
+		{`^/([^/]++)/x`, "/a.b/x", "a.b", expression.Exact, true},
+		{`^(a++)ab`, "aaab", "", expression.Exact, false},
+		{`^((?:ab)*+)ab`, "abab", "", expression.Exact, false},
+		{`^(a{1,2}+)a`, "aa", "", expression.Exact, false},
+		{`^(a{1,2}+)a`, "aaa", "aa", expression.Exact, true},
+		{`^([]+)]*+x)\++`, "])x++", "])x", expression.Exact, true},
+		{`^(\(++\)?+)`, "((()", "((()", expression.Exact, true},
+		{`^((a)|b)++c`, "abc", "b", expression.Exact, true},
 	} {
 		m, err := Compile(tt.expr, tt.fold)
 		if err != nil {
@@ -91,5 +99,23 @@ func FuzzMatch(f *testing.F) {
 				caps.Group(subject, i) // does not panic
 			}
 		}
+	})
+}
+
+// FuzzAtomic: an expression without possessive quantifiers stays as it is, and
+// what is made of one with them has none left that the linear engine could name.
+func FuzzAtomic(f *testing.F) {
+	for _, s := range []string{"a++b", "(a|b)*+", "[+*]]?+", `\++`, "a{2,}+", "(?=a)++", "a+?", "++", "(", "[", `\`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, expr string) {
+		made := atomic(expr)
+		if len(made) > 8*len(expr)+8 {
+			t.Errorf("%q becomes %q", expr, made)
+		}
+		if !strings.Contains(expr, "+") && made != expr {
+			t.Errorf("%q becomes %q", expr, made)
+		}
+		_, _ = Compile(expr, expression.Exact)
 	})
 }

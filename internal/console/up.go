@@ -11,8 +11,6 @@ import (
 	"sync"
 	"text/tabwriter"
 
-	"golang.org/x/term"
-
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -26,14 +24,16 @@ type Up struct {
 	mu    sync.Mutex // keeps lines whole
 	w     io.Writer
 	width int // of the widest Pod name so far
+	// progress has a line of a terminal, which is taken away before another one.
+	progress *Progress
 }
 
 // NewUp returns a terminal on w. Quiet leaves out everything but problems.
-// Colours appear only on a terminal, and not with NO_COLOR set.
+// Colours appear only on a terminal, not with NO_COLOR set and not on a dumb one.
 func NewUp(w io.Writer, quiet bool) *Up {
 	f, ok := w.(*os.File)
-	colour := ok && os.Getenv("NO_COLOR") == "" && term.IsTerminal(int(f.Fd()))
-	return &Up{quiet: quiet, colour: colour, w: w}
+	colour := ok && os.Getenv("NO_COLOR") == "" && movable(f)
+	return &Up{quiet: quiet, colour: colour, w: w, progress: NewProgress(w)}
 }
 
 // Say prints one line to the user.
@@ -43,13 +43,25 @@ func (u *Up) Say(text string) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.progress.End()
 	fmt.Fprintln(u.w, "daemun: "+text)
+}
+
+// Starting says how many of the Pods are ready while they start.
+func (u *Up) Starting(ready, all int) {
+	if u.quiet || all == 0 {
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.progress.Count("Pods ready:", ready, all)
 }
 
 // Problems prints problems that appeared and those that went.
 func (u *Up) Problems(added, gone []ir.Problem) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.progress.End()
 	for _, p := range added {
 		if u.quiet && p.Severity == ir.SeverityNotice {
 			continue
@@ -75,6 +87,7 @@ func (u *Up) Output(pod store.Name, container string, line []byte) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.progress.End()
 	u.width = max(u.width, len(name))
 	fmt.Fprintf(u.w, "%s │ %s\n", u.paint(podColour(pod.Name), fmt.Sprintf("%-*s", u.width, name)), line)
 }
@@ -102,6 +115,7 @@ func (u *Up) URLs(s URLs) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.progress.End()
 	fmt.Fprintf(u.w, "\ndaemun is up: %s\n\n", s.Pods)
 	first, rows := u.ingresses(s)
 	list := listed(s.Network)

@@ -37,10 +37,24 @@ type Inspection struct {
 	network  *ir.Network
 }
 
+// Manifests are files to be read.
+type Manifests struct {
+	Paths []string
+	Stdin io.Reader
+	// Told hears how many files have been read; nil is nobody.
+	Told func(done, all int)
+}
+
+// Inspect is that of Manifests, with nobody to be told.
+func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection, error) {
+	return Manifests{Paths: paths, Stdin: stdin}.Inspect(o)
+}
+
 // Inspect reads manifests and translates them. It opens no socket, starts no
 // process and writes no file. The error is that of a path that does not exist.
-func Inspect(paths []string, stdin io.Reader, o translate.Options) (*Inspection, error) {
-	loader := manifest.New(paths, stdin)
+func (m Manifests) Inspect(o translate.Options) (*Inspection, error) {
+	loader := manifest.New(m.Paths, m.Stdin)
+	loader.Progress = m.Told
 	first, err := loader.Load()
 	if err != nil {
 		return nil, err

@@ -148,7 +148,7 @@ func (n *serviceNetwork) layer4() metrics.Layer4 { return layer4Metrics(n.l4.Sta
 func layer4Metrics(s l4.Stats) metrics.Layer4 {
 	return metrics.Layer4{
 		Frontends: s.Frontends, Listening: s.Listening, Failed: s.Failed,
-		Connections: s.Connections, OpenConnections: s.OpenConnections, DialFailures: s.DialFailures,
+		Connections: s.Connections, OpenConnections: s.OpenConnections, Idled: s.Idled, Panics: s.Panics, DialFailures: s.DialFailures,
 		AcceptErrors: s.AcceptErrors, BytesToEndpoints: s.BytesToEndpoints, BytesToClients: s.BytesToClients,
 		Flows: s.Flows, FlowsEvicted: s.FlowsEvicted, OpenFlows: s.OpenFlows, DatagramsIn: s.DatagramsIn, DatagramsOut: s.DatagramsOut, DatagramsLost: s.DatagramsLost,
 		Refused: map[string]uint64{

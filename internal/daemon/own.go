@@ -40,7 +40,11 @@ func (g *gateway) ownMetrics() metrics.Own {
 		},
 		Panics: func() map[string]uint64 {
 			plain, secure := g.listenerStats()
-			return map[string]uint64{"request": g.proxy.Stats().Panics, "connection": plain.Panics + secure.Panics}
+			all := map[string]uint64{"request": g.proxy.Stats().Panics, "connection": plain.Panics + secure.Panics}
+			if g.layer4 != nil {
+				all["layer 4"] = g.layer4().Panics
+			}
+			return all
 		},
 		Routes: func() (hosts, routes int) {
 			if cfg := g.loop.State().Config; cfg != nil {
@@ -58,7 +62,7 @@ func (g *gateway) upstreamTotals() metrics.Upstreams {
 	t := g.upstreams.Totals()
 	return metrics.Upstreams{
 		Serving: t.Serving, Empty: t.Empty, Endpoints: t.Endpoints, Active: t.Active, Idle: t.Idle,
-		Attempts: t.Attempts, Failures: t.Failures, Dials: t.Dials, DialFailures: t.DialFailures, Retries: g.proxy.Stats().Retries,
+		Attempts: t.Attempts, Failures: t.Failures, Dials: t.Dials, DialFailures: t.DialFailures, Retries: g.proxy.Stats().Retries, Unmirrored: g.proxy.Stats().Unmirrored,
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"time"
 
@@ -18,8 +17,8 @@ import (
 const surveyTimeout = 60 * time.Second
 
 // MigrateFiles says what becomes of a set-up in manifests.
-func MigrateFiles(paths []string, stdin io.Reader, o translate.Options) (*migrate.Report, error) {
-	in, err := Inspect(paths, stdin, o)
+func MigrateFiles(m Manifests, o translate.Options) (*migrate.Report, error) {
+	in, err := m.Inspect(o)
 	if err != nil {
 		return nil, err
 	}
@@ -29,9 +28,10 @@ func MigrateFiles(paths []string, stdin io.Reader, o translate.Options) (*migrat
 	}), nil
 }
 
-// MigrateCluster says what becomes of a set-up in a cluster. It only reads.
-func MigrateCluster(ctx context.Context, a kube.Access, scope kube.Scope, o translate.Options) (*migrate.Report, error) {
-	view, err := readCluster(ctx, a, scope, o)
+// MigrateCluster says what becomes of a set-up in a cluster. It only reads; told
+// hears how many lists of objects have been.
+func MigrateCluster(ctx context.Context, a kube.Access, scope kube.Scope, o translate.Options, told func(done, all int)) (*migrate.Report, error) {
+	view, err := readCluster(ctx, a, scope, o, told)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func MigrateCluster(ctx context.Context, a kube.Access, scope kube.Scope, o tran
 }
 
 // readCluster reads everything once.
-func readCluster(ctx context.Context, a kube.Access, scope kube.Scope, o translate.Options) (*store.View, error) {
+func readCluster(ctx context.Context, a kube.Access, scope kube.Scope, o translate.Options, told func(done, all int)) (*store.View, error) {
 	cluster, err := kube.Connect(a)
 	if err != nil {
 		return nil, err
@@ -54,15 +54,21 @@ func readCluster(ctx context.Context, a kube.Access, scope kube.Scope, o transla
 	members.start("objects", source.Run)
 	late := time.NewTimer(surveyTimeout)
 	defer late.Stop()
-	select {
-	case <-source.Synced():
-		return s.View(), members.stop()
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-late.C:
-		err = errors.New("not everything could be read in time")
-		if last := source.LastError(); last != nil {
-			err = last
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for err == nil {
+		select {
+		case <-source.Synced():
+			return s.View(), members.stop()
+		case <-tick.C:
+			told(source.Read())
+		case <-ctx.Done():
+			err = ctx.Err()
+		case <-late.C:
+			err = errors.New("not everything could be read in time")
+			if last := source.LastError(); last != nil {
+				err = last
+			}
 		}
 	}
 	return nil, errors.Join(fmt.Errorf("API server %s: %w", cluster.Host, err), members.stop())

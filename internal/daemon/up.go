@@ -32,6 +32,9 @@ import (
 // all the same: a Pod that takes longer must not hold back the others.
 const settleTimeout = 20 * time.Second
 
+// tellStart is the time between two looks at how many Pods are ready.
+const tellStart = 200 * time.Millisecond
+
 // lameDuck is how long programs go on after no new connection leads to them:
 // time to take those that are on their way.
 const lameDuck = 100 * time.Millisecond
@@ -273,6 +276,8 @@ func (d *up) follow(ctx context.Context, workloads, traffic *group) error {
 	settled := d.cluster.Settled()
 	late := time.NewTimer(settleTimeout)
 	defer late.Stop()
+	tick := time.NewTicker(tellStart)
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -281,9 +286,16 @@ func (d *up) follow(ctx context.Context, workloads, traffic *group) error {
 			return nil // the group holds the error
 		case <-traffic.ctx.Done():
 			return nil
+		case <-tick.C:
+			if settled != nil {
+				ready, _, all := d.countPods()
+				d.console.Starting(ready, all)
+			}
+			continue
 		case <-settled:
 		case <-late.C:
 		}
+		tick.Stop()
 		if settled != nil {
 			settled = nil
 			late.Stop()
@@ -317,13 +329,13 @@ func (d *up) announce() error {
 	return writeReadyFile(d.ReadyFile, a)
 }
 
-// podsLine counts the Pods for the first screen: "3 Pods ready in 0.4s".
-func (d *up) podsLine() string {
+// countPods counts those that are ready, those that are done as Jobs are, and
+// all.
+func (d *up) countPods() (ready, ended, all int) {
 	pods := d.store.View().Pods
-	ready, ended := 0, 0
 	for _, p := range pods {
 		if p.Status.Phase == corev1.PodSucceeded {
-			ended++ // a Job that is done
+			ended++
 			continue
 		}
 		for _, c := range p.Status.Conditions {
@@ -332,12 +344,18 @@ func (d *up) podsLine() string {
 			}
 		}
 	}
+	return ready, ended, len(pods)
+}
+
+// podsLine counts the Pods for the first screen: "3 Pods ready in 0.4s".
+func (d *up) podsLine() string {
+	ready, ended, all := d.countPods()
 	took := time.Since(d.started).Round(10 * time.Millisecond)
 	done := ""
 	if ended > 0 {
 		done = fmt.Sprintf(", %d completed", ended)
 	}
-	running := len(pods) - ended
+	running := all - ended
 	switch {
 	case ready < running:
 		return fmt.Sprintf("%d of %d Pods ready%s after %s", ready, running, done, took)

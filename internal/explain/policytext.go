@@ -181,7 +181,7 @@ func externalAuth(a *ir.ExternalAuth) string {
 // authVariables prints what snippets take from the answer.
 func authVariables(a *ir.ExternalAuth) (text string) {
 	for _, v := range a.Variables {
-		text += fmt.Sprintf(", $%s is its %s", v.Name, v.Field)
+		text += fmt.Sprintf(", $%s is %s of its answer", v.Name, v.Value)
 	}
 	return text
 }

@@ -29,6 +29,9 @@ func explain(err error) error {
 			return &ForeignError{c.name, se.Expr}
 		}
 	}
+	if se.Code == syntax.ErrInvalidRepeatOp && strings.HasSuffix(se.Expr, "}+") {
+		return &ForeignError{"a possessive quantifier", se.Expr}
+	}
 	return fmt.Errorf("%s: %q", se.Code, se.Expr)
 }
 

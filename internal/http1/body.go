@@ -54,8 +54,10 @@ const (
 // Reset makes b read a body that begins with rd's next octet. length counts
 // only for BodyLength. lim is kept and not written to.
 func (b *BodyReader) Reset(rd *Reader, kind BodyKind, length int64, lim *Limits) {
-	trailer := section{fields: b.trailer.fields[:0]}
-	*b = BodyReader{rd: rd, lim: lim, kind: kind, trailer: trailer}
+	b.rd, b.lim, b.kind, b.left, b.err = rd, lim, kind, 0, nil
+	b.payload, b.wire, b.unread = 0, 0, nil
+	b.part, b.overhead = partSize, 0
+	b.trailer.fields = b.trailer.fields[:0] // the rest begins with the last chunk
 	switch kind {
 	case BodyNone:
 		b.err = io.EOF

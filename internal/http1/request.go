@@ -10,9 +10,11 @@ const maxMethod = 64
 // is used elsewhere: a half-read head is otherwise taken for the beginning of
 // the new one.
 func (r *Request) Reset() {
-	s := r.parser
-	s.begin()
-	*r = Request{ContentLength: -1, parser: s}
+	r.parser.begin()
+	// One by one: a literal would be made first, the parser with it.
+	r.Method, r.Target, r.Form, r.Path, r.Query, r.HasQuery = nil, nil, FormOrigin, nil, nil, false
+	r.Authority, r.Scheme, r.Minor, r.Fields = nil, nil, 0, nil
+	r.Body, r.ContentLength, r.KeepAlive, r.ExpectContinue, r.Upgrade = BodyNone, -1, false, false, nil
 }
 
 // Get returns the value of the first field with this id. Host and

@@ -2,9 +2,9 @@ package http1
 
 // Reset makes r ready for a message of another connection; see Request.Reset.
 func (r *Response) Reset() {
-	s := r.parser
-	s.begin()
-	*r = Response{ContentLength: -1, parser: s}
+	r.parser.begin()
+	r.Minor, r.Status, r.Phrase, r.Fields = 0, 0, nil, nil
+	r.Body, r.ContentLength, r.KeepAlive, r.Upgrade = BodyNone, -1, false, nil
 }
 
 // Get returns the value of the first field with this id.

@@ -95,7 +95,9 @@ func trailerLimits(lim *Limits) lineLimits {
 
 // begin makes s ready for a new section and keeps the memory it has.
 func (s *section) begin() {
-	*s = section{fields: s.fields[:0], options: s.options[:0], contentLength: -1}
+	fields, options := s.fields[:0], s.options[:0]
+	*s = section{} // in place; a literal with values would be made first and then copied
+	s.fields, s.options, s.contentLength = fields, options, -1
 }
 
 // resumes reports whether b continues what the last call saw. When the octets

@@ -64,15 +64,15 @@ type ExternalAuth struct {
 	CacheFor []CacheFor `json:"cacheFor,omitempty"`
 	// AlwaysSetCookie passes cookies of the service on at any status.
 	AlwaysSetCookie bool `json:"alwaysSetCookie,omitempty"`
-	// Variables get values from fields of the answer.
+	// Variables are made when the service has answered.
 	Variables []AuthVariable `json:"variables,omitempty"`
 }
 
-// AuthVariable is a variable whose value is a field of an answer. Field is in
-// small letters, with "_" for "-".
+// AuthVariable is a variable with the text of its value, in which variables
+// about an upstream are about the service.
 type AuthVariable struct {
 	Name  string `json:"name"`
-	Field string `json:"field"`
+	Value string `json:"value"`
 }
 
 // CacheFor is how long answers with one of some statuses are kept; no status is

@@ -244,6 +244,9 @@ type Policies struct {
 	// a Domain that is From, a Path that begins with From.
 	CookieDomain *Replacement `json:"cookieDomain,omitempty"`
 	CookiePath   *Replacement `json:"cookiePath,omitempty"`
+	// CookieFlags are looked through in their order: the first that a cookie
+	// matches counts.
+	CookieFlags []CookieFlags `json:"cookieFlags,omitempty"`
 	// LocationPrefix changes what Location and Refresh of the backend begin
 	// with.
 	LocationPrefix *Replacement `json:"locationPrefix,omitempty"`

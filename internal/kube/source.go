@@ -111,6 +111,18 @@ func (s *Source) choose() (sinks []*sink) {
 // Synced is closed when the store holds everything for the first time.
 func (s *Source) Synced() <-chan struct{} { return s.synced }
 
+// Read counts the lists of objects, and those that have been read once.
+func (s *Source) Read() (done, all int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.sinks {
+		if n.synced {
+			done++
+		}
+	}
+	return done, len(s.sinks)
+}
+
 // Addressed receives after the address in the status of an Ingress has
 // changed. It has one reader.
 func (s *Source) Addressed() <-chan struct{} { return s.addressed }

@@ -34,11 +34,12 @@ const (
 )
 
 // handshake ends TLS on c. It returns nil, with c closed, when that fails.
-func (l *Listener) handshake(ctx context.Context, c net.Conn) (*tls.Conn, *tls.ConnectionState) {
+func (l *Listener) handshake(ctx context.Context, c net.Conn) (*secureConn, *tls.ConnectionState) {
 	// One absolute deadline for all of it (H6.4, H6.17).
 	c.SetDeadline(time.Now().Add(l.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { c.Close() })
-	t := tls.Server(c, l.config.TLS.Config())
+	t := &secureConn{below: &gather{Conn: c, pool: &l.gathers}}
+	t.Conn = tls.Server(t.below, l.config.TLS.Config())
 	// Not HandshakeContext: it starts a goroutine to watch the context.
 	err := t.Handshake()
 	if !stop() && err == nil {

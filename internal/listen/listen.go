@@ -33,8 +33,8 @@ import (
 
 // Handler takes over accepted connections. ServeConn returns when the
 // connection is done with; the handler closes it. A connection is a
-// *net.TCPConn on a plain listener and a *tls.Conn whose handshake is complete
-// on a TLS listener, without deadlines; a handler that panics has its
+// *net.TCPConn on a plain listener and one like *tls.Conn whose handshake is
+// complete on a TLS listener, without deadlines; a handler that panics has its
 // connection closed and the panic logged (H6.20).
 type Handler interface {
 	ServeConn(c net.Conn, info ConnInfo)
@@ -133,6 +133,8 @@ type Listener struct {
 	spare  *spare
 	logger *slog.Logger
 
+	gathers sync.Pool // of *[gatherSize]byte
+
 	closing chan struct{} // closed by the first Close
 	closed  chan struct{} // closed when the socket is closed
 	done    chan struct{} // closed when Serve returns, or Close came before it
@@ -174,6 +176,7 @@ func Listen(ctx context.Context, c Config) (*Listener, error) {
 		config: c, tcp: socket, spare: newSpare(), logger: c.Logger,
 		closing: make(chan struct{}), closed: make(chan struct{}), done: make(chan struct{}),
 	}
+	l.gathers.New = func() any { return new([gatherSize]byte) }
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}

@@ -63,11 +63,16 @@ func (l *Loader) load() (c Change, news bool, err error) {
 			news = true
 		}
 	}
+	done := 0
 	for path, info := range s.files {
+		if l.Progress != nil {
+			l.Progress(done, len(s.files))
+		}
 		if old := l.files[path]; old == nil || old.changed(info) {
 			l.read(path, info, touched)
 			news = true
 		}
+		done++
 	}
 	if news {
 		l.problems = nil

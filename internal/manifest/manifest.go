@@ -67,6 +67,10 @@ type Position struct {
 // Loader reads PATHS and remembers what it found, so that a broken file keeps
 // its last good objects. It is safe for concurrent use.
 type Loader struct {
+	// Progress is told how many of the files that are to be read have been;
+	// nil is nobody. It is set before the first Load.
+	Progress func(done, all int)
+
 	paths []string
 
 	mu     sync.Mutex // guards all below

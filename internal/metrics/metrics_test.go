@@ -221,7 +221,7 @@ func TestConcurrentObserve(t *testing.T) {
 	t.Parallel()
 	r := New(Config{})
 	at := r.Route(shop)
-	const workers, each = 8, 5000
+	const workers, each = 8, 2000
 	var wg sync.WaitGroup
 	for w := range workers {
 		wg.Go(func() {

@@ -33,6 +33,8 @@ type Upstreams struct {
 	Serving, Empty, Endpoints                        int
 	Active, Idle                                     int64
 	Attempts, Failures, Dials, DialFailures, Retries uint64
+	// Unmirrored are requests whose copy for a mirror was not sent.
+	Unmirrored uint64
 }
 
 // Orphan is an Ingress and whether some route of it has no Service, or a
@@ -95,6 +97,7 @@ func upstreamsGroup(read func() Upstreams) group {
 			{name: "daemun_upstream_attempts_total", help: "Attempts at endpoints by whether a usable response came.", kind: counter, labels: result},
 			{name: "daemun_upstream_dials_total", help: "New connections to endpoints by whether they could be opened.", kind: counter, labels: result},
 			{name: "daemun_upstream_retries_total", help: "Attempts after the first one of a request.", kind: counter},
+			{name: "daemun_mirror_dropped_total", help: "Requests whose copy for a mirror was not sent.", kind: counter},
 		},
 		collect: func(emit emitter) {
 			u := read()
@@ -108,6 +111,7 @@ func upstreamsGroup(read func() Upstreams) group {
 			emit(4, float64(u.Dials), "ok")
 			emit(4, float64(u.DialFailures), "failed")
 			emit(5, float64(u.Retries))
+			emit(6, float64(u.Unmirrored))
 		},
 	}
 }

@@ -9,8 +9,10 @@ import (
 type Layer4 struct {
 	Frontends, Listening, Failed int
 
-	Connections      uint64
-	OpenConnections  int64
+	Connections     uint64
+	OpenConnections int64
+	// Idled connections were ended because nothing was passed on.
+	Idled            uint64
 	DialFailures     uint64
 	BytesToEndpoints uint64
 	BytesToClients   uint64
@@ -22,6 +24,9 @@ type Layer4 struct {
 	OpenFlows                 int64
 	DatagramsIn, DatagramsOut uint64
 	DatagramsLost             uint64
+
+	// Panics are bugs; they are shown among those of all places.
+	Panics uint64
 
 	// Refused counts by reason, which must be a fixed set.
 	Refused map[string]uint64
@@ -58,6 +63,7 @@ func layer4Group(read func() Layer4) group {
 			{name: "daemun_l4_refused_total", help: "Connections and flows that were turned away, by reason.", kind: counter, labels: []string{"reason"}},
 			{name: "daemun_l4_accept_pauses_total", help: "Pauses of a frontend for want of descriptors or memory.", kind: counter},
 			{name: "daemun_l4_flows_evicted_total", help: "UDP flows that ended to make room for others.", kind: counter},
+			{name: "daemun_l4_idle_connections_ended_total", help: "TCP connections that were ended because nothing was passed on.", kind: counter},
 		},
 		collect: func(emit emitter) {
 			s := read()
@@ -79,6 +85,7 @@ func layer4Group(read func() Layer4) group {
 			}
 			emit(8, float64(s.AcceptErrors))
 			emit(9, float64(s.FlowsEvicted))
+			emit(10, float64(s.Idled))
 		},
 	}
 }

@@ -149,6 +149,9 @@ func (in *Input) ingress(name store.Name, problems map[ir.Ref][]ir.Problem) *Obj
 		o.Findings = append(o.Findings, f)
 	}
 	for _, p := range own {
+		if p.Code == translate.CodeCostly {
+			o.Findings = append(o.Findings, Finding{Verdict: Changed, Subject: p.Field, Text: p.Message, field: p.Field})
+		}
 		if text := behaviours()[p.Code]; text != "" {
 			o.Findings = append(o.Findings, Finding{Verdict: Unsupported, Subject: p.Field, Text: p.Message + "; " + text, field: p.Field})
 		}

@@ -58,7 +58,7 @@ func TestReport(t *testing.T) {
 		}
 	}
 	want := map[string]Verdict{
-		"proxy-body-size": Kept, "use-regex": Changed, "configuration-snippet": Unsupported, "proxy-boddy-size": Kept, "secure-backends": Kept,
+		"proxy-body-size": Kept, "use-regex": Kept, "configuration-snippet": Unsupported, "proxy-boddy-size": Kept, "secure-backends": Kept,
 		"hsts": Kept, "zzz": Kept, "annotations-risk-level": Kept, "http-snippet": Unsupported, "worker-processes": Kept, "use-gzip": verdictOfKey("use-gzip"),
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -71,7 +71,7 @@ func TestReport(t *testing.T) {
 	if err := r.Print(&text); err != nil {
 		t.Fatal(err)
 	}
-	for _, says := range []string{"Ingress shop/web\n", "unsupported  configuration-snippet \"x;\" (Ingress.yaml:1): ", "did you mean", "kept         1 more"} {
+	for _, says := range []string{"Ingress shop/web\n", "unsupported  configuration-snippet \"x;\" (Ingress.yaml:1): ", "did you mean", "kept         2 more"} {
 		if !strings.Contains(text.String(), says) {
 			t.Errorf("no %q in:\n%s", says, &text)
 		}
@@ -105,6 +105,31 @@ func TestEveryAnnotationHasAVerdict(t *testing.T) {
 		if missing != (f.Verdict == Unsupported) && row.Name != "backend-protocol" {
 			t.Errorf("%s (%s): %+v", row.Name, row.Support, f)
 		}
+	}
+}
+
+// TestNotesAreAboutTheValue: what changes for other values only is not said.
+func TestNotesAreAboutTheValue(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, value string
+		want        Verdict
+	}{
+		{"cors-allow-origin", "https://a.test, https://*.b.test", Kept},
+		{"cors-allow-origin", "a.test", Changed},
+		{"canary-by-header-pattern", "^(a|b)$", Kept},
+		{"canary-by-header-pattern", "a(?=b)", Changed},
+		{"proxy-next-upstream", "error http_503", Changed},
+		{"proxy-next-upstream", "error non_idempotent", Kept},
+		{"proxy-next-upstream", "off", Kept},
+		{"rewrite-target", "/$2", Kept},
+	} {
+		if f := report(t, map[string]string{tt.name: tt.value, "canary": "false"}, nil); f.Objects[1].Verdict() != tt.want {
+			t.Errorf("%s %q: %+v, want %s", tt.name, tt.value, f.Objects[1].Findings, tt.want)
+		}
+	}
+	if line := report(t, map[string]string{"use-regex": "true"}, nil).Line(); line != "2 objects: 2 kept as they are, 0 changed, 0 with something unsupported; Ingresses of other classes: 1" {
+		t.Error(line)
 	}
 }
 

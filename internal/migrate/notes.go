@@ -1,8 +1,12 @@
 package migrate
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
+	"daemun/internal/annotation"
+	"daemun/internal/ir"
 	"daemun/internal/translate"
 )
 
@@ -20,23 +24,36 @@ func notes() []note {
 	is := func(want string) func(string) bool {
 		return func(value string) bool { return strings.EqualFold(value, want) }
 	}
-	has := func(text string) func(string) bool {
-		return func(value string) bool { return strings.Contains(value, text) }
-	}
 	return []note{
 		{"auth-type", is("digest"), "MD5 with qop=auth only; a challenge may be answered for 60 s"},
-		{"canary-by-header-pattern", nil, "expressions are RE2: without look-around and backreferences"},
+		{"canary-by-header-pattern", notRE2, "expressions are RE2, without look-around and backreferences: requests with the field go to the main backend"},
 		{"connection-proxy-header", nil, "Upgrade is not sent to the backend either"},
-		{"cors-allow-origin", nil, "origins are compared as a whole; a list in which no element is an origin allows none, not all"},
+		{"cors-allow-origin", noOrigin, "no element of the list is an origin, so that none is allowed; ingress-nginx then allows all"},
 		{"custom-headers", nil, "may not set fields that belong to the connection"},
 		{"affinity", nil, "the endpoint of a client that has no cookie of Daemun's yet is chosen anew"},
 		{"upstream-hash-by", nil, "which endpoint a value leads to is not that of ingress-nginx"},
 		{"limit-rate", nil, "acts whether proxy-buffering is on or not"},
-		{"proxy-next-upstream", nil, "only GET, HEAD, PUT, DELETE, OPTIONS and PROPFIND are sent again, without non_idempotent"},
+		{"proxy-next-upstream", repeats, "only GET, HEAD, PUT, DELETE, OPTIONS and PROPFIND are sent again, without non_idempotent"},
 		{"proxy-next-upstream-tries", is("0"), "means twice the number of endpoints, at least 3, not without end"},
-		{"rewrite-target", has("$"), "look-around and backreferences are run by a slower engine that gives up on costly paths"},
-		{"use-regex", is("true"), "look-around and backreferences are run by a slower engine that gives up on costly paths"},
 	}
+}
+
+func notRE2(pattern string) bool {
+	_, err := regexp.Compile(pattern)
+	return err != nil
+}
+
+func noOrigin(list string) bool {
+	v := annotation.Defaults()
+	r := annotation.ParseOver(v, "p", ir.Ref{}, map[string]string{"p/enable-cors": "true", "p/cors-allow-origin": list})
+	return len(r.Values.CORS.Origins) == 0
+}
+
+// repeats reports whether conditions ask for further attempts, but not for
+// those of any method.
+func repeats(conditions string) bool {
+	words := strings.Fields(conditions)
+	return !slices.Contains(words, "off") && !slices.Contains(words, "non_idempotent")
 }
 
 // behaviours are problems that ingress-nginx does not have, and what to do.

@@ -24,11 +24,18 @@ func (r *Report) Print(w io.Writer) error {
 
 // Line is the report in one line.
 func (r *Report) Line() string {
-	line := fmt.Sprintf("%d objects: %d kept as they are, %d changed, %d with something unsupported", len(r.Objects), r.Summary[Kept], r.Summary[Changed], r.Summary[Unsupported])
+	line := fmt.Sprintf("%s: %d kept as they are, %d changed, %d with something unsupported", count(len(r.Objects), "object"), r.Summary[Kept], r.Summary[Changed], r.Summary[Unsupported])
 	if r.OtherClass > 0 {
-		line += fmt.Sprintf("; %d Ingresses are of other classes", r.OtherClass)
+		line += fmt.Sprintf("; Ingresses of other classes: %d", r.OtherClass)
 	}
 	return line
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 type printer struct {

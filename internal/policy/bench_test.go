@@ -36,7 +36,7 @@ func decisions() []decision {
 	limits := newLimits(&ir.Limits{ID: "l", PerSecond: 1 << 30, Burst: 5, Connections: 100}, state)
 	response := newResponse(&ir.Policies{ResponseFields: []ir.Field{{Name: "X-One", Value: "1"}, {Name: "X-Two", Value: "2"}, {Name: "X-Three", Value: "3"}}}, nil)
 	names := [][]byte{[]byte("Content-Type"), []byte("Content-Length"), []byte("Date"), []byte("Server")}
-	canary := NewCanary(&ir.Canary{Header: "X-Canary", Cookie: "canary", Weight: 20, Total: 100})
+	canary := NewCanary(&ir.Canary{Header: "X-Canary", Cookie: "canary", Weight: 20, Total: 100}, nil)
 	cookie := CookieOfAffinity{Settings: &ir.Affinity{Name: "INGRESSCOOKIE"}, Key: []byte("0123456789abcdef0123456789abcdef"), Backend: "0123456789abcdef0123456789abcdef", Path: "/"}
 	external := newExternal(&ir.ExternalAuth{URL: "http://auth.test/", Target: "/", Redirect: "$request_uri", CacheKey: "$http_cookie"}, state)
 	scratch := make([]byte, 0, 512)

@@ -1,22 +1,21 @@
 package policy
 
 import (
-	"regexp"
-
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
 // Canary decides which requests of a route go to its canary.
 type Canary struct {
 	header, value string
-	pattern       *regexp.Regexp // nil with byPattern: it does not compile
+	pattern       expression.Matcher // nil with byPattern: it does not compile
 	byPattern     bool
 	cookie        string
 	weight, total uint64
 }
 
 // NewCanary returns nil for nil.
-func NewCanary(c *ir.Canary) *Canary {
+func NewCanary(c *ir.Canary, beyond expression.Engine) *Canary {
 	if c == nil {
 		return nil
 	}
@@ -26,7 +25,7 @@ func NewCanary(c *ir.Canary) *Canary {
 	}
 	if c.HeaderPattern != "" && c.HeaderValue == "" {
 		made.byPattern = true
-		made.pattern, _ = regexp.Compile(c.HeaderPattern)
+		made.pattern, _ = expression.Compile(c.HeaderPattern, expression.Exact, beyond)
 	}
 	return made
 }
@@ -53,7 +52,7 @@ func (c *Canary) Chooses(field []byte, present bool, cookies Cookies, random uin
 			if c.pattern == nil {
 				return false
 			}
-			if c.pattern.Match(field) {
+			if matched, err := c.pattern.Match(field, nil); matched && err == nil {
 				return true
 			}
 		case string(field) == "always":

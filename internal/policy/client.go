@@ -5,10 +5,10 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"regexp"
 	"slices"
 	"time"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 	"daemun/internal/variable"
 )
@@ -22,8 +22,11 @@ type ClientAuth struct {
 
 	cas     *x509.CertPool
 	revoked []*x509.RevocationList
-	match   *regexp.Regexp // nil: every subject will do
-	state   *State
+	// match is nil with anySubject, and when it does not compile: then nobody
+	// is let in.
+	match      expression.Matcher
+	anySubject bool
+	state      *State
 }
 
 // NewClientAuth returns nil for nil.
@@ -45,11 +48,8 @@ func NewClientAuth(c *ir.ClientAuth, s *State) *ClientAuth {
 	if c.ErrorPage != "" {
 		made.ErrorPage = textOf(c.ErrorPage)
 	}
-	if c.MatchCN != "" {
-		made.match = regexp.MustCompile(`[^\x00-\x{10FFFF}]`) // matches nothing
-		if re, err := regexp.Compile(c.MatchCN); err == nil {
-			made.match = re
-		}
+	if made.anySubject = c.MatchCN == ""; !made.anySubject {
+		made.match, _ = expression.Compile(c.MatchCN, expression.Exact, s.config.Beyond)
 	}
 	return made
 }
@@ -64,17 +64,22 @@ type ClientVerdict struct {
 	Verify string
 	// Subject and Issuer are in the form of RFC 2253.
 	Subject, Issuer string
+	subject         []byte // Subject, to be matched
 	// PEM is the certificate.
 	PEM []byte
 }
 
 // Matches reports whether the subject is one that the host wants.
 func (c *ClientAuth) Matches(v *ClientVerdict) bool {
-	return c.match == nil || c.match.MatchString(v.Subject)
+	if c.anySubject || c.match == nil {
+		return c.anySubject
+	}
+	matched, err := c.match.Match(v.subject, nil)
+	return matched && err == nil
 }
 
 // AnySubject reports whether the host takes every subject.
-func (c *ClientAuth) AnySubject() bool { return c.match == nil }
+func (c *ClientAuth) AnySubject() bool { return c.anySubject }
 
 // Judge returns the verdict about a chain, the client's own certificate first.
 // It does not check a chain again that was checked lately.
@@ -101,7 +106,8 @@ func (c *ClientAuth) Judge(chain []*x509.Certificate, now time.Time) *ClientVerd
 func (c *ClientAuth) judge(chain []*x509.Certificate, now time.Time) *ClientVerdict {
 	leaf := chain[0]
 	v := &ClientVerdict{
-		Sent: true, Good: true, Verify: "SUCCESS", Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(),
+		subject: []byte(leaf.Subject.String()),
+		Sent:    true, Good: true, Verify: "SUCCESS", Subject: leaf.Subject.String(), Issuer: leaf.Issuer.String(),
 		PEM: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leaf.Raw}),
 	}
 	if err := c.check(chain, now); err != nil {

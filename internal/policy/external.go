@@ -23,6 +23,9 @@ type External struct {
 	Keyed *variable.Text
 	// Script may answer in place of the service; nil for none.
 	Script *Script
+	// Variables are made of the answer, of whose Parts they are.
+	Variables []AuthVariable
+	Parts     []AuthPart
 
 	state *State
 }
@@ -44,6 +47,7 @@ func newExternal(a *ir.ExternalAuth, s *State) *External {
 	if a.CacheKey != "" {
 		e.Keyed = textOf(a.CacheKey)
 	}
+	e.Variables, e.Parts = newAuthVariables(a.Variables)
 	for _, f := range a.SetHeaders {
 		e.Set = append(e.Set, TextField{f.Name, textOf(f.Value)})
 	}
@@ -101,8 +105,8 @@ type AuthAnswer struct {
 	// Fields are for the backend, Cookies for the client.
 	Fields  []ir.Field
 	Cookies []string
-	// Variables are the values of those of External.IR, in their order.
-	Variables [][]byte
+	// Parts are the values of External.Parts, in their order.
+	Parts [][]byte
 	// Keep says that the service does not forbid to keep the answer.
 	Keep bool
 }
@@ -182,8 +186,8 @@ func (e *External) Key(host, path, kind string, key []byte) [sha256.Size]byte {
 		b = append(append(b, part...), 0)
 	}
 	b = append(append(b, key...), 0)
-	for _, v := range e.IR.Variables { // an answer has the values of these only
-		b = append(append(b, v.Field...), 0)
+	for _, p := range e.Parts { // an answer has the values of these only
+		b = append(append(append(b, byte(p.ID)), p.Arg...), 0)
 	}
 	return sha256.Sum256(b)
 }

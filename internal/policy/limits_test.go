@@ -206,7 +206,7 @@ func BenchmarkPolicies(b *testing.B) {
 	cors := newCORS(&ir.CORS{Origins: []string{"https://a.test", "https://*.b.test"}, Methods: "GET", Headers: "X"})
 	access := newAccess(&ir.Access{Allow: prefixes("10.0.0.0/8", "192.0.2.0/24", "2001:db8::/32")}, nil)
 	auth := newAuth(&ir.BasicAuth{}, s)
-	canary := NewCanary(&ir.Canary{Header: "X", Weight: 20, Total: 100})
+	canary := NewCanary(&ir.Canary{Header: "X", Weight: 20, Total: 100}, nil)
 	origin, field := []byte("https://x.b.test"), basicField("ann", "secret")
 	for name, f := range map[string]func(){
 		"cors":       func() { cors.Allows(origin) },

@@ -16,6 +16,7 @@ type Response struct {
 	Set []ir.Field
 
 	cookieDomain, cookiePath, location *replacer
+	flags                              []cookieFlags
 }
 
 // replacer is a replacement as it runs.
@@ -71,22 +72,37 @@ func (r *replacer) expand(text []byte) (with string, ok bool) {
 }
 
 func newResponse(p *ir.Policies, beyond expression.Engine) *Response {
-	if len(p.ResponseFields) == 0 && p.CookieDomain == nil && p.CookiePath == nil && p.LocationPrefix == nil {
+	if len(p.ResponseFields) == 0 && p.CookieDomain == nil && p.CookiePath == nil && p.LocationPrefix == nil && len(p.CookieFlags) == 0 {
 		return nil
 	}
 	return &Response{
 		Set: p.ResponseFields, cookieDomain: newReplacer(p.CookieDomain, beyond), cookiePath: newReplacer(p.CookiePath, beyond),
-		location: newReplacer(p.LocationPrefix, beyond),
+		location: newReplacer(p.LocationPrefix, beyond), flags: newCookieFlags(p.CookieFlags, beyond),
 	}
 }
 
 // Replaces reports whether a field of the backend gives way to one of Set.
 func (r *Response) Replaces(name []byte) bool { return names(r.Set, name) }
 
-// Cookie appends the value of a Set-Cookie field with its Domain and Path
-// rewritten (proxy-cookie-domain, proxy-cookie-path); ok is false, and nothing
-// is appended, when it stays as it is.
+// Cookie appends the value of a Set-Cookie field with its Domain, Path and flags
+// rewritten (proxy-cookie-domain, proxy-cookie-path, proxy_cookie_flags); ok is
+// false, and nothing is appended, when it stays as it is.
 func (r *Response) Cookie(dst, value []byte) (out []byte, ok bool) {
+	if len(r.flags) == 0 {
+		return r.appendCookie(dst, value)
+	}
+	if moved, ok := r.appendCookie(nil, value); ok {
+		value = moved
+		if out, flagged := r.appendFlags(dst, value); flagged {
+			return out, true
+		}
+		return append(dst, value...), true
+	}
+	return r.appendFlags(dst, value)
+}
+
+// appendCookie is Cookie for Domain and Path.
+func (r *Response) appendCookie(dst, value []byte) (out []byte, ok bool) {
 	if r.cookieDomain == nil && r.cookiePath == nil {
 		return dst, false
 	}

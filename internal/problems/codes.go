@@ -177,7 +177,7 @@ func addresses() Group {
 
 func configMap() Group {
 	return Group{
-		Title: "ConfigMap: DMN07xx",
+		Title: "ConfigMap, and settings that another Ingress decides: DMN07xx",
 		Codes: []Code{
 			{"DMN0701", "warning", "a value cannot be read; the default applies", "write what the sentence says"},
 			{"DMN0702", "notice", "a known key that is not supported yet was ignored", "see [configmap.md](configmap.md)"},
@@ -186,6 +186,9 @@ func configMap() Group {
 			{"DMN0705", "error", "configuration text for nginx; it is never accepted", "say the same with typed keys and annotations"},
 			{"DMN0706", "notice", "a key that has no effect here", "remove it"},
 			{"DMN0707", "error", "a value of a key that guards access cannot be read; all routes answer 503", "write what the sentence says"},
+			{"DMN0780", "warning", "an older Ingress of the host decides this setting, so that this one has no effect", "write it there"},
+			{"DMN0781", "warning", "another Ingress that uses the same Service port decides this setting, so that this one has no effect", "write it there, or use a Service of its own"},
+			{"DMN0782", "warning", "the Path of an affinity cookie is an expression, which browsers take for a plain path and never match", "set `session-cookie-path`"},
 		},
 	}
 }

@@ -82,7 +82,16 @@ func BenchmarkProxyGET(b *testing.B) {
 	roundTrips(b, c.Conn)
 }
 
-// BenchmarkProxyLoggedGET is the same with access log and metrics.
+// BenchmarkProxyMeasuredGET is the same with metrics.
+func BenchmarkProxyMeasuredGET(b *testing.B) {
+	r := newRigWith(b, endless(), Config{}, metrics.New(metrics.Config{}))
+	r.endpoints(newScript(b, lean).addr())
+	c := r.dial()
+	_ = c.SetDeadline(time.Time{})
+	roundTrips(b, c.Conn)
+}
+
+// BenchmarkProxyLoggedGET has an access log besides.
 func BenchmarkProxyLoggedGET(b *testing.B) {
 	log := accesslog.New(accesslog.Config{Writer: io.Discard})
 	ctx, cancel := context.WithCancel(context.Background())

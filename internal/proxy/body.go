@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"daemun/internal/http1"
+	"daemun/internal/ir"
 	"daemun/internal/spool"
 	"daemun/internal/upstream"
 )
@@ -106,7 +107,8 @@ func (x *exchange) takeBody(p []byte) (int, error) {
 // A client may be silent for as long as the idle time for bodies, but when it
 // has been waited for longer than leastRateAfter in all, it must have sent
 // leastRate octets for each second of that (H6.7). Time in which the upstream
-// did not take the body does not count.
+// did not take the body does not count. Calls of gRPC have the idle time alone:
+// a stream sends a little now and then for as long as it is there.
 const (
 	leastRateAfter = 10 * time.Second
 	leastRate      = 240
@@ -115,6 +117,9 @@ const (
 // trickles adds to the time that the client was waited for and reports whether
 // the body comes too slowly.
 func (x *exchange) trickles(waited time.Duration) bool {
+	if p := x.match.Route.IR.Protocol; p == ir.ProtocolGRPC || p == ir.ProtocolGRPCS {
+		return false
+	}
 	x.waited += waited
 	s := x.c.server
 	return x.waited > s.bodyGrace && !x.body.Done() && x.body.Payload() < int64(x.waited.Seconds()*float64(s.bodyRate))
@@ -226,6 +231,11 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 	chunked := x.chunked() && up.Stream() == nil && !records
 	timeout := x.match.Route.IR.SendTimeout.D()
 	for {
+		if x.splicesBody(up) {
+			if err := x.spliceBody(up); err != nil {
+				return err
+			}
+		}
 		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
 		n, done, err := x.nextOfBody(data)
 		if err != nil {

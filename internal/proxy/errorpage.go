@@ -80,8 +80,7 @@ func (x *exchange) leaveRoute(shown int) {
 	x.backend, x.fallback, x.canary, x.comeAgain = nil, false, false, false
 	x.affinity, x.tried, x.prefix, x.whole = x.affinity[:0], x.tried[:0], x.prefix[:0], true
 	x.rewritten, x.cutShort = false, false
-	x.unpack()
-	x.letGo()
+	x.leave()
 	x.closeInspection()
 	if x.frame != nil {
 		x.frame.Variant, x.frame.Stopped = nil, false

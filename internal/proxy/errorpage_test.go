@@ -144,7 +144,7 @@ func TestErrorPages(t *testing.T) {
 			for range 2 { // the connection stays good
 				body := ""
 				if method == "POST" {
-					body = "Content-Length: 3\r\n\r\nabc"
+					body = "Content-Length: 3\r\n\r\nxyz"
 				} else {
 					body = "\r\n"
 				}
@@ -153,7 +153,7 @@ func TestErrorPages(t *testing.T) {
 				if l := resp.Header.Get("Location"); l != "" {
 					got = l
 				}
-				if resp.StatusCode != tt.status || !strings.Contains(got, tt.want) || strings.Contains(got, "abc") {
+				if resp.StatusCode != tt.status || !strings.Contains(got, tt.want) || strings.Contains(got, "xyz") {
 					t.Fatalf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
 				}
 			}

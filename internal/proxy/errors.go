@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"slices"
+	"strings"
 	"time"
 
 	"daemun/internal/http1"
@@ -117,14 +118,21 @@ func (x *exchange) appendErrorRequest(status int) []byte {
 func (x *exchange) respondWith(status int, fields []ir.Field, body []byte) {
 	x.status, x.committed = status, true
 	x.settleEdits(status, contentTypeOf(fields))
+	changes := x.changes(fields)
+	if changes {
+		body = x.substituted(contentTypeOf(fields), body)
+	}
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	dated := false
 	for i := range fields {
 		f := http1.Field{Name: []byte(fields[i].Name), Value: []byte(fields[i].Value)}
 		f.ID = http1.LookupField(f.Name)
 		dated = dated || f.ID == http1.FieldDate
-		if x.hsts() && f.ID == http1.FieldStrictTransportSecurity {
+		if x.hsts() && f.ID == http1.FieldStrictTransportSecurity || changes && !x.policies.Substitution.LastModified && (f.ID == http1.FieldETag || f.ID == http1.FieldLastModified) {
 			continue
+		}
+		if changes && f.ID == http1.FieldETag && strings.HasPrefix(fields[i].Value, `"`) {
+			f.Value = []byte("W/" + fields[i].Value)
 		}
 		b = x.appendResponseField(b, &f)
 	}

@@ -366,6 +366,7 @@ func (x *exchange) respond(status int, location, page []byte) {
 		return
 	}
 	x.status, x.committed = status, true
+	page = x.substituted(x.mediaType(status), page)
 	x.settleEdits(status, x.mediaType(status))
 	b := http1.AppendStatusLine(x.out[:0], status, nil)
 	b = http1.AppendField(b, "Date", c.server.date.at(time.Now()))

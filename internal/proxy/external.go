@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"crypto/sha256"
+	"strconv"
 	"time"
 
 	"daemun/internal/http1"
@@ -67,12 +68,12 @@ func (s *serviceCall) take(resp *http1.Response) {
 	e := s.x.policies.External
 	s.status = resp.Status
 	s.answer = answerOf(resp, e.IR.ResponseHeaders)
-	if len(e.IR.Variables) == 0 {
+	if len(e.Parts) == 0 {
 		return
 	}
 	own := *s.answer
-	for _, v := range e.IR.Variables {
-		own.Variables = append(own.Variables, joinedField(resp, v.Field))
+	for _, p := range e.Parts {
+		own.Parts = append(own.Parts, s.part(resp, p))
 	}
 	s.answer = &own
 }
@@ -270,6 +271,24 @@ func joinedNamed(resp *http1.Response, name string) (value string, ok bool) {
 	return value, ok
 }
 
+// part is what a variable says of the answer of a service.
+func (s *subrequest) part(resp *http1.Response, p policy.AuthPart) []byte {
+	switch p.ID {
+	case variable.UpstreamStatus:
+		return strconv.AppendInt(nil, int64(resp.Status), 10)
+	case variable.UpstreamAddr:
+		return []byte(s.asked)
+	case variable.UpstreamCookie:
+		for i := range resp.Fields {
+			if value, ok := setCookie(&resp.Fields[i], p.Arg); ok {
+				return bytes.Clone(value)
+			}
+		}
+		return nil
+	}
+	return joinedField(resp, p.Arg)
+}
+
 // joinedField is a field of an answer by the argument of its variable; several
 // are one list.
 func joinedField(resp *http1.Response, arg string) (value []byte) {
@@ -290,12 +309,10 @@ func joinedField(resp *http1.Response, arg string) (value []byte) {
 // service their values, whatever it has decided. Without an answer they are
 // empty.
 func (x *exchange) takeVariables() {
-	for i, v := range x.policies.External.IR.Variables {
-		var value []byte
-		if i < len(x.grant.Variables) {
-			value = x.grant.Variables[i]
-		}
-		x.scriptFrame().Set(v.Name, value)
+	e := x.policies.External
+	for i := range e.Variables {
+		v := &e.Variables[i]
+		x.scriptFrame().Set(v.Name, e.AppendValue(nil, v, x.grant, x))
 	}
 }
 

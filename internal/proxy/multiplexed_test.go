@@ -258,9 +258,12 @@ func TestHTTP2UpstreamCancel(t *testing.T) {
 	<-ended
 }
 
-// TestHTTP2UpstreamBidirectional: both directions of a call flow at once.
+// TestHTTP2UpstreamBidirectional: both directions of a call flow at once, and
+// the least rate of bodies is not one of calls: a client that waits for answers
+// sends little (H6.7).
 func TestHTTP2UpstreamBidirectional(t *testing.T) {
 	r := newRig(t, http2Route(ir.ProtocolGRPC))
+	r.server.bodyGrace, r.server.bodyRate = 0, 1<<40
 	r.endpoints(newHTTP2Backend(t, false, func(w http.ResponseWriter, req *http.Request) {
 		_ = http.NewResponseController(w).Flush()
 		buf := make([]byte, 100)

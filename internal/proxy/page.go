@@ -17,7 +17,7 @@ type pages struct {
 
 // pageTexts are the titles that differ from the reason phrase of the registry.
 var pageTexts = map[int]string{
-	302: "Found", 401: "Authorization Required", 408: "Request Time-out", 413: "Request Entity Too Large", 414: "Request-URI Too Large",
+	302: "Found", 401: "Authorization Required", 405: "Not Allowed", 408: "Request Time-out", 413: "Request Entity Too Large", 414: "Request-URI Too Large", 416: "Requested Range Not Satisfiable",
 	431: "Request Header Or Cookie Too Large", 503: "Service Temporarily Unavailable", 504: "Gateway Time-out",
 }
 

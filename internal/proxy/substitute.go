@@ -3,6 +3,7 @@ package proxy
 import (
 	"daemun/internal/compress"
 	"daemun/internal/http1"
+	"daemun/internal/ir"
 	"daemun/internal/policy"
 )
 
@@ -99,6 +100,47 @@ func (x *exchange) substitute(f framing) framing {
 		return frameChunked
 	}
 	return f
+}
+
+// longestSubstituted bounds what a content becomes that is at hand as a whole;
+// a longer one stays as it is.
+const longestSubstituted = 4 * errorPage
+
+// substituted is a whole content of ours, or of an error backend, with its texts
+// replaced.
+func (x *exchange) substituted(kind, content []byte) []byte {
+	if x.policies == nil || x.policies.Substitution == nil || len(content) == 0 || !x.policies.Substitution.ActsOn(kind) {
+		return content
+	}
+	texts := x.policies.Substitution.Begin(x)
+	room := max(leastRead, pieceSize/texts.Growth())
+	var out []byte
+	for rest := content; len(rest) > 0; {
+		piece := rest[:min(room, len(rest))]
+		rest = rest[len(piece):]
+		if out = texts.Append(out, piece); len(out) > longestSubstituted {
+			return content
+		}
+	}
+	return texts.End(out)
+}
+
+// changes reports whether texts are replaced in what an error backend has said.
+func (x *exchange) changes(fields []ir.Field) bool {
+	if x.policies == nil || x.policies.Substitution == nil {
+		return false
+	}
+	for i := range fields {
+		switch http1.LookupField([]byte(fields[i].Name)) {
+		case http1.FieldContentRange:
+			return false
+		case http1.FieldContentEncoding:
+			if fields[i].Value != "" {
+				return false
+			}
+		}
+	}
+	return x.policies.Substitution.ActsOn(contentTypeOf(fields))
 }
 
 // isPlain reports that the response is a whole content, not compressed.

@@ -159,3 +159,34 @@ func TestTextInTwoReads(t *testing.T) {
 		t.Errorf("then %q, %v", rest, err)
 	}
 }
+
+// TestTextsOfOurOwnAreReplaced: what scripts return, our pages, and what an error
+// backend says.
+func TestTextsOfOurOwnAreReplaced(t *testing.T) {
+	t.Parallel()
+	s := &ir.Substitution{All: true, Pairs: []ir.TextPair{{From: "not found", To: "$host"}, {From: "x", To: strings.Repeat("y", 100)}}}
+	r := newRig(t, oneRoute(func(_ *ir.Host, r *ir.Route) {
+		r.Substitution, r.Backend = s, ""
+		r.Script = onlyIf("$arg_a", ir.Holds, "", ir.Action{Return: &ir.Return{Status: 200, Text: "a Not Found", Type: "text/html"}})
+	}))
+	c := r.dial()
+	for target, want := range map[string]string{"/?a=1": "a a.test", "/": "<h1>404 a.test</h1>"} {
+		if resp, body := c.get(target); !strings.Contains(body, want) || resp.ContentLength != int64(len(body)) {
+			t.Errorf("%s: %q %d", target, body, resp.ContentLength)
+		}
+	}
+	for _, tt := range []struct{ name, fields, body, want, etag string }{
+		{"a page", validators, "Not found", "a.test", ""},
+		{"one that becomes too long", "", strings.Repeat("x", 50_000), strings.Repeat("x", 50_000), ""},
+		{"a part", "Content-Range: bytes 0-8/20\r\n" + validators, "Not found", "Not found", `"x"`},
+	} {
+		sorry := newScript(t, answering(htmlPage(tt.fields, tt.body)))
+		r, _ := up(t, answering("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"), func(_ *ir.Host, r *ir.Route) {
+			r.Substitution, r.Errors = s, &ir.Errors{Statuses: []int{404}, Backend: sorryID}
+		})
+		r.upstreams.Update(ir.EndpointSet{Backend: sorryID, Endpoints: []ir.Endpoint{{Addr: sorry.addr()}}})
+		if resp, body := r.dial().get("/"); body != tt.want || resp.Header.Get("ETag") != tt.etag {
+			t.Errorf("%s: %.60q %v", tt.name, body, resp.Header)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func TestProblems(t *testing.T) {
 		{Location, "sub_filter a $nobody;", "sub_filter: there is no variable $nobody"},
 		{Location, "auth_request_set user $upstream_http_x;", "auth_request_set: its first argument is no variable"},
 		{Location, "auth_request_set $host $upstream_http_x;", "auth_request_set: $host is a variable of nginx"},
-		{Location, "auth_request_set $user $upstream_status;", "auth_request_set: its second argument is no field of the answer"},
+		{Location, "auth_request_set $user $nobody;", "auth_request_set: there is no variable $nobody"},
 		{Auth, "rewrite ^ /x;", "rewrite: it is not allowed in an auth-snippet"},
 		{HTTP, "return 404;", "return: it is not allowed in an http-snippet"},
 		{Location, "return 404", "the text ends within the directive"},

@@ -59,7 +59,7 @@ func supported() []row {
 		{name: "limit_except", in: Location, block: true, least: 1, most: -1, usage: "limit_except GET { deny all; }", doc: "allow and deny for all other methods.", read: readLimitExcept},
 		{name: "auth_basic", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_basic off", doc: "off: no basic authentication. For another value use `auth-type`.", read: readAuthBasic},
 		{name: "auth_request", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_request off", doc: "off: no service is asked. For another value use `auth-url`.", read: readAuthRequest},
-		{name: "auth_request_set", in: Location, shadowed: Server | HTTP, least: 2, most: 2, usage: "auth_request_set $name $upstream_http_field", doc: "Gives a variable the value of a field of the answer of the service of `auth-url`.", read: readAuthRequestSet},
+		{name: "auth_request_set", in: Location, shadowed: Server | HTTP, least: 2, most: 2, usage: "auth_request_set $name text", doc: "Gives a variable a value when the service of `auth-url` has answered: $upstream_http_…, $upstream_cookie_…, $upstream_status and $upstream_addr are those of its answer.", read: readAuthRequestSet},
 
 		{name: "location", in: Server, block: true, least: 1, most: 2, usage: "location [=|^~|~|~*] path { … }", doc: "A path that is answered without a backend; @name for error_page.", read: readLocation},
 		{name: "error_page", in: Location | Server | innerLocation, least: 2, most: -1, usage: "error_page status … [=[status]] path, @name or URL", doc: "Answers as the route of a path of this host, or as a location @name, instead of a page of Daemun; or redirects to a URL.", read: readErrorPage},
@@ -70,7 +70,7 @@ func supported() []row {
 		{name: "map", in: HTTP, block: true, least: 2, most: 2, usage: "map text $name { … }", doc: "A variable whose value another text decides: lines of a text or ~expression and a value, default, hostnames, volatile.", read: readMap},
 		{name: "geo", in: HTTP, block: true, least: 1, most: 2, usage: "geo [$address] $name { … }", doc: "A variable whose value the network of the client decides: lines of a network and a value, default.", read: readGeo},
 
-		{name: "access_log", in: Location | ifLocation | innerLocation, shadowed: Server | HTTP, least: 1, most: -1, usage: "access_log off", doc: "off: no line in the access log.", read: readAccessLog},
+		{name: "access_log", in: Location | ifLocation | innerLocation | Server, shadowed: HTTP, least: 1, most: -1, usage: "access_log off", doc: "off: no line in the access log.", read: readAccessLog},
 		{name: "limit_rate", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate size", doc: "Octets per second of a response.", read: readLimitRate},
 		{name: "limit_rate_after", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate_after size", doc: "From where on limit_rate counts.", read: readLimitRateAfter},
 		{name: "client_max_body_size", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "client_max_body_size size", doc: "Largest request body, 0 is unlimited.", read: readBodySize},
@@ -86,6 +86,7 @@ func supported() []row {
 		{name: "proxy_intercept_errors", in: Location | Server | HTTP | innerLocation, least: 1, most: 1, usage: "proxy_intercept_errors on", doc: "on: error_page holds for responses of the backend, too; off: they pass, whatever custom-http-errors says.", read: readIntercept},
 		{name: "proxy_cookie_path", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_path from to", doc: "Replaces the beginning of the Path of cookies.", read: readCookiePath},
 		{name: "proxy_cookie_domain", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_domain from to", doc: "Replaces the Domain of cookies.", read: readCookieDomain},
+		{name: "proxy_cookie_flags", in: Location, least: 1, most: -1, usage: "proxy_cookie_flags cookie flag …", doc: "Sets or removes Secure, HttpOnly and SameSite of cookies.", read: readCookieFlags},
 		{name: "proxy_redirect", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_redirect from to", doc: "Replaces the beginning of Location and Refresh.", read: readProxyRedirect},
 
 		{name: "sub_filter", in: Location | Server | HTTP, least: 2, most: 2, usage: "sub_filter text replacement", doc: "Replaces a text in contents of the backend that it has not compressed; letters match in both cases. Of several that begin at one place the first counts.", read: readSubFilter},
@@ -111,7 +112,6 @@ func unsupported() []row {
 		{"ssl_ciphers ssl_protocols ssl_prefer_server_ciphers", "use the ConfigMap keys ssl-ciphers and ssl-protocols"},
 		{"mirror mirror_request_body", "use the annotation mirror-target"},
 		{"modsecurity modsecurity_rules modsecurity_rules_file", "use the annotations enable-modsecurity and modsecurity-snippet"},
-		{"proxy_cookie_flags", "use proxy_cookie_path with a value such as \"/; Secure; HttpOnly\""},
 		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_use_stale proxy_cache_lock", "responses are not kept: put a cache in front of the Service"},
 		{"split_clients", "use a canary"},
 		{"upstream server", "name a Service in the rules of an Ingress"},

@@ -47,7 +47,7 @@ func Compile(prev *Table, revision uint64, cfg *ir.Config, h Handles) *Table {
 	for at, host := range t.source {
 		t.hosts[at] = compileHost(host, h)
 	}
-	t.names, t.slots = newNames(t.source), t.hosts
+	t.names, t.slots = newNames(t.source, h.Policies.Beyond()), t.hosts
 	return t
 }
 
@@ -149,7 +149,7 @@ func compileRoute(host *ir.Host, r *ir.Route, ordered bool, hs Handles) *Route {
 		c.ErrorBackend = hs.Backend(r.Errors.Backend)
 	}
 	if r.Canary != nil {
-		c.Canary, c.CanaryRule = hs.Backend(r.Canary.Backend), policy.NewCanary(r.Canary)
+		c.Canary, c.CanaryRule = hs.Backend(r.Canary.Backend), policy.NewCanary(r.Canary, hs.Policies.Beyond())
 		c.CanaryMetrics = c.Metrics
 		if hs.Canary != nil {
 			c.CanaryMetrics = hs.Canary(host, r)

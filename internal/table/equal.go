@@ -93,6 +93,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		a.ConnectionField == b.ConnectionField &&
 		equalPointer(a.CookieDomain, b.CookieDomain) &&
 		equalPointer(a.CookiePath, b.CookiePath) &&
+		slices.Equal(a.CookieFlags, b.CookieFlags) &&
 		equalPointer(a.LocationPrefix, b.LocationPrefix) &&
 		equalPointer(a.Firewall, b.Firewall) &&
 		equalPointer(a.Trace, b.Trace)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -40,7 +41,7 @@ func (t *Table) follow(prev *Table, hs Handles) {
 		}
 	}
 	n.went = append(n.went, before[i:]...)
-	t.followNames(prev, &n)
+	t.followNames(prev, &n, hs.Policies.Beyond())
 }
 
 // nameEdits is how the names of two tables differ.
@@ -56,7 +57,7 @@ type nameEdits struct {
 
 // followNames takes over the index of names, or a copy of it with few edits.
 // Names point to slots: a host that comes gets a new one, and no other moves.
-func (t *Table) followNames(prev *Table, n *nameEdits) {
+func (t *Table) followNames(prev *Table, n *nameEdits, beyond expression.Engine) {
 	switch edits := len(n.came) + len(n.went); {
 	case edits == 0 && !n.aliases:
 		t.names, t.slotOf = prev.names, prev.slotOf
@@ -66,7 +67,7 @@ func (t *Table) followNames(prev *Table, n *nameEdits) {
 		}
 		t.slots = slices.Clone(prev.slots)
 	case n.aliases || prev.names.aliased || edits > maxNameEdits || len(prev.slots) > 2*len(t.hosts) || t.comeWithAliases(n):
-		t.names, t.slots = newNames(t.source), t.hosts
+		t.names, t.slots = newNames(t.source, beyond), t.hosts
 		return
 	default:
 		t.editNames(prev, n)

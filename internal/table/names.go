@@ -1,11 +1,11 @@
 package table
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"daemun/internal/canonical"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -42,12 +42,12 @@ type named struct {
 }
 
 type namedRegexp struct {
-	expr *regexp.Regexp
+	expr expression.Matcher
 	at   int
 }
 
 // newNames indexes hosts, of which one is the catch-all block.
-func newNames(hosts []*ir.Host) *names {
+func newNames(hosts []*ir.Host, beyond expression.Engine) *names {
 	n := &names{exact: make(map[string]named, len(hosts)), wildcard: map[string]named{}}
 	for at, h := range hosts {
 		if h.Name == "" {
@@ -59,7 +59,7 @@ func newNames(hosts []*ir.Host) *names {
 	for at, h := range hosts {
 		n.aliased = n.aliased || len(h.Aliases) > 0
 		for _, alias := range h.Aliases {
-			n.addAlias(alias, at)
+			n.addAlias(alias, at, beyond)
 		}
 	}
 	return n
@@ -67,10 +67,10 @@ func newNames(hosts []*ir.Host) *names {
 
 // addAlias indexes one alias, unless the name is taken. An alias that is no
 // usable name is passed over; translation reports it.
-func (n *names) addAlias(alias string, at int) {
+func (n *names) addAlias(alias string, at int, beyond expression.Engine) {
 	if expr, ok := strings.CutPrefix(alias, "~"); ok {
-		if re, err := regexp.Compile("(?i)" + expr); err == nil {
-			n.regexps = append(n.regexps, namedRegexp{re, at})
+		if m, err := expression.Compile(expr, expression.Fold, beyond); err == nil {
+			n.regexps = append(n.regexps, namedRegexp{m, at})
 		}
 		return
 	}
@@ -105,7 +105,11 @@ func (n *names) find(host []byte) (at int, rule HostRule) {
 		}
 	}
 	for i := range n.regexps {
-		if len(host) > 0 && n.regexps[i].expr.Match(host) {
+		if len(host) == 0 {
+			break
+		}
+		// A name that costs too much is no alias.
+		if matched, err := n.regexps[i].expr.Match(host, nil); matched && err == nil {
 			return n.regexps[i].at, ByRegexAlias
 		}
 	}

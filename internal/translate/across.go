@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"daemun/internal/annotation"
+	"daemun/internal/expression"
 	"daemun/internal/ir"
 )
 
@@ -166,7 +167,7 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 		}
 		field := annotation.Field(t.options.AnnotationsPrefix + "/server-alias")
 		for _, written := range h.alias.values.ServerAlias {
-			name, why := aliasName(written)
+			name, costly, why := aliasName(written, t.options.Beyond)
 			if why == "" {
 				_, isHost := t.hosts[name]
 				switch {
@@ -187,6 +188,12 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 				})
 				continue
 			}
+			if costly != "" {
+				*problems = append(*problems, ir.Problem{
+					Code: CodeCostly, Severity: ir.SeverityNotice, Object: h.alias.ref, Field: field,
+					Message: fmt.Sprintf("alias %.80q %s: the engine with back-tracking runs it, which is slower, and names that cost too much are no alias", written, costly),
+				})
+			}
 			taken[name] = h
 			given[h] = append(given[h], name)
 		}
@@ -196,18 +203,20 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 	return given
 }
 
-// aliasName returns the canonical form of an alias, or why it has none.
-func aliasName(written string) (name, why string) {
+// aliasName returns the canonical form of an alias, or why it has none. costly
+// says why its expression needs the engine with back-tracking, beyond.
+func aliasName(written string, beyond expression.Engine) (name, costly, why string) {
 	if expr, ok := strings.CutPrefix(written, "~"); ok {
 		expr = strings.TrimPrefix(expr, "*")
-		if wrong := checkExpression(expr); wrong != "" {
-			return "", "the expression " + wrong
+		wrong := checkExpression(expr)
+		if costly = needsBeyond(expr, wrong, beyond); wrong != "" && costly == "" {
+			return "", "", "the expression " + wrong
 		}
-		return "~" + expr, ""
+		return "~" + expr, costly, ""
 	}
 	name, ok := hostName(written)
 	if !ok {
-		return "", "it is neither a DNS name, nor one with *. before it, nor an expression after ~"
+		return "", "", "it is neither a DNS name, nor one with *. before it, nor an expression after ~"
 	}
-	return name, ""
+	return name, "", ""
 }

@@ -105,6 +105,7 @@ type shared struct{ first, mode, cookie *ingress }
 // withBalance puts the settings of backends into the list of them. Backends
 // whose settings did not change keep their pointer.
 func (t *Translator) withBalance(list []*ir.Backend) []*ir.Backend {
+	t.decided = t.decided[:0]
 	if t.sharing == 0 {
 		t.balanced = nil
 		return list
@@ -125,6 +126,7 @@ func (t *Translator) withBalance(list []*ir.Backend) []*ir.Backend {
 			}
 		})
 	}
+	t.tellShared(wanted)
 	list = slices.Clone(list)
 	next := make(map[ir.BackendID]*ir.Backend, len(wanted))
 	for i, b := range list {

@@ -65,11 +65,13 @@ func checkExpression(expr string) string {
 
 // costly says why an expression that is wrong for the linear engine needs the
 // one with back-tracking, "" if that cannot run it either.
-func (h *host) costly(expr, wrong string) string {
-	if name, _ := foreignConstruct(expr); wrong == "" || name == "" || h.beyond == nil {
+func (h *host) costly(expr, wrong string) string { return needsBeyond(expr, wrong, h.beyond) }
+
+func needsBeyond(expr, wrong string, beyond expression.Engine) string {
+	if name, _ := foreignConstruct(expr); wrong == "" || name == "" || beyond == nil {
 		return ""
 	}
-	if _, err := expression.Compile("^"+expr, expression.Fold, h.beyond); err != nil {
+	if _, err := expression.Compile("^"+expr, expression.Fold, beyond); err != nil {
 		return ""
 	}
 	return wrong

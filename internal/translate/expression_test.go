@@ -68,3 +68,58 @@ func TestExpressionBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestAnnotationsBeyondTheLinearEngine pins that expressions of annotations which
+// need the engine with back-tracking are taken and reported, and that nobody
+// takes them without it.
+func TestAnnotationsBeyondTheLinearEngine(t *testing.T) {
+	t.Parallel()
+	_, objects := decode(t, []byte(`kind: Ingress
+metadata:
+  name: web
+  namespace: default
+  annotations:
+    kubernetes.io/ingress.class: "nginx"
+    nginx.ingress.kubernetes.io/server-alias: '~^(a|b)\1\.test$'
+    nginx.ingress.kubernetes.io/auth-tls-secret: default/ca
+    nginx.ingress.kubernetes.io/auth-tls-match-cn: 'CN=(?!root)'
+spec:
+  rules:
+  - host: web.test
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+---
+kind: Ingress
+metadata:
+  name: canary
+  namespace: default
+  annotations:
+    kubernetes.io/ingress.class: "nginx"
+    nginx.ingress.kubernetes.io/canary: "true"
+    nginx.ingress.kubernetes.io/canary-by-header: "X-Canary"
+    nginx.ingress.kubernetes.io/canary-by-header-pattern: '^(?!no)'
+spec:
+  rules:
+  - host: web.test
+    http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+`))
+	for _, beyond := range []expression.Engine{nil, func(string, expression.Case) (expression.Matcher, error) {
+		return expression.Compile("x", expression.Exact, nil)
+	}} {
+		o := DefaultOptions()
+		o.Beyond = beyond
+		r := New(o).Translate(viewOf(objects))
+		costly := 0
+		for _, p := range r.Problems {
+			if p.Code == CodeCostly {
+				costly++
+			}
+		}
+		aliases := 0
+		for _, h := range r.Config.Hosts {
+			aliases += len(h.Aliases)
+		}
+		if want := map[bool]int{true: 3}[beyond != nil]; costly != want || aliases != want/3 {
+			t.Errorf("engine %v: %d reports, %d aliases\n%v", beyond != nil, costly, aliases, r.Problems)
+		}
+	}
+}

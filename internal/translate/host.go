@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"daemun/internal/annotation"
 	"daemun/internal/configmap"
 	"daemun/internal/expression"
 	"daemun/internal/ir"
@@ -39,6 +40,8 @@ type host struct {
 	snippets *settingSnippets
 	onHost   *ingress
 	closed   bool
+	// prefix is that of annotations, for problems.
+	prefix string
 	// beyond checks expressions that the linear engine cannot run.
 	beyond expression.Engine
 	// standard is the global default backend.
@@ -116,13 +119,14 @@ func (l *location) useRegex() bool { return l.in != nil && !l.bare && l.in.value
 // build makes a host of its parts.
 func (t *Translator) build(h *host) {
 	t.release(h)
-	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, beyond: t.options.Beyond, standard: t.defaultBackend}
+	*h = host{name: h.name, special: h.special, generation: h.generation, parts: h.parts, taken: h.taken, changed: true, ir: h.ir, facts: h.facts, redirect: h.redirect, global: &t.settings.values, snippets: &t.settings.snippets, beyond: t.options.Beyond, prefix: t.options.AnnotationsPrefix, standard: t.defaultBackend}
 	h.admitted = t.admit(h)
 	locations := h.collect(t.defaultBackend)
 	for _, p := range h.admitted {
 		h.tls = h.tls || len(p.ingress.tls) > 0 && h.name != "" && !p.ingress.isCanary()
 	}
 	h.settings(locations)
+	h.tellDecided()
 	slices.SortStableFunc(locations, func(a, b location) int {
 		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(b.text, a.text))
 	})
@@ -263,7 +267,7 @@ func (h *host) settings(locations []location) {
 		case root == nil:
 			root, h.appRoot = in, in.values.AppRoot
 		case in.values.AppRoot != h.appRoot:
-			h.report(CodeHostSetting, in, "metadata.annotations", fmt.Sprintf("app-root of host %q is decided by the older %s", h.name, root.ref))
+			h.report(CodeHostSetting, in, annotation.Field(h.prefix+"/app-root"), fmt.Sprintf("app-root of host %q is decided by the older %s", h.name, root.ref))
 		}
 	}
 }
@@ -350,6 +354,7 @@ func (h *host) regexRoutes(locations []location) {
 		if wrong != "" && l.in != nil {
 			h.report(code, l.in, l.field+".path", fmt.Sprintf("%.80q %s; its requests get 503", l.text, wrong))
 		}
+		h.tellCookiePath(l)
 		target := l.target()
 		plain := !l.exact && l.text != "/" && !l.useRegex() && (target == "" || target == l.text)
 		if !plain {

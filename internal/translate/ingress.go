@@ -182,7 +182,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		in.created = createdAt(object)
 		return in
 	}
-	defaults := t.settings.values.Defaults
+	defaults := t.settings.values.Defaults.Beyond(t.options.Beyond)
 	parsed := annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, object.Annotations)
 	in.problems = append(parsed.Problems, otherPrefix(&t.options, object)...)
 	in.used = object

@@ -3,6 +3,7 @@ package translate
 import (
 	"slices"
 
+	"daemun/internal/annotation"
 	"daemun/internal/ir"
 )
 
@@ -66,7 +67,7 @@ const (
 	// CodeSnippetNoEffect: a directive changes nothing here.
 	CodeSnippetNoEffect = "DMN0334"
 	// CodeCostly: an expression needs the engine with back-tracking.
-	CodeCostly = "DMN0335"
+	CodeCostly = annotation.CodeCostly
 	// CodePrefix: an annotation has the prefix that --annotations-prefix
 	// replaces.
 	CodePrefix = "DMN0389"
@@ -84,6 +85,13 @@ const (
 
 	// CodeCanary: a canary has no main Ingress, or cannot be one of it.
 	CodeCanary = "DMN0231"
+
+	// CodeDecided: another Ingress decides a setting of the host.
+	CodeDecided = "DMN0780"
+	// CodeShared: another Ingress decides a setting of a backend.
+	CodeShared = "DMN0781"
+	// CodeCookiePath: the Path of an affinity cookie is an expression.
+	CodeCookiePath = "DMN0782"
 
 	// CodeNoSecret: a TLS Secret does not exist.
 	CodeNoSecret = "DMN0401"

@@ -228,10 +228,12 @@ func (h *host) withBlocks(r *ir.Route, host, route []*snippet.Block) {
 	}
 	r.Fields = joinFields(joinFields(r.Fields, host...), route...)
 	r.Script = joinScripts(route, r.Fields)
-	for _, b := range route {
+	for _, b := range slices.Concat(host, route) {
 		for _, apply := range b.Apply {
 			apply(&r.Policies)
 		}
+	}
+	for _, b := range route {
 		if b.MethodAccess != nil && r.MethodAccess == nil {
 			r.MethodAccess = b.MethodAccess
 		}

@@ -155,7 +155,8 @@ type Translator struct {
 	problemsMoved  bool
 	merged, others []ir.Problem
 
-	strays []ir.Problem // of canaries without a host
+	strays  []ir.Problem // of canaries without a host
+	decided []ir.Problem // about settings of backends that others decide
 	// beyond are the Ingresses that ask for more than their namespace may have,
 	// excess the problems that say so.
 	beyond     map[store.Name]bool
@@ -210,6 +211,7 @@ func (t *Translator) Translate(v *store.View) Result {
 	}
 	problems = append(append(problems, t.strays...), t.excess...)
 	cfg := t.assemble(t.settleHosts(regrouped, &problems), t.defaultCertificate)
+	problems = append(problems, t.decided...)
 	for h := range t.troubled {
 		problems = append(problems, h.problems...)
 	}

@@ -224,3 +224,8 @@ func (c *Conn) ArmWrite(now time.Time, idle time.Duration) {
 	c.writeBy = now.Add(idle + tick/2)
 	_ = c.Conn.SetWriteDeadline(c.writeBy)
 }
+
+// WriteTimedOut reports that the deadline that ArmWrite has set has passed.
+func (c *Conn) WriteTimedOut(now time.Time) bool {
+	return !c.writeBy.IsZero() && !now.Before(c.writeBy)
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -42,6 +43,7 @@ func everyUse(t *testing.T, s *shop, browser context.Context) {
 		"explain a URL":                  explainURL,
 		"watch requests":                 watchRequests,
 		"from the overview to the cause": fromOverviewToCause,
+		"both mistakes under load":       bothUnderLoad,
 		"without JavaScript":             withoutJavaScript,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -113,6 +115,42 @@ func watchRequests(b *tab, s *shop) {
 	b.until(`document.querySelectorAll("#samples .sample").length === 1`)
 	b.run(chromedp.Click("#tap-live"))
 	b.until(`document.getElementById("tap-live").textContent === "Watch live"`)
+}
+
+// bothUnderLoad finds the backend that fails and the URL that is not found while
+// everything else is asked for, from the first page on and knowing neither.
+func bothUnderLoad(b *tab, s *shop) {
+	defer s.load()()
+	fromOverviewToCause(b, s)
+	b.run(chromedp.Click(`//nav//a[contains(., "Requests")]`))
+	b.until(`document.querySelector("h1").textContent === "Requests"`)
+	b.run(chromedp.SendKeys(chromedp.ID("status"), "404"), chromedp.Click("#tap-live"))
+	b.until(`document.querySelector("#samples .sample summary")?.textContent.includes("api.shop.localhost/v1/orders/42")`)
+	b.run(chromedp.Click("#tap-live"), chromedp.Click("#samples .sample summary"), chromedp.Click(`//a[contains(., "Explain this answer")]`))
+	b.until(`document.querySelector(".verdict")?.textContent.includes("/v1/orders (Exact)")`)
+}
+
+// load asks for all of the shop again and again until it is told to stop.
+func (s *shop) load() (stop func()) {
+	end := make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for {
+			for _, url := range [][2]string{
+				{"shop.localhost", "/"}, {"shop.localhost", "/cart"}, {"shop.localhost", "/search"}, {"shop.localhost", "/login"}, {"shop.localhost", "/reviews"},
+				{"api.shop.localhost", "/v1/orders"}, {"api.shop.localhost", "/v1/products"}, {"api.shop.localhost", "/v1/prices"},
+				{"images.shop.localhost", "/"}, {"status.shop.localhost", "/"}, {"shop.localhost", "/checkout/pay"}, {"api.shop.localhost", "/v1/orders/42"},
+			} {
+				select {
+				case <-end:
+					return
+				default:
+					s.get(url[0], url[1])
+				}
+			}
+		}
+	})
+	return func() { close(end); asking.Wait() }
 }
 
 // fromOverviewToCause is the story of examples/shop: from the first page to the

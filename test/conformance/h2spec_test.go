@@ -55,8 +55,9 @@ func startWith(t *testing.T, manifests string) (httpAddr, httpsAddr string) {
 	return startLogged(t, manifests, os.Stderr)
 }
 
-// startLogged builds Daemun, runs manifests and returns where it listens.
-func startLogged(t *testing.T, manifests string, log io.Writer) (httpAddr, httpsAddr string) {
+// startLogged builds Daemun, runs manifests with further arguments and returns
+// where it listens.
+func startLogged(t *testing.T, manifests string, log io.Writer, args ...string) (httpAddr, httpsAddr string) {
 	t.Helper()
 	dir := t.TempDir()
 	bin := filepath.Join(dir, "daemun")
@@ -70,8 +71,10 @@ func startLogged(t *testing.T, manifests string, log io.Writer) (httpAddr, https
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, bin, "up", "--quiet", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
-		"--state-dir", filepath.Join(dir, "state"), "--ready-file", ready, file)
+	cmd := exec.CommandContext(ctx, bin, append([]string{
+		"up", "--quiet", "--http-port", "0", "--https-port", "0", "--admin-address", "127.0.0.1:0",
+		"--state-dir", filepath.Join(dir, "state"), "--ready-file", ready, file,
+	}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = patience
 	cmd.Stderr = log

@@ -136,13 +136,18 @@ type outcome struct {
 }
 
 // instance is an instance that rows ask.
-type instance struct{ *daemuntest.Instance }
+type instance struct {
+	*daemuntest.Instance
+	// certificate is that of the client, preface what comes before all else.
+	certificate *tls.Certificate
+	preface     string
+}
 
 // rulesUp starts an instance on manifests; http://probe.test is there already.
 func rulesUp(t *testing.T, args []string, manifests ...string) instance {
 	t.Helper()
 	all := strings.Join(manifests, "") + backends(t, "probe", speaker("probe")) + site("probe", "probe.test", on("enable-global-auth: false"), "/ Prefix probe")
-	d := instance{up(t, map[string]string{"all.yaml": all}, args...)}
+	d := instance{Instance: up(t, map[string]string{"all.yaml": all}, args...)}
 	d.Eventually(20*time.Second, "an answer", func() error {
 		o, err := d.ask("GET http://probe.test/", nil, "")
 		if err == nil && o.StatusCode != 200 {
@@ -215,11 +220,27 @@ func (d instance) ask(line string, fields []string, body string) (*outcome, erro
 }
 
 func (d instance) dial(scheme, host string) (net.Conn, error) {
-	dialer := &net.Dialer{Timeout: 30 * time.Second}
-	if scheme != "https" {
-		return dialer.Dial("tcp", d.HTTP)
+	address := d.HTTP
+	if scheme == "https" {
+		address = d.HTTPS
 	}
-	return tls.DialWithDialer(dialer, "tcp", d.HTTPS, &tls.Config{ServerName: host, InsecureSkipVerify: true})
+	c, err := net.DialTimeout("tcp", address, 30*time.Second)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.WriteString(c, d.preface); err != nil {
+		c.Close()
+		return nil, err
+	}
+	if scheme != "https" {
+		return c, nil
+	}
+	config := &tls.Config{ServerName: host, InsecureSkipVerify: true}
+	if d.certificate != nil {
+		// Whatever authorities the host names.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return d.certificate, nil }
+	}
+	return tls.Client(c, config), nil
 }
 
 // requestText is the text of a request.

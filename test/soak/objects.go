@@ -9,6 +9,7 @@ import (
 	"sync"
 )
 
+// routes wait for a minute to connect: on a busy machine everything comes late.
 const routes = `
 apiVersion: v1
 kind: Service
@@ -26,7 +27,7 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   name: web
-  annotations: {nginx.ingress.kubernetes.io/ssl-redirect: "false", nginx.ingress.kubernetes.io/proxy-body-size: 8m}
+  annotations: {nginx.ingress.kubernetes.io/ssl-redirect: "false", nginx.ingress.kubernetes.io/proxy-body-size: 8m, nginx.ingress.kubernetes.io/proxy-connect-timeout: "60"}
 spec:
   ingressClassName: nginx
   rules:
@@ -39,7 +40,7 @@ apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   name: calls
-  annotations: {nginx.ingress.kubernetes.io/backend-protocol: GRPC}
+  annotations: {nginx.ingress.kubernetes.io/backend-protocol: GRPC, nginx.ingress.kubernetes.io/proxy-connect-timeout: "60"}
 spec:
   ingressClassName: nginx
   rules:
