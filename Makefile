@@ -8,7 +8,7 @@ IMAGE    ?= docker.io/daemun/daemun:latest
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build image test websockets dashboards browser test-cluster bench-cluster race lint fuzz conformance soak bench generate check-generate check clean
+.PHONY: help build image test websockets dashboards browser test-cluster bench-cluster race lint fuzz conformance faults soak bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ conformance: ## run the suites of others against the program: h2spec, testssl.sh
 		/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter
 	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 30m ./...) || exit 1; done
 
+faults: ## break the program in one way after the other and look after each of them, on one processor as well
+	$(GO) test -count=1 -timeout 30m ./test/faults -each
+
 websockets: ## hold WEBSOCKETS (10000) idle ones, plain and with TLS, through changes, and print what each costs
 	@$(GO) run ./test/soak -websockets $(or $(WEBSOCKETS),10000)
 
@@ -76,6 +79,7 @@ check: ## everything CI runs: lint, test, race, short fuzz, suites of others, da
 	@sh tools/need.sh zsh:zsh fish:fish
 	$(MAKE) test
 	$(MAKE) race
+	$(MAKE) faults
 	$(MAKE) fuzz FUZZTIME=2000x
 	$(MAKE) conformance
 	$(MAKE) dashboards

@@ -28,6 +28,9 @@ func (e *explanation) balancePolicies() []Policy {
 	if e.route.Backend == nil {
 		return list
 	}
+	if most := e.route.Backend.MaxRequests(); most > 0 {
+		add(r.Ingress, "max-requests-in-flight", fmt.Sprint(most))
+	}
 	switch b := e.route.Backend.Balance(); {
 	case b == nil:
 	case b.Affinity != nil:

@@ -83,6 +83,12 @@ func requestRows() []policyRow {
 		{"proxy-connect-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ConnectTimeout.D().String() }},
 		{"proxy-send-timeout", func(_ *ir.Host, r *ir.Route) string { return r.SendTimeout.D().String() }},
 		{"proxy-read-timeout", func(_ *ir.Host, r *ir.Route) string { return r.ReadTimeout.D().String() }},
+		{"request-timeout", func(_ *ir.Host, r *ir.Route) string {
+			if r.RequestTimeout == 0 {
+				return ""
+			}
+			return r.RequestTimeout.D().String()
+		}},
 		{"proxy-next-upstream-tries", func(_ *ir.Host, r *ir.Route) string { return tries(r.Retry.Tries) }},
 		{"default-backend", func(_ *ir.Host, r *ir.Route) string { return string(r.FallbackBackend) }},
 	}

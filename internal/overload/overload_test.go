@@ -24,8 +24,23 @@ func TestH6_19_Steps(t *testing.T) {
 		used int64
 		want Step
 	}{
-		{0, None}, {799, None}, {800, Spare}, {750, Spare}, {700, Spare}, {699, None}, {899, Spare}, {900, Refuse}, {949, Refuse},
-		{950, Close}, {850, Close}, {849, Refuse}, {800, Refuse}, {799, Spare}, {2000, Close}, {0, None}, {950, Close},
+		{0, None},
+		{799, None},
+		{800, Spare},
+		{750, Spare},
+		{700, Spare},
+		{699, None},
+		{899, Spare},
+		{900, Refuse},
+		{949, Refuse},
+		{950, Close},
+		{850, Close},
+		{849, Refuse},
+		{800, Refuse},
+		{799, Spare},
+		{2000, Close},
+		{0, None},
+		{950, Close},
 	} {
 		if s = next(s, tt.used, 1000); s != tt.want {
 			t.Fatalf("with %d of 1000: step %d, want %d", tt.used, s, tt.want)
@@ -57,7 +72,7 @@ func TestRun(t *testing.T) {
 		}
 	}
 	go func() { // ends with Run
-		for range acted { //nolint:revive // it may be about to act
+		for range acted { // it may be about to act
 		}
 	}()
 	cancel()

@@ -12,6 +12,7 @@ var errLate = errors.New("request takes too long")
 // (H6.16).
 func (x *exchange) refuseCrowd() bool {
 	var ok bool
+	x.place.Leave() // of an answer that an error page stands in for
 	if x.place, ok = x.backend.Enter(); ok {
 		return false
 	}

@@ -13,7 +13,7 @@ import (
 // tellDecided reports the settings of the host that an Ingress has and another
 // one decides, in which ingress-nginx keeps silent.
 func (h *host) tellDecided() {
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		in := p.ingress
 		if in.values == nil || in.isCanary() {
 			continue
@@ -36,7 +36,7 @@ func within(names, of []string) bool {
 
 // owns returns the oldest Ingress of the host that has something.
 func (h *host) owns(has func(in *ingress) bool) *ingress {
-	for _, p := range h.parts {
+	for _, p := range h.admitted {
 		if in := p.ingress; in.values != nil && !in.isCanary() && has(in) {
 			return in
 		}
@@ -55,13 +55,13 @@ func (h *host) decided(in, by *ingress, name string) {
 }
 
 // sharingAnnotations decide about a backend, whichever Ingress uses it.
-var sharingAnnotations = []string{"load-balance", "upstream-hash-by", "upstream-hash-by-subset", "upstream-hash-by-subset-size", "service-upstream"}
+var sharingAnnotations = []string{"load-balance", "upstream-hash-by", "upstream-hash-by-subset", "upstream-hash-by-subset-size", "service-upstream", "max-requests-in-flight"}
 
 // tellShared reports the settings of backends that another Ingress decides
 // (ingress-nginx §6.1).
 func (t *Translator) tellShared(wanted map[ir.BackendID]*shared) {
 	for _, in := range t.order {
-		if !in.shares() {
+		if !in.shares() || t.beyond[in.name] {
 			continue
 		}
 		var told []ir.BackendID

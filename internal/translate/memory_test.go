@@ -246,6 +246,9 @@ func randomIngress(n func(int) int, id int) *networkingv1.Ingress {
 	if n(10) == 0 {
 		in.Annotations[classAnnotation] = "other"
 	}
+	if id > 5 {
+		in.Namespace = "guest"
+	}
 	in.CreationTimestamp = metav1.Unix(int64(n(5)), 0)
 	return in
 }
@@ -262,6 +265,9 @@ func randomSettings(n func(int) int) *corev1.ConfigMap {
 		{"server-snippet", "more_set_headers \"X-All: 1\";", "rubbish"},
 		{"allow-cross-namespace-resources", "true", "false"},
 		{"proxy-body-size", "2m", "rubbish"},
+		{"namespace-max-routes", "3", "0"},
+		{"namespace-max-hosts", "2", "rubbish"},
+		{"namespace-risk-levels", "guest=Low", "*=Medium"},
 	} {
 		if i := n(3); i > 0 {
 			c.Data[row[0]] = row[i]
@@ -280,6 +286,7 @@ func TestMemoryEqualsFresh(t *testing.T) {
 		s := store.New()
 		o := DefaultOptions()
 		o.AllowedResponseHeaders, o.ConfigMap = []string{"X-One"}, "default/settings"
+		o.StrictHosts = n(2) == 0
 		tr := New(o)
 		for range 12 {
 			s.Update(func(tx *store.Tx) {

@@ -13,6 +13,10 @@ type inFlight struct {
 // flight. The zero value is that of one that is not counted.
 type Place struct{ of *inFlight }
 
+// MaxRequests is how many requests the backend may have in flight, 0 for any
+// number.
+func (b *Backend) MaxRequests() int { return int(b.inFlight.most.Load()) }
+
 // Enter takes a place; ok is false when there is none left. Leave must follow.
 func (b *Backend) Enter() (p Place, ok bool) {
 	f := &b.inFlight

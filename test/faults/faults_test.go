@@ -22,16 +22,19 @@ func TestFaults(t *testing.T) {
 // TestFaultsOnOneProcessor: nothing depends on goroutines running side by side.
 func TestFaultsOnOneProcessor(t *testing.T) {
 	t.Parallel()
+	if !*each {
+		t.Skip("make faults does this")
+	}
 	all(newLab(t, daemuntest.Options{Env: []string{"GOMAXPROCS=1"}}))
 }
 
 func all(l *lab) {
-	l.slow()
-	l.caps()
-	l.upstreams()
-	l.leavers()
-	l.exhaustion()
-	l.frames()
+	l.kind("slow clients", l.slow)
+	l.kind("bounds", l.caps)
+	l.kind("broken upstreams", l.upstreams)
+	l.kind("clients that leave", l.leavers)
+	l.kind("exhaustion", l.exhaustion)
+	l.kind("frames", l.frames)
 }
 
 // slow are clients that take their time. The times are short while they try.
@@ -121,8 +124,17 @@ func (l *lab) upstreams() {
 		path   string
 		status int // 0: the answer breaks off
 	}{
-		{"/half-head", 502}, {"/half-body", 0}, {"/half-chunk", 0}, {"/both-framings", 502}, {"/two-lengths", 502}, {"/bad-chunk", 0},
-		{"/endless-head", 502}, {"/endless-interim", 502}, {"/no-http", 502}, {"/second-answer", 200}, {"/reset", 502},
+		{"/half-head", 502},
+		{"/half-body", 0},
+		{"/half-chunk", 0},
+		{"/both-framings", 502},
+		{"/two-lengths", 502},
+		{"/bad-chunk", 0},
+		{"/endless-head", 502},
+		{"/endless-interim", 502},
+		{"/no-http", 502},
+		{"/second-answer", 200},
+		{"/reset", 502},
 	} {
 		l.fault("upstream "+tt.path[1:], func(t *testing.T) {
 			for range 5 {
@@ -301,9 +313,10 @@ func TestLogsToAFullDisk(t *testing.T) {
 	l := newLab(t, daemuntest.Options{Wrap: []string{"sh", "-c", `exec "$@" >/dev/full`, "sh"}})
 	dropped := l.metric(t, "daemun_accesslog_dropped_lines_total")
 	l.fault("logs", func(t *testing.T) {
-		for range 50 {
+		for range 20 {
 			l.honest(t)
 		}
+		l.recovered(t)
 	})
 	l.risen(t, "daemun_accesslog_dropped_lines_total", dropped)
 }

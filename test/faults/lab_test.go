@@ -2,6 +2,7 @@ package faults
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -160,14 +161,31 @@ func (l *lab) apply(t *testing.T, file, text string) {
 	})
 }
 
-// fault runs one of them as a subtest, and looks afterwards whether all is as
-// before.
+// each looks after every single fault, and breaks a program on one processor as
+// well; otherwise faults of one kind are looked at together. It takes minutes on
+// a busy machine, which is why it has a target of its own: make faults.
+var each = flag.Bool("each", false, "look after each fault, and on one processor as well")
+
+// fault runs one of them as a subtest.
 func (l *lab) fault(name string, f func(t *testing.T)) {
 	l.Run(name, func(t *testing.T) {
 		f(t)
-		l.honest(t)
-		l.recovered(t)
+		if *each {
+			l.asBefore(t)
+		}
 	})
+}
+
+// kind runs all faults of one kind, and looks afterwards whether all is as
+// before.
+func (l *lab) kind(name string, faults func()) {
+	faults()
+	l.Run("after "+name, l.asBefore)
+}
+
+func (l *lab) asBefore(t *testing.T) {
+	l.honest(t)
+	l.recovered(t)
 }
 
 // honest makes one request on a connection of its own. A busy machine may be
