@@ -8,7 +8,7 @@ IMAGE    ?= docker.io/daemun/daemun:latest
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build image test dashboards browser test-cluster bench-cluster race lint fuzz conformance soak bench generate check-generate check clean
+.PHONY: help build image test websockets dashboards browser test-cluster bench-cluster race lint fuzz conformance soak bench generate check-generate check clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ conformance: ## run the suites of others against the program: h2spec, testssl.sh
 	@set -- /usr/sbin/php-fpm*; sh tools/need.sh nginx:nginx-core haproxy:haproxy "$$1:php-fpm" testssl:testssl.sh openssl:openssl \
 		/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter
 	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 30m ./...) || exit 1; done
+
+websockets: ## hold WEBSOCKETS (10000) idle ones, plain and with TLS, through changes, and print what each costs
+	@$(GO) run ./test/soak -websockets $(or $(WEBSOCKETS),10000)
 
 soak: ## run everything at once for SOAK (30m): all protocols, changes, slow and hostile clients; prints a table
 	@$(GO) run ./test/soak -for $(SOAK)

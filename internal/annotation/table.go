@@ -165,7 +165,7 @@ var rows = []Row{
 	{
 		Name: "proxy-next-upstream-tries", Scope: PerRoute, Default: "3",
 		parse: parseTries,
-		Doc:   "Attempts in total; 0 is no limit.",
+		Doc:   "Attempts in total; 0 is twice the number of endpoints, 3 at least.",
 	},
 	{
 		Name: "proxy-cookie-domain", Scope: PerRoute, Risk: Medium, Default: "off",

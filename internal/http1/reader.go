@@ -175,6 +175,15 @@ func (r *Reader) Hold(n int) {
 	r.held = r.r
 }
 
+// Held returns the octets of the last Hold while they are in the buffer that is
+// being read into, n of them; nil when they are not.
+func (r *Reader) Held(n int) []byte {
+	if r.pinned != nil || n > r.held {
+		return nil
+	}
+	return r.buf.b[r.held-n : r.held]
+}
+
 // room is how many octets from the next unread one on have their place in the
 // buffer as it is.
 func (r *Reader) room() int {

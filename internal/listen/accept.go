@@ -193,18 +193,43 @@ func (l *Listener) rawAccept(more func(fd int) bool) {
 	})
 }
 
-// start runs the connection in its own goroutine and releases its place after.
+// start runs the connection in its own goroutine and releases its place after,
+// unless the handler holds it for longer.
 func (l *Listener) start(ctx context.Context, h Handler, c *net.TCPConn, release func()) {
 	l.accepted.Add(1)
 	l.open.Add(1)
-	l.conns.Go(func() {
-		defer release()
-		defer l.open.Add(-1)
-		l.serveConn(ctx, h, c)
-	})
+	l.conns.Add(1)
+	p := &place{listener: l, release: release}
+	go func() {
+		defer func() {
+			if !p.held {
+				p.leave()
+			}
+		}()
+		l.serveConn(ctx, h, c, p)
+	}()
 }
 
-func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
+// place is that of an open connection.
+type place struct {
+	listener *Listener
+	release  func()
+	held     bool
+}
+
+// hold is ConnInfo.Hold.
+func (p *place) hold() func() {
+	p.held = true
+	return p.leave
+}
+
+func (p *place) leave() {
+	p.listener.open.Add(-1)
+	p.release()
+	p.listener.conns.Done()
+}
+
+func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn, p *place) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.Close()
@@ -212,7 +237,7 @@ func (l *Listener) serveConn(ctx context.Context, h Handler, c *net.TCPConn) {
 			l.logger.Error("connection handler panicked", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
-	info := ConnInfo{Peer: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr())}
+	info := ConnInfo{Peer: addrPort(c.RemoteAddr()), Local: addrPort(c.LocalAddr()), Hold: p.hold}
 	info.Remote = info.Peer
 	if want := l.config.Entrance.load(); want != nil {
 		if err := l.enter(ctx, c, want, &info); err != nil {

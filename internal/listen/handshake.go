@@ -8,6 +8,8 @@ import (
 	"net"
 	"strconv"
 	"time"
+
+	"daemun/internal/tunnel"
 )
 
 // plainHTTPAnswer is what a plain request on a TLS port gets (ingress-nginx
@@ -38,7 +40,7 @@ func (l *Listener) handshake(ctx context.Context, c net.Conn) (*secureConn, *tls
 	// One absolute deadline for all of it (H6.4, H6.17).
 	c.SetDeadline(time.Now().Add(l.config.HandshakeTimeout))
 	stop := context.AfterFunc(ctx, func() { c.Close() })
-	t := &secureConn{below: &gather{Conn: c, pool: &l.gathers}}
+	t := &secureConn{below: &gather{Conn: &tunnel.Line{Conn: c}, pool: &l.gathers}}
 	t.Conn = tls.Server(t.below, l.config.TLS.Config())
 	// Not HandshakeContext: it starts a goroutine to watch the context.
 	err := t.Handshake()

@@ -55,6 +55,10 @@ type ConnInfo struct {
 	// Names are the DNS names of the certificate that the client was shown; a
 	// client that resumed a session was shown it before.
 	Names []string
+	// Hold has the connection count as open beyond the return of ServeConn, until
+	// the function that it returns is called, once. It may be called before that
+	// return only; nil is not at all.
+	Hold func() (release func())
 }
 
 // Passthrough takes connections whose TLS is somebody else's. Serve closes the

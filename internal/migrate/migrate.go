@@ -232,20 +232,12 @@ func (f *Finding) judge(name, value string, problems []ir.Problem) {
 		}
 	}
 	for _, p := range problems {
-		switch p.Code {
-		case translate.CodeRisk, translate.CodeSnippetsOff:
-			f.Text = p.Message // and so with ingress-nginx
-		case annotation.CodeLater, annotation.CodeLaterGuard:
-			f.Verdict, f.Text = Unsupported, p.Message
-		case annotation.CodeDenied:
-			if strings.Contains(p.Message, "not supported yet") {
-				f.Verdict, f.Text = Unsupported, p.Message
-				continue
-			}
-			f.Text = p.Message
-		case annotation.CodeDefault, annotation.CodeRejected, annotation.CodeNoEffect:
-			// A value that is wrong for ingress-nginx too, mostly.
-			f.Text = p.Message
+		verdict, more := verdictOf(name, p)
+		switch text := p.Message + more; {
+		case verdict == Kept && f.Verdict != Kept:
+			f.Text += "; " + text
+		default:
+			f.Verdict, f.Text = verdict, text
 		}
 	}
 }
@@ -292,7 +284,8 @@ func keyFinding(row configmap.Row, value string, problems []ir.Problem) Finding 
 		return f
 	}
 	for _, p := range problems {
-		f.Text = p.Message
+		verdict, more := verdictOf(row.Name, p)
+		f.Verdict, f.Text = verdict, p.Message+more
 		if p.Code == configmap.CodeLater || p.Code == configmap.CodeLaterGuard || p.Code == configmap.CodeSnippet ||
 			p.Code == translate.CodeSnippet || p.Code == translate.CodeSnippetIgnored {
 			f.Verdict = Unsupported

@@ -123,6 +123,9 @@ func TestNotesAreAboutTheValue(t *testing.T) {
 		{"proxy-next-upstream", "error non_idempotent", Kept},
 		{"proxy-next-upstream", "off", Kept},
 		{"rewrite-target", "/$2", Kept},
+		{"ssl-passthrough", "true", Unsupported},
+		{"ssl-passthrough", "false", Kept},
+		{"whitelist-source-range", "10.0.0.0/33", Kept},
 	} {
 		if f := report(t, map[string]string{tt.name: tt.value, "canary": "false"}, nil); f.Objects[1].Verdict() != tt.want {
 			t.Errorf("%s %q: %+v, want %s", tt.name, tt.value, f.Objects[1].Findings, tt.want)

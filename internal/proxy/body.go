@@ -225,8 +225,8 @@ func (x *exchange) startBody(up *upstream.Conn) {
 
 // sendBody copies the rest of the body to the upstream.
 func (x *exchange) sendBody(up *upstream.Conn) error {
-	p := x.c.server.pieces.Get().(*piece)
-	defer x.c.server.pieces.Put(p)
+	p := x.c.server.take()
+	defer p.free()
 	records := x.speaksFastCGI()
 	chunked := x.chunked() && up.Stream() == nil && !records
 	timeout := x.match.Route.IR.SendTimeout.D()
@@ -236,15 +236,18 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 				return err
 			}
 		}
-		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
-		n, done, err := x.nextOfBody(data)
+		b := p.next()
+		n, done, err := x.nextOfBody(content(b))
 		if err != nil {
 			return err
 		}
-		out := data[:n]
+		if !records { // which are as long as a piece at most
+			p.read(n)
+		}
+		out := content(b)[:n]
 		if chunked && n > 0 {
-			at := http1.PutChunkHeader(p.b[:http1.ChunkHeaderMax], n)
-			out = http1.AppendChunkEnd(p.b[at : http1.ChunkHeaderMax+n])
+			at := http1.PutChunkHeader(b[:http1.ChunkHeaderMax], n)
+			out = http1.AppendChunkEnd(b[at : http1.ChunkHeaderMax+n])
 		}
 		if done {
 			x.bodyEnd.Store(int64(time.Since(x.start)))
@@ -254,7 +257,7 @@ func (x *exchange) sendBody(up *upstream.Conn) error {
 			}
 		}
 		if records {
-			out = frameStdin(p, n, done)
+			out = frameStdin(b, n, done)
 		}
 		up.ArmWrite(time.Now(), x.within(timeout))
 		if x.stop.Load() { // stopBody came before our deadline and was undone by it

@@ -48,6 +48,7 @@ type conn struct {
 
 	rd              http1.Reader
 	readBy, writeBy time.Time   // the deadlines that are set
+	finished        time.Time   // when the last request was; zero when that is long ago
 	vector          net.Buffers // of writeVector, here to not be allocated
 	vectorOf        [2][]byte
 	state           atomic.Int32
@@ -61,6 +62,10 @@ type conn struct {
 	carried         atomic.Pointer[tunnel.Tunnel] // of an upgraded connection, or else
 	passage         atomic.Pointer[passage]
 	severed         atomic.Bool // cut was called
+	// holders are those who have to leave before a tunnel has ended that goes
+	// on without its goroutine; release is then called. Both are unused else.
+	holders atomic.Int32
+	release func()
 
 	x exchange
 }
@@ -71,7 +76,7 @@ func (c *conn) begin(nc net.Conn, info listen.ConnInfo) {
 	c.peer.bind(c.tcp)
 	c.rd.Reset(nc)
 	c.rd.First = 0
-	c.readBy, c.writeBy = time.Time{}, time.Time{}
+	c.readBy, c.writeBy, c.finished = time.Time{}, time.Time{}, time.Time{}
 	c.state.Store(stateIdle)
 	c.severed.Store(false)
 	c.requests.Store(0)
@@ -110,7 +115,11 @@ func (c *conn) scheme() string {
 
 // serve is the connection's life: wait, read a head, serve it, again.
 func (c *conn) serve() {
-	defer c.nc.Close()
+	defer func() {
+		if c.nc != nil { // nil: a tunnel has it
+			c.nc.Close()
+		}
+	}()
 	if c.speaksHTTP2() {
 		c.serveHTTP2()
 		return
@@ -147,7 +156,10 @@ func (c *conn) waitRequest() bool {
 		if c.server.draining.Load() {
 			wait = min(wait, firstWait)
 		}
-		now := time.Now()
+		now := c.finished // a moment ago, if it is known
+		if c.finished = (time.Time{}); now.IsZero() {
+			now = time.Now()
+		}
 		c.idleSince.Store(now.UnixNano())
 		c.armRead(now.Add(wait))
 		if c.state.Load() == stateClosing { // wake came before our deadline and was undone by it

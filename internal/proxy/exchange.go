@@ -230,6 +230,7 @@ func (x *exchange) end() bool {
 func (x *exchange) finish() {
 	x.leave()
 	now := time.Now()
+	x.c.finished = now
 	s := x.c.server
 	if s.log != nil && !x.quiet {
 		x.log(now)

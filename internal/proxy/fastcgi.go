@@ -146,13 +146,13 @@ func (x *exchange) appendStdin(b []byte) []byte {
 	return b
 }
 
-// frameStdin frames n octets of the body, which lie in p behind the room for
+// frameStdin frames n octets of the body, which lie in b behind the room for
 // framing.
-func frameStdin(p *piece, n int, done bool) []byte {
-	out := p.b[http1.ChunkHeaderMax:http1.ChunkHeaderMax]
+func frameStdin(b []byte, n int, done bool) []byte {
+	out := b[http1.ChunkHeaderMax:http1.ChunkHeaderMax]
 	if n > 0 {
-		at := fastcgi.PutStdinHeader(p.b[:http1.ChunkHeaderMax], n)
-		out = p.b[at : http1.ChunkHeaderMax+n]
+		at := fastcgi.PutStdinHeader(b[:http1.ChunkHeaderMax], n)
+		out = b[at : http1.ChunkHeaderMax+n]
 	}
 	if done {
 		out = fastcgi.AppendStdinEnd(out)

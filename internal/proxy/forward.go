@@ -360,9 +360,10 @@ func (x *exchange) awaitHead(up *upstream.Conn, now time.Time) error {
 		n, err := x.resp.Parse(up.Reader.Buffered(), limits, head)
 		switch {
 		case err == http1.ErrIncomplete:
-			if err := x.fill(up, &limit); err != nil {
+			if err := x.fill(up, now, &limit); err != nil {
 				return err
 			}
+			now = time.Time{}
 			continue
 		case err != nil:
 			return err
@@ -416,10 +417,13 @@ func (x *exchange) relayInterim() error {
 }
 
 // fill reads more from the upstream. Every second or two it looks whether the
-// client is still there.
-func (x *exchange) fill(up *upstream.Conn, limit *time.Time) error {
-	for {
-		up.ArmRead(time.Now(), *limit)
+// client is still there. now is zero when the caller does not know.
+func (x *exchange) fill(up *upstream.Conn, now time.Time, limit *time.Time) error {
+	for ; ; now = (time.Time{}) {
+		if now.IsZero() {
+			now = time.Now()
+		}
+		up.ArmRead(now, *limit)
 		var err error
 		if len(up.Reader.Buffered()) == 0 {
 			letOthersRun()

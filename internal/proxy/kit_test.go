@@ -22,6 +22,7 @@ import (
 	"daemun/internal/policy"
 	"daemun/internal/proxyproto"
 	"daemun/internal/table"
+	"daemun/internal/tunnel"
 	"daemun/internal/upstream"
 )
 
@@ -68,7 +69,12 @@ func newRigWith(t testing.TB, cfg *ir.Config, c Config, counts *metrics.Registry
 			if err != nil {
 				return
 			}
-			serving.Go(func() { r.serve(nc) })
+			serving.Go(func() {
+				r.serve(nc, func() func() {
+					serving.Add(1)
+					return serving.Done
+				})
+			})
 		}
 	})
 	t.Cleanup(func() {
@@ -82,8 +88,8 @@ func newRigWith(t testing.TB, cfg *ir.Config, c Config, counts *metrics.Registry
 	return r
 }
 
-func (r *rig) serve(nc net.Conn) {
-	info := listen.ConnInfo{Remote: nc.RemoteAddr().(*net.TCPAddr).AddrPort(), Local: nc.LocalAddr().(*net.TCPAddr).AddrPort()}
+func (r *rig) serve(nc net.Conn, hold func() func()) {
+	info := listen.ConnInfo{Hold: hold, Remote: nc.RemoteAddr().(*net.TCPAddr).AddrPort(), Local: nc.LocalAddr().(*net.TCPAddr).AddrPort()}
 	info.Peer = info.Remote
 	if remote := r.remote.Load(); remote != nil {
 		info.Remote = netip.MustParseAddrPort(*remote)
@@ -97,7 +103,7 @@ func (r *rig) serve(nc net.Conn) {
 		info.TLS = &state // the proxy only asks whether there is one
 	}
 	if config := r.wrap.Load(); config != nil {
-		secure := tls.Server(nc, config)
+		secure := tls.Server(&tunnel.Line{Conn: nc}, config)
 		if err := secure.Handshake(); err != nil {
 			r.t.Error(err)
 		}

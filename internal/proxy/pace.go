@@ -28,7 +28,7 @@ func (x *exchange) relayPaced(up *upstream.Conn, f framing) (toClient, fromUpstr
 			return x.flush(), err
 		}
 		sent += int64(got)
-		if err := x.give(p, got, f); err != nil {
+		if err := x.give(p.b[:], got, f); err != nil {
 			return err, nil
 		}
 		if x.responseDone() {

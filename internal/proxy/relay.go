@@ -186,8 +186,8 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 	if f == frameNone {
 		return x.flush(), nil
 	}
-	p := x.c.server.pieces.Get().(*piece)
-	defer x.c.server.pieces.Put(p)
+	p := x.c.server.take()
+	defer p.free()
 	for {
 		if x.ahead == nil && len(up.Reader.Buffered()) == 0 || x.ahead != nil && !x.ahead.queue.Ready() {
 			// The next read may wait: give out what there is.
@@ -198,12 +198,13 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 				return x.splice(up)
 			}
 		}
-		data := p.b[http1.ChunkHeaderMax : http1.ChunkHeaderMax+pieceSize]
-		n, err := x.readResponse(up, data)
+		b := p.next()
+		n, err := x.readResponse(up, content(b))
+		p.read(n)
 		if err != nil && err != io.EOF {
 			return x.flush(), err
 		}
-		if err := x.give(p, n, f); err != nil {
+		if err := x.give(b, n, f); err != nil {
 			return err, nil
 		}
 		if x.responseDone() {
@@ -215,17 +216,17 @@ func (x *exchange) relayBody(up *upstream.Conn, f framing) (toClient, fromUpstre
 	}
 }
 
-// give frames n octets of a piece and writes them, together with what is
+// give frames n octets of a buffer of pieces and writes them, together with what is
 // pending if that is little.
-func (x *exchange) give(p *piece, n int, f framing) error {
+func (x *exchange) give(b []byte, n int, f framing) error {
 	if n == 0 {
 		return nil
 	}
 	at := http1.ChunkHeaderMax
-	out := p.b[at : at+n]
+	out := b[at : at+n]
 	if f == frameChunked {
-		at = http1.PutChunkHeader(p.b[:http1.ChunkHeaderMax], n)
-		out = http1.AppendChunkEnd(p.b[at : http1.ChunkHeaderMax+n])
+		at = http1.PutChunkHeader(b[:http1.ChunkHeaderMax], n)
+		out = http1.AppendChunkEnd(b[at : http1.ChunkHeaderMax+n])
 	}
 	if len(x.out)+len(out) <= worthCopying {
 		x.out = append(x.out, out...)

@@ -94,6 +94,7 @@ type Server struct {
 	conns sync.Pool // of *conn
 	// pieces are buffers for bodies and tunnels.
 	pieces   sync.Pool // of *piece
+	longs    sync.Pool // of *longPiece
 	services sync.Pool // of *serviceCall
 
 	// Set by New, changed by tests only.
@@ -141,6 +142,7 @@ func New(c Config) *Server {
 	s.pages = newPages()
 	s.open = make(map[*conn]struct{})
 	s.pieces.New = func() any { return new(piece) }
+	s.longs.New = func() any { return new(longPiece) }
 	s.services.New = newServiceCall
 	s.tunnels = tunnel.NewGroup(tunnel.Config{Logger: s.logger, Panicked: func() { s.counters.panics.Add(1) }})
 	s.conns.New = func() any {
@@ -161,14 +163,6 @@ func (s *Server) heads() *http1.Limits {
 	return &s.request
 }
 
-// pieceSize is the size of the buffers that bodies are copied through.
-const pieceSize = 32 << 10
-
-// piece is a pooled buffer with room for the framing of one chunk.
-type piece struct {
-	b [http1.ChunkHeaderMax + pieceSize + 2]byte
-}
-
 // ServeConn serves the requests of one connection and closes it.
 func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	c := s.conns.Get().(*conn)
@@ -179,6 +173,12 @@ func (s *Server) ServeConn(nc net.Conn, info listen.ConnInfo) {
 	c.serial = s.counters.accepted.Add(1)
 	ended := false
 	defer func() {
+		if c.release != nil { // a tunnel
+			if c.holders.Add(-1) == 0 {
+				c.endHeld()
+			}
+			return
+		}
 		s.forget(c) // after a panic, too: Shutdown waits for it
 		if ended {
 			c.end()

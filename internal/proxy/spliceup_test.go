@@ -17,13 +17,13 @@ func longHead(size int) string {
 	return "POST /x HTTP/1.1\r\nHost: a.test\r\nContent-Length: " + strconv.Itoa(size) + "\r\n\r\n"
 }
 
-const longSize = spliceMin + spliceStep + 12345
+const longUpload = spliceMin + spliceStep + 12345
 
 // TestLongUpload checks that octets stay what they are and that both
 // connections can be used again.
 func TestLongUpload(t *testing.T) {
 	t.Parallel()
-	body := bytes.Repeat([]byte("0123456789abcdefghijklmnopqrstuvwxyz!"), longSize/37+1)[:longSize]
+	body := bytes.Repeat([]byte("0123456789abcdefghijklmnopqrstuvwxyz!"), longUpload/37+1)[:longUpload]
 	r, s := up(t, func(_ int, c *client) {
 		for {
 			req, err := http.ReadRequest(c.br)
@@ -39,7 +39,7 @@ func TestLongUpload(t *testing.T) {
 	}, func(_ *ir.Host, route *ir.Route) { route.MaxBody = 0 })
 	c := r.dial()
 	for range 3 {
-		sent := sendInPieces(c.Conn, longHead(longSize)+string(body), 100<<10)
+		sent := sendInPieces(c.Conn, longHead(longUpload)+string(body), 100<<10)
 		if resp, got := c.answer("POST"); resp.StatusCode != http.StatusOK || got != "ok" || resp.Close {
 			t.Errorf("status %d, close %v, body %q", resp.StatusCode, resp.Close, got)
 		}
@@ -86,7 +86,7 @@ func TestLongUploadEndsEarly(t *testing.T) {
 			r := newRig(t, cfg)
 			r.endpoints(s.addr())
 			c := r.dial()
-			c.send(longHead(longSize) + strings.Repeat("x", int(size)))
+			c.send(longHead(longUpload) + strings.Repeat("x", int(size)))
 			<-came
 			end(c)
 			if err := <-rest; err == nil {
@@ -112,7 +112,7 @@ func TestLongUploadIsAnsweredEarly(t *testing.T) {
 		<-answered
 	}, func(_ *ir.Host, route *ir.Route) { route.MaxBody = 0 })
 	c := r.dial()
-	c.send(longHead(longSize) + strings.Repeat("x", 1000))
+	c.send(longHead(longUpload) + strings.Repeat("x", 1000))
 	resp, body := c.answer("POST")
 	close(answered)
 	if resp.StatusCode != http.StatusForbidden || body != "no" || !resp.Close {

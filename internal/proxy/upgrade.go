@@ -5,13 +5,11 @@ import (
 	"crypto/sha1"
 	"encoding/base64"
 	"net"
-	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"daemun/internal/http1"
 	"daemun/internal/tunnel"
-	"daemun/internal/upstream"
 )
 
 // websocketGUID is the constant of RFC 6455 §1.3.
@@ -27,109 +25,6 @@ func (x *exchange) tunnelAgreed() bool {
 	accept, _ := x.resp.Get(http1.FieldSecWebSocketAccept)
 	sum := sha1.Sum(append(bytes.Clone(key), websocketGUID...))
 	return string(accept) == base64.StdEncoding.EncodeToString(sum[:])
-}
-
-// upgraded is what a 101 leaves to be done when all that led to it has
-// returned.
-type upgraded struct {
-	up    *upstream.Conn // nil: nothing
-	began time.Time      // of the attempt
-}
-
-// upgrade takes note of a 101.
-func (x *exchange) upgrade(up *upstream.Conn) {
-	x.keep = false
-	x.upgraded.up = up
-}
-
-// carry is the life of an upgraded connection from its 101 to its end. A tunnel
-// lives long, so its goroutine comes here with as little on its stack as it can.
-func (c *conn) carry() {
-	x := &c.x
-	defer func() {
-		if r := recover(); r != nil { // H6.20
-			c.server.counters.panics.Add(1)
-			c.server.logger.Error("panic in a tunnel", "panic", r, "stack", string(debug.Stack()))
-			x.abandon()
-		}
-	}()
-	up := x.upgraded.up
-	x.tunnel(up)
-	c.use(nil)
-	up.Discard()
-	x.endAttempt(x.upgraded.began, failure{})
-	x.upgraded = upgraded{}
-	x.end()
-	c.rd.Unhold()
-}
-
-// tunnel passes the 101 on and then octets both ways, until one side ends or
-// neither sends anything for the route's read timeout (§5.8).
-func (x *exchange) tunnel(up *upstream.Conn) {
-	c := x.c
-	x.status, x.committed = 101, true
-	if c.stream != nil {
-		x.status = 200
-		c.server.track(c) // to be seen by a drain
-		defer c.server.untrack(c)
-	}
-	x.out = x.appendTunnelHead(x.out[:0])
-	x.head = len(x.out)
-	x.captureSent(x.out)
-	if x.openTunnel() != nil {
-		return
-	}
-	up.Reader.Unhold()
-	x.dropPrefix()
-	x.up, x.out = nil, nil // a tunnel lives long and needs none of them
-	c.state.Store(stateTunnel)
-	x.unbound()
-	in, out := x.throughLoop(up)
-	if in < 0 {
-		in, out = x.throughGoroutines(up)
-	}
-	x.received += in
-	x.written += out
-	if c.stream != nil {
-		_ = c.stream.WriteEnd(nil)
-	}
-	c.readBy, c.writeBy = time.Time{}, time.Time{}
-}
-
-// throughLoop has a loop carry the tunnel when both sides are sockets and
-// nothing more; in is negative when they are not.
-func (x *exchange) throughLoop(up *upstream.Conn) (in, out int64) {
-	c, s := x.c, x.c.server
-	client, backend := c.plain(), up.TCP()
-	if client == nil || backend == nil {
-		return -1, 0
-	}
-	t, ok := s.tunnels.Begin(tunnel.Pair{
-		Client: client, Upstream: backend, FromClient: c.rd.Buffered(), FromUpstream: up.Reader.Buffered(),
-		Idle: x.match.Route.IR.ReadTimeout.D(), Age: s.tunnelAge, WriteIdle: s.writeIdle,
-	})
-	if !ok {
-		return -1, 0
-	}
-	c.rd.Discard(len(c.rd.Buffered()))
-	up.Reader.Reset(nil)
-	c.carried.Store(t)
-	if c.severed.Load() { // before it could be cut
-		t.Cut()
-	}
-	<-t.Done()
-	c.carried.Store(nil)
-	return t.Octets()
-}
-
-// throughGoroutines has one goroutine for each direction, for tunnels over TLS
-// and in streams.
-func (x *exchange) throughGoroutines(up *upstream.Conn) (in, out int64) {
-	c := x.c
-	t := &passage{client: c.nc, upstream: up.Conn, idle: x.match.Route.IR.ReadTimeout.D(), age: c.server.tunnelAge, start: time.Now(), server: c.server}
-	c.passage.Store(t)
-	defer c.passage.Store(nil)
-	return t.run(&c.rd, &up.Reader)
 }
 
 // openTunnel gives the pending head to the client.
@@ -195,16 +90,6 @@ const (
 
 // goingAway is what a client is told at the end.
 var goingAway = []byte(tunnel.GoingAway)
-
-// askToLeave has an upgraded connection say goodbye to its client.
-func (c *conn) askToLeave() {
-	if t := c.carried.Load(); t != nil {
-		t.Leave()
-	}
-	if t := c.passage.Load(); t != nil {
-		t.leave()
-	}
-}
 
 // leave asks the tunnel to say goodbye to its client at the next end of a
 // frame. It may be called by any goroutine.

@@ -450,12 +450,14 @@ func (h *host) errorsOf(r *ir.Route, l *location) {
 		b = h.standard
 	}
 	if b.ID == "" {
-		p := ir.Problem{
-			Code: CodeFallback, Severity: ir.SeverityWarning, Object: l.in.ref, Field: "metadata.annotations",
-			Message: "custom-http-errors has no effect: neither the annotation default-backend nor --default-backend-service says who answers instead",
-		}
-		if !slices.Contains(h.problems, p) {
-			h.problems = append(h.problems, p)
+		if name := h.prefix + "/custom-http-errors"; l.in.used.Annotations[name] != "" {
+			p := ir.Problem{
+				Code: CodeFallback, Severity: ir.SeverityWarning, Object: l.in.ref, Field: annotation.Field(name),
+				Message: "custom-http-errors has no effect: neither the annotation default-backend nor --default-backend-service says who answers instead",
+			}
+			if !slices.Contains(h.problems, p) {
+				h.problems = append(h.problems, p)
+			}
 		}
 		return
 	}

@@ -46,6 +46,7 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 		r := configmap.Parse(ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name}, object.Data)
 		next.values, next.problems = r.Values, r.Problems
 		next.settleFirewall(&t.options, ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name})
+		next.settleErrors(&t.options, ir.Ref{Kind: "ConfigMap", Namespace: namespace, Name: name})
 		next.settleFields(v)
 		next.settleSnippets(&t.options)
 	}
@@ -57,6 +58,18 @@ func (t *Translator) settleSettings(v *store.View) (changed bool) {
 	t.options.AllowedResponseHeaders, t.options.CrossNamespace = next.values.AllowedResponseHeaders, next.values.CrossNamespace
 	t.options.GlobalAuth = next.values.GlobalAuth
 	return changed
+}
+
+// settleErrors tells once, not for each Ingress, that nobody answers for
+// custom-http-errors.
+func (s *settings) settleErrors(o *Options, object ir.Ref) {
+	if len(s.values.Defaults.ErrorStatuses) == 0 || o.DefaultBackendService != "" {
+		return
+	}
+	s.problems = append(s.problems, ir.Problem{
+		Code: CodeFallback, Severity: ir.SeverityWarning, Object: object, Field: configmap.Field("custom-http-errors"),
+		Message: "has no effect on Ingresses without the annotation default-backend: set --default-backend-service to say who answers instead",
+	})
 }
 
 func flagProblem(code, flag, message string) ir.Problem {

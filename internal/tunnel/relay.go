@@ -13,10 +13,10 @@ const (
 )
 
 // Tunnel is two sockets that get each other's octets. It belongs to its loop:
-// all but done and loop is guarded by loop.mu. Idle, it is this and the sockets.
+// all but loop and tell is guarded by loop.mu. Idle, it is this and the sockets.
 type Tunnel struct {
 	loop  *loop
-	done  chan struct{}
+	tell  func(*Tunnel)
 	sides [2]side
 	at    int32 // its slot
 	// queued: it is in loop.pending. closing: it ends when what waits for a
@@ -33,12 +33,15 @@ type Tunnel struct {
 
 // side is one of the two sockets.
 type side struct {
+	tunnel   *Tunnel
+	secure   Secure // over the socket, by way of a Line; nil for plain octets
 	fd       int
 	readable bool   // a read may give something
+	drained  bool   // the socket has nothing, whatever TLS has
 	writable bool   // a write may take something
 	hup      bool   // an end waits behind what can be read
 	passed   int64  // octets that went to it
-	out      []byte // what waits to be written
+	out      []byte // what waits to be written to the socket
 	buffer   []byte // where out lies, on loan from the loop
 	stuck    time.Time
 }
@@ -72,13 +75,17 @@ func (t *Tunnel) first(l *loop, fromClient, fromUpstream []byte) {
 			t.give(l, &t.sides[i], octets)
 		}
 	}
+	if t.sides[clientSide].secure != nil && !t.ended {
+		t.sides[clientSide].readable = true // TLS may hold what was read with the above
+		t.move(l)
+	}
 }
 
 // ready takes an event of a socket.
 func (t *Tunnel) ready(l *loop, which int, events uint32) {
 	s := &t.sides[which]
 	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		s.readable = true
+		s.readable, s.drained = true, false
 	}
 	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
 		s.hup = true
@@ -121,18 +128,13 @@ func (t *Tunnel) pump(l *loop, from, to *side) (more bool) {
 		if len(to.out) > 0 && !t.flush(l, to) || t.ended || t.closing || !from.readable {
 			return false
 		}
-		n, errno := readFrom(from.fd, l.piece)
+		n, errno := from.read(l.piece)
 		switch {
 		case errno == unix.EAGAIN:
-			from.readable = false
 			return false
 		case errno != 0 || n == 0:
 			t.close(l)
 			return false
-		}
-		// Less than asked for is all there is, unless the end waits behind it.
-		if n < len(l.piece) {
-			from.readable = from.hup
 		}
 		if !t.pass(l, to, l.piece[:n]) {
 			return false
@@ -154,38 +156,20 @@ func (t *Tunnel) pass(l *loop, to *side, b []byte) bool {
 }
 
 // give writes b to a side, and keeps what the socket does not take; false means
-// that something waits, or that the tunnel has ended.
+// that something waits, or that the tunnel has ended. There is never more than a
+// piece and a frame of our own, with the records around them, because nothing is
+// read for a side that something waits for.
 func (t *Tunnel) give(l *loop, to *side, b []byte) bool {
 	to.passed += int64(len(b))
-	n := 0
-	if len(to.out) == 0 && to.writable {
-		var errno unix.Errno
-		if n, errno = writeTo(to.fd, b); errno != 0 {
-			if errno != unix.EAGAIN {
-				t.end()
-				return false
-			}
-			n = 0
-		}
-		if n == len(b) {
-			return true
-		}
-		to.writable = false
+	waited := len(to.out) > 0
+	if to.write(b) != 0 {
+		t.end()
+		return false
 	}
-	t.keep(l, to, b[n:])
-	return false
-}
-
-// keep has b wait for a side. There is never more than a piece and a frame of
-// our own, because nothing is read for a side that something waits for.
-func (t *Tunnel) keep(l *loop, to *side, b []byte) {
-	if len(to.out) == 0 {
-		to.stuck, to.buffer = l.now, l.takeBuffer()
-		to.out = append(to.buffer[:0], b...)
+	if len(to.out) > 0 && !waited {
 		l.wakeBy(l.now.Add(t.writeIdle))
-		return
 	}
-	to.out = append(to.out, b...)
+	return len(to.out) == 0
 }
 
 // flush writes what waits for a side; false means that some still does.
@@ -231,7 +215,7 @@ func (t *Tunnel) part(l *loop) {
 		}
 		if t.dropped += n; !t.parting {
 			t.parting, t.last = true, l.now
-			shutdownWrite(client.fd)
+			client.sayEnd()
 			l.wakeBy(t.due())
 		}
 	}
@@ -299,10 +283,16 @@ func (t *Tunnel) end() {
 	t.ended = true
 	for i := range t.sides {
 		s := &t.sides[i]
-		s.passed -= int64(len(s.out))
+		if s.secure != nil {
+			_ = s.secure.CloseWrite()
+		} else {
+			s.passed -= int64(len(s.out))
+		}
 		closeSocket(s.fd) // takes it out of epoll, too
 		t.loop.giveBuffer(s)
 	}
 	t.loop.forget(t)
-	close(t.done)
+	if t.tell != nil {
+		go t.tell(t)
+	}
 }

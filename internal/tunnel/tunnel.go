@@ -2,21 +2,23 @@
 // sockets.
 //
 //	g := tunnel.NewGroup(tunnel.Config{})
-//	t, ok := g.Begin(tunnel.Pair{Client: client, Upstream: upstream, Idle: time.Minute, Age: 24 * time.Hour})
-//	if ok {
-//		<-t.Done() // both sockets are closed
+//	t, ok := g.Begin(tunnel.Pair{Client: client, Upstream: upstream, Idle: time.Minute, Age: 24 * time.Hour, Ended: ended})
+//	…
+//	func ended(t *tunnel.Tunnel) { // both sockets are closed
 //		in, out := t.Octets()
 //	}
 //
 // It turns two connections into one Tunnel, which ends when either side does,
 // when neither sends anything for too long, or when it is old. All it knows of
 // what is inside are the frames of WebSockets, so that it can say goodbye
-// between two of them; it knows nothing of HTTP, routes or TLS.
+// between two of them; it knows nothing of HTTP or routes. The client's side may
+// be TLS that began elsewhere.
 //
 // There is no goroutine for each tunnel and, while it is idle, no buffer: a
 // loop for each processor waits for the sockets of many and passes on what
 // comes. A loop has its goroutine and its epoll descriptor as long as it has
-// tunnels, so there is nothing to be stopped.
+// tunnels, so there is nothing to be stopped; the end of a tunnel is told on a
+// goroutine that ends with the call.
 package tunnel
 
 import (
@@ -63,17 +65,25 @@ func NewGroup(c Config) *Group {
 // Pair is what becomes a tunnel.
 type Pair struct {
 	Client, Upstream *net.TCPConn
+	// Secure is TLS over Client with a Line between; nil for plain octets.
+	Secure Secure
 	// FromClient and FromUpstream were read already and are passed on first.
 	FromClient, FromUpstream []byte
 	// Idle is how long neither side may send anything, Age how long the tunnel
 	// may live, WriteIdle how long a side may take nothing of what waits for
 	// it.
 	Idle, Age, WriteIdle time.Duration
+	// Ended is called when both sockets are closed, on a goroutine of its own
+	// and perhaps before Begin returns; nil tells nobody.
+	Ended func(*Tunnel)
 }
 
 // Begin takes the sockets of both connections over and closes the connections.
 // When it cannot it reports false, and the caller still has them as they were.
 func (g *Group) Begin(p Pair) (*Tunnel, bool) {
+	if p.Secure != nil && lineOf(p.Secure) == nil {
+		return nil, false
+	}
 	client, ok := duplicate(p.Client)
 	if !ok {
 		return nil, false
@@ -84,10 +94,14 @@ func (g *Group) Begin(p Pair) (*Tunnel, bool) {
 		return nil, false
 	}
 	l := g.loops[int(g.next.Add(1))%len(g.loops)]
-	t := &Tunnel{loop: l, idle: p.Idle, age: p.Age, writeIdle: p.WriteIdle, done: make(chan struct{})}
-	t.sides[clientSide].fd, t.sides[upstreamSide].fd = client, upstream
+	t := &Tunnel{loop: l, idle: p.Idle, age: p.Age, writeIdle: p.WriteIdle, tell: p.Ended}
+	t.sides[clientSide] = side{tunnel: t, fd: client, secure: p.Secure}
+	t.sides[upstreamSide] = side{tunnel: t, fd: upstream}
 	// The runtime's poller forgets them before ours learns of them, so that
 	// nothing is woken twice.
+	if p.Secure != nil {
+		lineOf(p.Secure).side = &t.sides[clientSide]
+	}
 	_ = p.Client.Close()
 	_ = p.Upstream.Close()
 	l.add(t, p.FromClient, p.FromUpstream)
@@ -111,11 +125,8 @@ func duplicate(c *net.TCPConn) (fd int, ok bool) {
 	return fd, fd >= 0
 }
 
-// Done is closed when both sockets are.
-func (t *Tunnel) Done() <-chan struct{} { return t.done }
-
-// Octets are those that came from the client and those that it got. They are
-// final when Done is closed; ask then.
+// Octets are those that came from the client and those that it got. Ask when
+// the tunnel has ended.
 func (t *Tunnel) Octets() (fromClient, toClient int64) {
 	return t.sides[upstreamSide].passed, t.sides[clientSide].passed
 }

@@ -40,8 +40,14 @@ func pair(t testing.TB) (a, b *net.TCPConn) {
 	return nc.(*net.TCPConn), other.(*net.TCPConn)
 }
 
+// watched is a tunnel whose end can be waited for.
+type watched struct {
+	*Tunnel
+	ended chan struct{}
+}
+
 // open begins a tunnel and returns it between its client and its upstream.
-func open(t testing.TB, g *Group, change func(*Pair)) (client *net.TCPConn, tun *Tunnel, upstream *net.TCPConn) {
+func open(t testing.TB, g *Group, change func(*Pair)) (client *net.TCPConn, tun *watched, upstream *net.TCPConn) {
 	t.Helper()
 	client, ours := pair(t)
 	upstream, theirs := pair(t)
@@ -49,10 +55,13 @@ func open(t testing.TB, g *Group, change func(*Pair)) (client *net.TCPConn, tun 
 	if change != nil {
 		change(&p)
 	}
-	tun, ok := g.Begin(p)
+	ended := make(chan struct{})
+	p.Ended = func(*Tunnel) { close(ended) }
+	carried, ok := g.Begin(p)
 	if !ok {
 		t.Fatal("the tunnel does not begin")
 	}
+	tun = &watched{carried, ended}
 	t.Cleanup(func() {
 		tun.Cut()
 		await(t, tun)
@@ -61,10 +70,10 @@ func open(t testing.TB, g *Group, change func(*Pair)) (client *net.TCPConn, tun 
 	return client, tun, upstream
 }
 
-func await(t testing.TB, tun *Tunnel) {
+func await(t testing.TB, tun *watched) {
 	t.Helper()
 	select {
-	case <-tun.Done():
+	case <-tun.ended:
 	case <-time.After(patience):
 		t.Fatal("the tunnel does not end")
 	}

@@ -152,10 +152,11 @@ func (l *lab) stream(client *http.Client) func(context.Context, *rand.Rand) erro
 			}
 		}
 		messages.Close()
-		if left, err := io.ReadAll(resp.Body); err != nil || len(left) > 0 || resp.Trailer.Get("Grpc-Status") != "0" {
-			return fmt.Errorf("at its end: %d octets, %v, trailers %v", len(left), err, resp.Trailer)
+		left, err := io.ReadAll(resp.Body)
+		if err == nil && (len(left) > 0 || resp.Trailer.Get("Grpc-Status") != "0") {
+			err = fmt.Errorf("at its end: %d octets, trailers %v", len(left), resp.Trailer)
 		}
-		return nil
+		return err
 	}
 }
 
@@ -201,22 +202,30 @@ func (l *lab) openWebSocket(random *rand.Rand) (net.Conn, *bufio.Reader, error) 
 	if secure {
 		nc = tls.Client(nc, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 	}
-	fmt.Fprint(nc, "GET /ws HTTP/1.1\r\nHost: soak.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-	br := bufio.NewReader(nc)
-	resp, err := http.ReadResponse(br, nil)
+	br, err := upgrade(nc)
 	if err != nil {
 		nc.Close()
 		return nil, nil, err
 	}
-	if resp.StatusCode != 101 {
-		nc.Close()
-		return nil, nil, fmt.Errorf("status %d", resp.StatusCode)
-	}
 	return nc, br, nil
 }
 
+// upgrade makes a WebSocket of a connection.
+func upgrade(nc net.Conn) (*bufio.Reader, error) {
+	fmt.Fprint(nc, "GET /ws HTTP/1.1\r\nHost: soak.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	br := bufio.NewReader(nc)
+	resp, err := http.ReadResponse(br, nil)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != 101 {
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	return br, nil
+}
+
 // echoOn sends a message and waits for it to come back.
-func echoOn(nc net.Conn, br *bufio.Reader, n int) error {
+func echoOn(nc net.Conn, br io.Reader, n int) error {
 	message := append([]byte{0x82, 0x80 | 126, byte(n >> 8), byte(n), 0, 0, 0, 0}, pattern[:n]...)
 	if _, err := nc.Write(message); err != nil {
 		return err

@@ -95,7 +95,7 @@ func (l *lab) tell() {
 	if err != nil {
 		return
 	}
-	lines := regexp.MustCompile(`(?m)^.* HTTP/[0-9.]+" 50[0-9] .*$`).FindAll(b, told)
+	lines := regexp.MustCompile(`(?m)^.* HTTP/[0-9.]+" (?:408|50[0-9]) .*$`).FindAll(b, told)
 	fmt.Printf("\n%s\n", bytes.Join(lines, []byte("\n")))
 }
 

@@ -20,20 +20,30 @@ import (
 func main() {
 	log.SetFlags(log.Ltime)
 	duration := flag.Duration("for", 3*time.Minute, "time of load")
+	websockets := flag.Int("websockets", 0, "instead of load, hold so many idle WebSockets and tell what they cost")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *duration); err != nil {
+	if err := inFolder(func(dir string) error {
+		if *websockets > 0 {
+			return idleWebSockets(ctx, dir, *websockets)
+		}
+		return run(ctx, dir, *duration)
+	}); err != nil {
 		log.Fatal("soak: ", err)
 	}
 }
 
-func run(ctx context.Context, duration time.Duration) error {
+func inFolder(do func(dir string) error) error {
 	dir, err := os.MkdirTemp("", "daemun-soak-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	return do(dir)
+}
+
+func run(ctx context.Context, dir string, duration time.Duration) error {
 	l, err := start(ctx, dir)
 	if err != nil {
 		return err
