@@ -80,13 +80,13 @@ func TestDashboard(t *testing.T) {
 		}
 		return nil
 	})
-	t.Run("pages", func(t *testing.T) { everyPage(t, s, browser) })
-	t.Run("use", func(t *testing.T) { everyUse(t, s, browser) })
+	t.Run("pages", func(t *testing.T) { everyPage(browser, t, s) })
+	t.Run("use", func(t *testing.T) { everyUse(browser, t, s) })
 }
 
 // everyPage sees every page in every way it is seen: loaded once, and looked at
 // light and dark, wide and narrow.
-func everyPage(t *testing.T, s *shop, browser context.Context) {
+func everyPage(browser context.Context, t *testing.T, s *shop) {
 	b := open(browser, t)
 	for name, path := range pages(s) {
 		t.Run(name, func(t *testing.T) {

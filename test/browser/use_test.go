@@ -35,7 +35,7 @@ func (s *shop) page(path string) string {
 }
 
 // everyUse is what a person does with the pages.
-func everyUse(t *testing.T, s *shop, browser context.Context) {
+func everyUse(browser context.Context, t *testing.T, s *shop) {
 	for name, use := range map[string]func(*tab, *shop){
 		"the overview is live":           overviewIsLive,
 		"search while typing":            searchWhileTyping,
@@ -137,9 +137,18 @@ func (s *shop) load() (stop func()) {
 	asking.Go(func() {
 		for {
 			for _, url := range [][2]string{
-				{"shop.localhost", "/"}, {"shop.localhost", "/cart"}, {"shop.localhost", "/search"}, {"shop.localhost", "/login"}, {"shop.localhost", "/reviews"},
-				{"api.shop.localhost", "/v1/orders"}, {"api.shop.localhost", "/v1/products"}, {"api.shop.localhost", "/v1/prices"},
-				{"images.shop.localhost", "/"}, {"status.shop.localhost", "/"}, {"shop.localhost", "/checkout/pay"}, {"api.shop.localhost", "/v1/orders/42"},
+				{"shop.localhost", "/"},
+				{"shop.localhost", "/cart"},
+				{"shop.localhost", "/search"},
+				{"shop.localhost", "/login"},
+				{"shop.localhost", "/reviews"},
+				{"api.shop.localhost", "/v1/orders"},
+				{"api.shop.localhost", "/v1/products"},
+				{"api.shop.localhost", "/v1/prices"},
+				{"images.shop.localhost", "/"},
+				{"status.shop.localhost", "/"},
+				{"shop.localhost", "/checkout/pay"},
+				{"api.shop.localhost", "/v1/orders/42"},
 			} {
 				select {
 				case <-end:
