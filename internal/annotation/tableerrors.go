@@ -1,7 +1,5 @@
 package annotation
 
-import ()
-
 // errorRows are about errors, mirrors, the firewall, traces, TLS and snippets.
 var errorRows = []Row{
 	{
