@@ -18,11 +18,12 @@ import (
 //   - a page that asks across origins is told by Sec-Fetch-Site or Origin. It may
 //     only lead here, as any link does.
 //
-// The open paths are for probes and scrapes, which come by any name.
+// The open paths are for probes and scrapes, which come by any name. Metrics tell
+// names and paths, so nobody scrapes them on loopback by a name of others.
 func guarded(next http.Handler, open map[string]http.HandlerFunc, names []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
-		case open[r.URL.Path] != nil:
+		case open[r.URL.Path] != nil && (r.URL.Path != "/metrics" || !onLoopback(r)):
 		case !ownHost(r.Host, names):
 			http.Error(w, "this address is not called "+hostOnly(r.Host)+": ask it by IP address, as localhost, or by the name of the machine", http.StatusMisdirectedRequest)
 			return
@@ -32,6 +33,17 @@ func guarded(next http.Handler, open map[string]http.HandlerFunc, names []string
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// onLoopback reports whether a request came to an address that only this machine
+// reaches, as those of its browsers do, and of kubectl port-forward.
+func onLoopback(r *http.Request) bool {
+	address, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if address == nil {
+		return false
+	}
+	at, err := netip.ParseAddrPort(address.String())
+	return err == nil && at.Addr().Unmap().IsLoopback()
 }
 
 // ownNames are the names besides addresses and localhost: that of the machine,

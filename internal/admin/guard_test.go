@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -57,6 +58,35 @@ func TestOtherSitesAreRefused(t *testing.T) {
 		h.ServeHTTP(w, r)
 		if w.Code != c.want {
 			t.Errorf("%s: %d, want %d: %s", c.name, w.Code, c.want, w.Body)
+		}
+	}
+}
+
+// TestScrapesOnLoopback: a page that has rebound its name reads no metrics; on
+// other addresses scrapes come by any name.
+func TestScrapesOnLoopback(t *testing.T) {
+	t.Parallel()
+	ok := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	h := Handler(Config{Metrics: ok})
+	for _, c := range []struct {
+		path, host, at string
+		want           int
+	}{
+		{"/metrics", "localhost:10254", "127.0.0.1:10254", 200},
+		{"/metrics", "127.0.0.1:10254", "127.0.0.1:10254", 200},
+		{"/metrics", "evil.example:10254", "127.0.0.1:10254", 421},
+		{"/metrics", "evil.example:10254", "[::1]:10254", 421},
+		{"/metrics", "evil.example:10254", "[::ffff:127.0.0.1]:10254", 421},
+		{"/metrics", "daemun.ingress.svc:10254", "10.0.0.7:10254", 200},
+		{"/healthz", "any.example", "127.0.0.1:10254", 200},
+	} {
+		at := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(c.at))
+		r := httptest.NewRequestWithContext(context.WithValue(t.Context(), http.LocalAddrContextKey, at), http.MethodGet, c.path, nil)
+		r.Host = c.host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.want {
+			t.Errorf("%s of %s at %s: %d, want %d: %s", c.path, c.host, c.at, w.Code, c.want, w.Body)
 		}
 	}
 }
