@@ -200,8 +200,7 @@ func (l *rig) policies() (string, error) {
 			return "", fmt.Errorf("policy %s is not in force: %w\n%s", one.name, err, l.Log("policies"))
 		}
 	}
-	results, failed := l.rounds(p, wanted)
-	return policyReport(wanted, results, failed, l.Options), l.Ctx.Err()
+	return policyReport(wanted, l.againstPlain(p, wanted), l.Options), l.Ctx.Err()
 }
 
 func (l *rig) startPolicies() (proxy, error) {
@@ -256,51 +255,75 @@ func (p policy) inForce(at proxy) error {
 	return try(p.proof, p.fields...)
 }
 
-// rounds measures all of them in turn, so that each round has the plain path
-// beside the others.
-func (l *rig) rounds(p proxy, wanted []policy) (results map[string]sample, failed map[string]string) {
-	samples := map[string][]sample{}
-	results, failed = map[string]sample{}, map[string]string{}
-	for round := range l.Rounds + 1 {
-		for _, one := range wanted {
-			if failed[one.name] != "" || l.Ctx.Err() != nil {
-				continue
-			}
-			s, err := l.sound(p, one.cell(), l.Seconds())
-			if err != nil {
-				failed[one.name] = oneLine(err)
-				l.fail("policy "+one.name, ours, err.Error())
-				continue
-			}
-			if round > 0 { // the first warms up
-				samples[one.name] = append(samples[one.name], s)
-			}
-		}
-		log.Printf("policies: round %d of %d done", round, l.Rounds)
-	}
-	for name, list := range samples {
-		results[name] = median(list)
-	}
-	return results, failed
+// measured is what a policy and the plain path beside it gave.
+type measured struct {
+	sample
+	rate, cpu float64 // of the policy against the plain path
+	failed    string
 }
 
-func policyReport(wanted []policy, results map[string]sample, failed map[string]string, o *lab.Options) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "## Policies\n\nDaemun alone: small requests over plain HTTP/1.1 on 64 connections to hosts with one policy each, beside a host with none. Median of %d measurements of %ds each, interleaved. "+
-		"*vs plain* is requests/s divided by those of the plain path, and its CPU divided by theirs. External authentication asks the backend before each request.\n\n", o.Rounds, o.Seconds())
-	b.WriteString("| policy | requests/s | CPU µs | busy | p50 | p99 | p99.9 | vs plain, requests/s | CPU |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
-	plain := results["plain"]
-	for _, p := range wanted {
-		s, ok := results[p.name]
-		if !ok || failed[p.name] != "" {
-			fmt.Fprintf(&b, "| %s | **failed** | %s | | | | | | |\n", p.name, failed[p.name])
+// againstPlain measures each policy and the plain path one right after the other in
+// each round, and takes the ratio of the two: what the machine does otherwise
+// changes between rounds by more than a policy costs.
+func (l *rig) againstPlain(p proxy, wanted []policy) map[string]measured {
+	results := map[string]measured{}
+	plain := policies()[0]
+	for _, one := range wanted {
+		pairs, err := l.pairs(p, plain, one)
+		if err != nil {
+			l.fail("policy "+one.name, ours, err.Error())
+			results[one.name] = measured{failed: oneLine(err)}
 			continue
 		}
-		ratios := "| | |"
-		if plain.rate > 0 {
-			ratios = fmt.Sprintf("| %.2f× | %.2f× |", s.rate/plain.rate, plain.cpu/s.cpu)
+		var samples []sample
+		for _, pair := range pairs {
+			samples = append(samples, pair[1])
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %.0f %% | %s | %s | %s %s\n", p.name, figureOf(s.rate), figureOf(s.cpu), s.busy(), round(s.P50), round(s.P99), round(s.P999), ratios)
+		results[one.name] = measured{
+			sample: median(samples),
+			rate:   lab.Median(pairs, func(pair [2]sample) float64 { return pair[1].rate / pair[0].rate }),
+			cpu:    lab.Median(pairs, func(pair [2]sample) float64 { return pair[0].cpu / pair[1].cpu }),
+		}
+		log.Printf("policies: %s done", one.name)
+	}
+	return results
+}
+
+// pairs returns a sample of the plain path and one of the policy for each
+// round. The one that came first is second in the next round.
+func (l *rig) pairs(p proxy, plain, one policy) ([][2]sample, error) {
+	var list [][2]sample
+	for round := range l.Rounds + 1 {
+		var pair [2]sample
+		for turn := range pair {
+			which := (turn + round) % 2
+			s, err := l.sound(p, [2]policy{plain, one}[which].cell(), l.Seconds())
+			if err != nil {
+				return nil, err
+			}
+			pair[which] = s
+		}
+		if round > 0 { // the first warms up
+			list = append(list, pair)
+		}
+	}
+	return list, l.Ctx.Err()
+}
+
+func policyReport(wanted []policy, results map[string]measured, o *lab.Options) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "## Policies\n\nDaemun alone: small requests over plain HTTP/1.1 on 64 connections to hosts with one policy each. Median of %d measurements of %ds each. "+
+		"*vs plain* is the median of the ratios to a host without a policy, which is measured right before or after: requests/s divided by its, and its CPU divided by theirs. "+
+		"The row of the plain path shows what such a ratio is worth. External authentication asks the backend before each request.\n\n", o.Rounds, o.Seconds())
+	b.WriteString("| policy | requests/s | CPU µs | busy | p50 | p99 | p99.9 | vs plain, requests/s | CPU |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	for _, p := range wanted {
+		m := results[p.name]
+		if m.failed != "" {
+			fmt.Fprintf(&b, "| %s | **failed** | %s | | | | | | |\n", p.name, m.failed)
+			continue
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %.0f %% | %s | %s | %s | %.2f× | %.2f× |\n",
+			p.name, figureOf(m.sample.rate), figureOf(m.sample.cpu), m.busy(), round(m.P50), round(m.P99), round(m.P999), m.rate, m.cpu)
 	}
 	return b.String()
 }
