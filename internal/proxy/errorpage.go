@@ -84,7 +84,8 @@ func (x *exchange) leaveRoute(shown int) {
 	x.override = shown
 	x.policies, x.cors, x.grant = x.match.Host.Policies, false, nil
 	x.backend, x.fallback, x.canary, x.comeAgain = nil, false, false, false
-	x.affinity, x.tried, x.prefix, x.whole = x.affinity[:0], x.tried[:0], x.prefix[:0], true
+	x.dropPrefix()
+	x.affinity, x.tried, x.whole = x.affinity[:0], x.tried[:0], true
 	x.rewritten, x.cutShort = false, false
 	x.leave()
 	x.closeInspection()
@@ -116,6 +117,7 @@ func (x *exchange) answerInside() {
 	case x.inspectHead():
 	case x.authorize():
 	case x.answerDefault():
+	case x.refuseCrowd():
 	default:
 		x.forward()
 	}
