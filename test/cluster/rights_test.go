@@ -36,6 +36,7 @@ func TestControllerNeedsItsRights(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	before := requests(t, u) // of others with the same account
 	as := u.As("daemun", "daemun")
 	as.Env = []string{"POD_NAME=" + onePod(t, u), "POD_NAMESPACE=daemun"}
 	c := as.Controller(argumentsOfDeployment(t)...)
@@ -56,12 +57,8 @@ func TestControllerNeedsItsRights(t *testing.T) {
 	})
 	c.Stop()
 
-	requests, err := u.Cluster.Requests()
-	if err != nil {
-		t.Fatal(err)
-	}
 	used := map[string]bool{}
-	for _, r := range requests {
+	for _, r := range requests(t, u)[len(before):] {
 		used[r.Verb+" "+r.Resource] = true
 		if r.Forbidden {
 			t.Errorf("refused: %s %s %s/%s", r.Verb, r.Resource, r.Namespace, r.Name)
@@ -72,6 +69,15 @@ func TestControllerNeedsItsRights(t *testing.T) {
 			t.Errorf("granted, but not used: %s", o)
 		}
 	}
+}
+
+func requests(t *testing.T, u *lab.User) []lab.Request {
+	t.Helper()
+	list, err := u.Cluster.Requests()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }
 
 // onePod is the name of a Pod that the Deployment has made; nobody runs it.
