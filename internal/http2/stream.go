@@ -279,10 +279,12 @@ func (s *Stream) writeLocked(p []byte, end bool) (n int, err error) {
 			c.mu.Unlock()
 			return n, err
 		}
-		m := min(len(p), s.window, c.window, c.limits.Pending-len(c.out))
+		// Windows may be below zero (RFC 9113 §6.9.2), and what is pending above
+		// its limit: that keeps content back, but not the end alone.
+		m := max(0, min(len(p), s.window, c.window, c.limits.Pending-len(c.out)))
 		if m > 0 || len(p) == 0 {
-			c.appendData(s, p[:max(m, 0)], end && m == len(p))
-			n, p, since = n+m, p[max(m, 0):], time.Time{}
+			c.appendData(s, p[:m], end && m == len(p))
+			n, p, since = n+m, p[m:], time.Time{}
 		}
 		if len(p) == 0 {
 			c.mu.Unlock()
