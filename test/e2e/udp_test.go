@@ -166,13 +166,16 @@ func TestClientIPAffinity(t *testing.T) {
 		pods := map[string]bool{}
 		for client := range 20 {
 			source, mine := fmt.Sprintf("127.7.7.%d", 10+client), ""
-			for range 4 {
+			// Its Pod may have begun, and not listen yet: no probe asks for UDP.
+			d.Eventually(20*time.Second, transport+" from "+source, func() error {
+				e, err := ask(source)
+				mine = e.Pod
+				return err
+			})
+			for range 3 {
 				e, err := ask(source)
 				if err != nil {
 					t.Fatalf("%s from %s: %v", transport, source, err)
-				}
-				if mine == "" {
-					mine = e.Pod
 				}
 				if e.Pod != mine {
 					t.Errorf("%s from %s: Pod %s, then %s", transport, source, mine, e.Pod)
