@@ -27,9 +27,13 @@ func (l *Line) Read(b []byte) (int, error) {
 	if s == nil {
 		return l.Conn.Read(b)
 	}
-	if s.drained && !s.hup {
+	switch {
+	case s.flooded:
+		return 0, unix.ENOBUFS
+	case s.drained && !s.hup, s.reads == 0:
 		return 0, os.ErrDeadlineExceeded
 	}
+	s.reads--
 	n, errno := readFrom(s.fd, b)
 	switch {
 	case errno == unix.EAGAIN:
@@ -87,8 +91,13 @@ func lineOf(c Secure) *Line {
 	}
 }
 
-// read takes what a side has sent: EAGAIN when that is nothing, no octets and no
-// error at its end.
+// mostReads is how often TLS may read from the socket for one read from it. A
+// record takes two or three; records without content may follow one another for
+// ever, and the loop has others to serve.
+const mostReads = 4
+
+// read takes what a side has sent: EAGAIN when that is nothing, EINTR when there
+// may be more but others shall have their turn, no octets and no error at its end.
 func (s *side) read(b []byte) (int, unix.Errno) {
 	if s.secure == nil {
 		n, errno := readFrom(s.fd, b)
@@ -100,10 +109,13 @@ func (s *side) read(b []byte) (int, unix.Errno) {
 		}
 		return n, errno
 	}
+	s.reads = mostReads
 	n, err := s.secure.Read(b)
 	switch {
 	case n > 0:
 		return n, 0
+	case errors.Is(err, os.ErrDeadlineExceeded) && s.reads == 0 && !s.drained:
+		return 0, unix.EINTR
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		s.readable = false
 		return 0, unix.EAGAIN
@@ -124,6 +136,11 @@ func (s *side) write(b []byte) unix.Errno {
 	return 0
 }
 
+// mostWaiting is more than what ever waits of contents. Beyond it are answers of
+// TLS to a peer that goes on asking (for new keys, RFC 8446 §4.6.3) and reads
+// none of them: its tunnel ends.
+const mostWaiting = 2 * pieceSize
+
 // put writes to the socket what it takes, and keeps the rest.
 func (s *side) put(b []byte) unix.Errno {
 	n := 0
@@ -138,6 +155,10 @@ func (s *side) put(b []byte) unix.Errno {
 			return 0
 		}
 		s.writable = false
+	}
+	if len(s.out) > mostWaiting {
+		s.flooded = true
+		return unix.ENOBUFS
 	}
 	if len(s.out) == 0 {
 		s.stuck, s.buffer = s.tunnel.loop.now, s.tunnel.loop.takeBuffer()

@@ -98,6 +98,68 @@ func TestSecureGoodbye(t *testing.T) {
 	expect(t, upstream, "\x88\x82mask\x6e\x88")
 }
 
+// empty is TLS that gets records without content only, and answers each.
+type empty struct {
+	*Line
+	answers bool
+	most    int // reads of the socket for one read of this
+}
+
+func (e *empty) NetConn() net.Conn { return e.Line }
+
+func (e *empty) Read(b []byte) (int, error) {
+	for n := 1; ; n++ {
+		got, err := e.Line.Read(b)
+		if err != nil {
+			return 0, err
+		}
+		e.most = max(e.most, n)
+		if e.answers {
+			_, _ = e.Write(b[:got]) // TLS tells of an error with its next write only
+		}
+	}
+}
+
+// TestFloodOfEmptyRecords: a client that asks TLS for more and more answers and
+// reads none has its tunnel ended; one that sends records without content does
+// not keep the loop from others.
+func TestFloodOfEmptyRecords(t *testing.T) {
+	t.Parallel()
+	for name, answers := range map[string]bool{"answered": true, "not answered": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := NewGroup(Config{})
+			g.loops = g.loops[:1]
+			secure := &empty{answers: answers}
+			client, tun, _ := open(t, g, func(p *Pair) {
+				secure.Line = &Line{Conn: p.Client}
+				p.Secure = secure
+			})
+			other, _, upstream := open(t, g, nil)
+			var flooding sync.WaitGroup
+			flooding.Go(func() {
+				for junk := make([]byte, 64<<10); ; {
+					if _, err := client.Write(junk); err != nil {
+						return
+					}
+				}
+			})
+			for range 100 {
+				send(t, other, "ping")
+				expect(t, upstream, "ping")
+			}
+			if !answers {
+				tun.Cut()
+			}
+			await(t, tun)
+			flooding.Wait()
+			if secure.most > mostReads {
+				t.Errorf("%d reads of the socket for one of TLS", secure.most)
+			}
+		})
+	}
+}
+
 // TestTLSWithoutALine is not taken over.
 func TestTLSWithoutALine(t *testing.T) {
 	t.Parallel()

@@ -38,6 +38,8 @@ type side struct {
 	fd       int
 	readable bool   // a read may give something
 	drained  bool   // the socket has nothing, whatever TLS has
+	flooded  bool   // more waits for it than may
+	reads    int    // that TLS may still do for the present one
 	writable bool   // a write may take something
 	hup      bool   // an end waits behind what can be read
 	passed   int64  // octets that went to it
@@ -132,6 +134,8 @@ func (t *Tunnel) pump(l *loop, from, to *side) (more bool) {
 		switch {
 		case errno == unix.EAGAIN:
 			return false
+		case errno == unix.EINTR:
+			return true
 		case errno != 0 || n == 0:
 			t.close(l)
 			return false
