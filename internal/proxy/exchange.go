@@ -67,6 +67,7 @@ type exchange struct {
 	pageType string        // of the page that a script answers with
 
 	paged       int    // error pages that have led elsewhere
+	mapped      int    // look-ups in maps
 	override    int    // the status that the client gets, 0 for that of the answer
 	intercepted int    // the status of a response that error pages stand in for
 	internal    bool   // an error page or a rewrite has led here
@@ -123,6 +124,7 @@ func (x *exchange) begin() {
 		x.frame.Reset()
 		x.pageType = ""
 	}
+	x.mapped = 0
 	x.paged, x.override, x.intercepted, x.internal, x.method = 0, 0, 0, false, nil
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.comeAgain = false

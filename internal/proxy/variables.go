@@ -60,6 +60,10 @@ func (x *exchange) AppendVariable(b []byte, id variable.ID, arg string) []byte {
 	return x.appendConnectionVariable(b, id)
 }
 
+// mostMapped bounds the look-ups in maps for one request: volatile ones that need
+// one another twice would be looked up 2^n times.
+const mostMapped = 1000
+
 // appendUser appends a variable that a script sets or that others decide. As in
 // nginx the latter has one value for a request: that of its first use.
 func (x *exchange) appendUser(b []byte, name string) []byte {
@@ -72,9 +76,10 @@ func (x *exchange) appendUser(b []byte, name string) []byte {
 		return b
 	}
 	m := x.table.Maps[name]
-	if m == nil {
+	if m == nil || x.mapped == mostMapped {
 		return b
 	}
+	x.mapped++
 	start := len(b)
 	b = m.Append(b, x)
 	if !m.Volatile {
