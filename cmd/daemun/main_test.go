@@ -18,27 +18,9 @@ import (
 // bin holds the built program; set once, before any test runs.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(runTests(m)) }
-
-func runTests(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "daemun-cmd-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if err := daemuntest.BuildTo(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	bin = dir
-	code := m.Run()
+func TestMain(m *testing.M) {
 	// The signals are watched as long as the process lives.
-	if err := goleak.Find(goleak.IgnoreTopFunction("daemun/cmd/daemun.interrupts.func1"), goleak.IgnoreTopFunction("os/signal.loop")); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	return code
+	os.Exit(daemuntest.Main(m, &bin, nil, goleak.IgnoreTopFunction("daemun/cmd/daemun.interrupts.func1"), goleak.IgnoreTopFunction("os/signal.loop")))
 }
 
 // commands are all commands that a user meets, with their path.

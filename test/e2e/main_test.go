@@ -1,11 +1,8 @@
 package e2e
 
 import (
-	"fmt"
 	"os"
 	"testing"
-
-	"go.uber.org/goleak"
 
 	"daemun/internal/daemuntest"
 )
@@ -13,27 +10,7 @@ import (
 // bin holds the built program; set once, before any test runs.
 var bin string
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "daemun-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	if err := daemuntest.BuildTo(dir, daemuntest.RaceFlags()...); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	bin = dir
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	return code
-}
+func TestMain(m *testing.M) { os.Exit(daemuntest.Main(m, &bin, daemuntest.RaceFlags())) }
 
 // up starts an instance on manifests and waits until it is ready.
 func up(t *testing.T, manifests map[string]string, args ...string) *daemuntest.Instance {
