@@ -212,17 +212,20 @@ func (c *conn) shed() bool {
 }
 
 // cut closes the connection under its goroutine. It closes the socket itself:
-// TLS would first wait for its turn to say goodbye.
+// TLS would first wait for its turn to say goodbye. The server's lock is held.
 func (c *conn) cut() {
 	c.severed.Store(true)
 	if t := c.carried.Load(); t != nil {
 		t.Cut()
 		return
 	}
-	if c.tcp != nil {
+	switch {
+	case c.tcp != nil:
 		c.tcp.Close()
-	} else {
+	case c.nc != nil:
 		c.nc.Close()
+	default: // of a tunnel that has ended and is about to leave
+		return
 	}
 	if up := c.upstream.Load(); up != nil {
 		up.Abort()

@@ -263,3 +263,18 @@ func TestTunnelOverTLSKeepsRecords(t *testing.T) {
 	client.Close()
 	<-done
 }
+
+// TestCutOfAnEndedTunnel: between the end of its sockets and its last line in the
+// log a connection has nothing that could be closed.
+func TestCutOfAnEndedTunnel(t *testing.T) {
+	t.Parallel()
+	c := &conn{}
+	c.state.Store(stateTunnel)
+	if c.cut(); !c.severed.Load() {
+		t.Error("not cut")
+	}
+	c.askToLeave()
+	if c.wake() {
+		t.Error("it was idle")
+	}
+}
