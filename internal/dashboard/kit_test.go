@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"daemun/internal/control"
 	"daemun/internal/explain"
@@ -103,6 +105,9 @@ spec:
       - {path: /, pathType: Prefix, backend: {service: {name: cart, port: {number: 80}}}}
 `
 
+// kitTime is when a kit begins.
+var kitTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
 // kit is a Dashboard over objects that run nowhere.
 type kit struct {
 	*Dashboard
@@ -124,6 +129,10 @@ func newKit(t testing.TB, text string) *kit {
 	s := store.New()
 	s.Update(func(tx *store.Tx) {
 		for _, o := range objects {
+			if pod, ok := o.(*corev1.Pod); ok {
+				started := metav1.NewTime(kitTime.Add(-50 * time.Hour)) // Plan takes the wall clock's
+				pod.Status.StartTime = &started
+			}
 			tx.Put(o)
 		}
 	})
@@ -136,7 +145,7 @@ func newKit(t testing.TB, text string) *kit {
 // newKitOf is a kit of a configuration that need not come from objects.
 func newKitOf(t testing.TB, s *store.Store, config *ir.Config, problems []ir.Problem) *kit {
 	t.Helper()
-	k := &kit{store: s, counts: metrics.New(metrics.Config{}), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), log: "one\ntwo\n"}
+	k := &kit{store: s, counts: metrics.New(metrics.Config{}), now: kitTime, log: "one\ntwo\n"}
 	k.problems.Store(&problems)
 	backends := upstream.NewRegistry(upstream.Config{})
 	t.Cleanup(backends.Close)
