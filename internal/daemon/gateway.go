@@ -144,8 +144,8 @@ type gateway struct {
 	overload *overload.Watch
 	// full: new connections are closed at once.
 	full atomic.Bool
-	// watchdog is nil until traffic is served.
-	watchdog atomic.Pointer[watchdog.Watchdog]
+	// watchdogs is nil until traffic is served.
+	watchdogs atomic.Pointer[[]*watchdog.Watchdog]
 
 	// live is how long changes take; facts are those of certificates.
 	live  metrics.Times
@@ -370,9 +370,8 @@ func (g *gateway) startTraffic(members *group) {
 	g.dialFilter.Store(&filter)
 	members.start("control loop", g.loop.Run)
 	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
-	g.watchdog.Store(g.newWatchdog(l.http.Addr().String()))
-	members.start("watchdog", g.watch)
 	members.start("https", func(ctx context.Context) error { return l.https.Serve(ctx, g.proxy) })
+	g.watch(members, l)
 }
 
 // watchProblems notices problems of the sources, which come and go without a
