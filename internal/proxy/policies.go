@@ -104,6 +104,8 @@ func (x *exchange) authorize() bool {
 		verdict := x.authenticate()
 		x.known = verdict == policy.AuthPassed
 		switch {
+		case verdict == policy.AuthBusy:
+			refused, x.comeAgain = 503, true
 		case !x.known:
 			refused = 401
 			x.challenge = p.Auth.AppendChallenge(x.challenge[:0], verdict, x.start)
