@@ -49,6 +49,8 @@ type GatewayConfig struct {
 	HTTPPort      int // 0: any free port
 	HTTPSPort     int
 	AdminAddress  string // "host:port"
+	// ProfilerAddress serves profiles; empty is nowhere.
+	ProfilerAddress string
 	// HandOver is the Unix socket where a Daemun takes the listeners of the
 	// one before it, and later gives them to the next; empty is nowhere.
 	HandOver string
@@ -161,8 +163,9 @@ type gateway struct {
 	published      *publishedPorts
 	publishedDirty chan struct{}
 
-	admin net.Listener
-	pages pageServers
+	admin    net.Listener
+	profiler net.Listener // nil without ProfilerAddress
+	pages    pageServers
 	// inherited are the sockets of the Daemun before this one, door is where
 	// the next one asks; nil where there is none. shared are the names of
 	// sockets that were taken over, own are all that are not for clients; both
@@ -246,8 +249,11 @@ func (g *gateway) mayDial(to netip.AddrPort) error {
 	return (*filter)(to)
 }
 
-// openAdmin opens the operator's address.
+// openAdmin opens the operator's addresses.
 func (g *gateway) openAdmin() error {
+	if err := g.openProfiler(); err != nil {
+		return err
+	}
 	l, err := g.open(socketAdmin, g.config.AdminAddress)
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --admin-address", err)
@@ -285,6 +291,9 @@ func (g *gateway) closeSockets() {
 	g.closeTraffic()
 	if g.admin != nil {
 		g.admin.Close()
+	}
+	if g.profiler != nil {
+		g.profiler.Close()
 	}
 	if g.webhook != nil {
 		g.webhook.listener.Close()
@@ -338,6 +347,9 @@ func (g *gateway) startAdmin(members *group) {
 	members.start("history", g.history.Run)
 	members.start("overload", g.overload.Run)
 	members.start("admin", g.serveAdmin)
+	if g.profiler != nil {
+		members.start("profiler", g.serveProfiles)
+	}
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
 		members.start("webhook's certificate", g.webhook.certificates.Run)
@@ -350,7 +362,11 @@ func (g *gateway) startAdmin(members *group) {
 func (g *gateway) startTraffic(members *group) {
 	members.start("ocsp answers", g.staples.Run)
 	l := g.listeners.Load()
-	filter := g.newDialFilter(l.http.Addr(), l.https.Addr(), g.admin.Addr())
+	open := []net.Addr{l.http.Addr(), l.https.Addr(), g.admin.Addr()}
+	if g.profiler != nil {
+		open = append(open, g.profiler.Addr())
+	}
+	filter := g.newDialFilter(open...)
 	g.dialFilter.Store(&filter)
 	members.start("control loop", g.loop.Run)
 	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
