@@ -3,7 +3,10 @@ package e2e
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -188,4 +191,42 @@ func TestRulesOfDisableCatchAll(t *testing.T) {
 	expectStatus("200")
 	d.Write("rules.yaml", odd("late", "  defaultBackend: {service: {name: web, port: {number: 80}}}\n"))
 	expectStatus("404")
+}
+
+// TestRulesOfExternalNames: a Service may be the alias of another one, in full
+// or in short, and of a name outside, with ports of its own or without.
+func TestRulesOfExternalNames(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(speaker("shop"))
+	t.Cleanup(server.Close)
+	host, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	shop := fmt.Sprintf("---\napiVersion: v1\nkind: Service\nmetadata: {name: shop, namespace: mall}\nspec: {ports: [{name: http, port: 8080}]}\n"+
+		"---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: shop, namespace: mall}\nsubsets: [{addresses: [{ip: %s}], ports: [{name: http, port: %s}]}]\n", host, port)
+	alias := func(name, of, ports string) string {
+		return fmt.Sprintf("---\napiVersion: v1\nkind: Service\nmetadata: {name: %s}\nspec: {type: ExternalName, externalName: %s%s}\n", name, of, ports)
+	}
+	route := func(name, port string) string {
+		return odd(name, fmt.Sprintf("  rules: [{host: %s.test, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: %s, port: {%s}}}}]}}]\n", name, name, port))
+	}
+	d := rulesUp(t, nil, shop,
+		alias("bare", "shop.mall.svc.cluster.local", ""), route("bare", "number: 8080"),
+		alias("short", "shop.mall", ", ports: [{name: web, port: 80, targetPort: 8080}]"), route("short", "name: web"),
+		alias("twice", "bare.default.svc", ", ports: [{port: 8080}]"), route("twice", "number: 8080"),
+		alias("invalid", "invalid.hostname.invalid", ""), route("invalid", "number: 8080"),
+	)
+	d.check(t, []row{
+		{"service external name: no ports", "GET http://bare.test/get", nil, "", []string{"200", "to shop /get", "sent Host: bare.test", "sent X-Forwarded-Host: bare.test"}},
+		{"service external name: a short name, and the name of a port", "GET http://short.test/get", nil, "", []string{"200", "to shop /get"}},
+		{"service external name: an alias of an alias", "GET http://twice.test/get", nil, "", []string{"200", "to shop /get"}},
+		{"service external name: nobody has it", "GET http://invalid.test/get", nil, "", []string{"503"}},
+	})
+	d.Write("late.yaml", alias("late", "nobody.mall", "")+route("late", "number: 8080"))
+	d.Write("late.yaml", alias("late", "shop.mall", "")+route("late", "number: 8080"))
+	d.Eventually(20*time.Second, "the new name", func() error {
+		o, err := d.ask("GET http://late.test/get", nil, "")
+		if err == nil && o.StatusCode != 200 {
+			err = errors.New(o.Status)
+		}
+		return err
+	})
 }
