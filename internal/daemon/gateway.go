@@ -96,6 +96,9 @@ type edges struct {
 	explainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
 	// logPath is nil where there are no local Pods.
 	logPath func(pod store.Name, container string) string
+	// zone has the names of Services, for those that are aliases of others;
+	// empty where the machine asks the DNS of a cluster.
+	zone string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
 	// tableLive hears of every table that went live; nil is nobody.
@@ -202,7 +205,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
 	g.staples = staple.New(staple.Config{Apply: g.certs.Staple, Filter: g.mayDial, Logger: g.logger})
-	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
+	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial, Services: g.namedService})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap, g.spool, g.overload = tap.New(), g.newSpool(), g.newOverload()
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.spool, CleartextHTTP2: true, SecurePort: uint16(c.HTTPSPort)})
