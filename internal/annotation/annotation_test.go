@@ -58,6 +58,9 @@ func TestValues(t *testing.T) {
 		{"permanent-redirect", "https://a.test/x?y=1", func(v *Values) {
 			v.permanent, v.Redirect = "https://a.test/x?y=1", &ir.Redirect{Code: 301, Location: "https://a.test/x?y=1"}
 		}, ""},
+		{"permanent-redirect", "https://a.test/1,2", func(v *Values) {
+			v.permanent, v.Redirect = "https://a.test/1,2", &ir.Redirect{Code: 301, Location: "https://a.test/1,2"}
+		}, ""},
 		{"permanent-redirect", "https://a.test$request_uri", nil, CodeRejected},
 		{"permanent-redirect-code", "307", func(v *Values) { v.permanentCode = 307 }, CodeNoEffect},
 		{"permanent-redirect-code", "200", nil, CodeDefault},
@@ -194,6 +197,7 @@ func TestValues(t *testing.T) {
 		{"cors-allow-origin", "https://b.test", func(v *Values) { v.cors.Origins = []string{"https://b.test"} }, CodeNoEffect},
 		{"cors-allow-origin", "b.test", func(v *Values) { v.cors.Origins = nil }, CodeDefault},
 		{"cors-allow-methods", "GET", func(v *Values) { v.cors.Methods = "GET" }, CodeNoEffect},
+		{"cors-allow-headers", "A , B,  C", func(v *Values) { v.cors.Headers = "A , B,  C" }, CodeNoEffect},
 		{"cors-allow-headers", "A\nB", nil, CodeDefault},
 		{"cors-max-age", "5", func(v *Values) { v.cors.MaxAge = 5 }, CodeNoEffect},
 		{"limit-rps", "5", func(v *Values) {
