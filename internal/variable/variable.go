@@ -189,9 +189,18 @@ func named(name string) (part, bool) {
 	return finished(name)
 }
 
-// Append appends the text with the values of a request.
+// Longest is about how long a text becomes: variables that others are made of
+// could grow without end, and no message could hold what is longer.
+const Longest = 1 << 20
+
+// Append appends the text with the values of a request, up to a variable that
+// begins beyond Longest.
 func (t *Text) Append(dst []byte, from Source) []byte {
+	start := len(dst)
 	for i := range t.parts {
+		if len(dst)-start > Longest {
+			return dst
+		}
 		if p := &t.parts[i]; p.id == literal {
 			dst = append(dst, p.text...)
 		} else {
