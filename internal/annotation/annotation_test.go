@@ -392,6 +392,8 @@ func TestExternalAuthGroup(t *testing.T) {
 		{"auth-signin-redirect-param", "a&b", nil, CodeDefault},
 		{"auth-response-headers", "X-User, X-Group,", func(a *ExternalAuth) { a.ResponseHeaders = []string{"X-User", "X-Group"} }, ""},
 		{"auth-response-headers", "X User", nil, CodeDenied},
+		{"auth-response-headers", "X-User, Content-length", nil, CodeDenied},
+		{"auth-response-headers", "Host", nil, CodeDenied},
 		{"auth-proxy-set-headers", "ns/cm", func(a *ExternalAuth) { a.SetHeaders = "ns/cm" }, ""},
 		{"auth-request-redirect", "/x?y", func(a *ExternalAuth) { a.Redirect = "/x?y" }, ""},
 		{"auth-request-redirect", "$request_uri", nil, CodeDenied},

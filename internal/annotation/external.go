@@ -162,6 +162,13 @@ func parseAuthURL(s string, a *ExternalAuth) error {
 	return err
 }
 
+// framingFields are what each message has of its own. The length of an answer as
+// that of a request would make the next request on the connection its body.
+var framingFields = []string{
+	"connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+}
+
+// parseAuthFields reads the names of fields that the backend gets of the answer.
 func parseAuthFields(s string, a *ExternalAuth) error {
 	a.ResponseHeaders = nil
 	for name := range strings.SplitSeq(s, ",") {
@@ -169,6 +176,8 @@ func parseAuthFields(s string, a *ExternalAuth) error {
 		case name == "":
 		case !fieldList.MatchString(name):
 			return fmt.Errorf("holds %s, which is no field name: write field names with commas between them", quote(name))
+		case slices.Contains(framingFields, strings.ToLower(name)):
+			return fmt.Errorf("holds %s, which says how a message is framed or where it goes: that of the answer cannot be that of the request", quote(name))
 		default:
 			a.ResponseHeaders = append(a.ResponseHeaders, name)
 		}

@@ -96,6 +96,9 @@ type edges struct {
 	explainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
 	// logPath is nil where there are no local Pods.
 	logPath func(pod store.Name, container string) string
+	// zone has the names of Services, for those that are aliases of others;
+	// empty where the machine asks the DNS of a cluster.
+	zone string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
 	// tableLive hears of every table that went live; nil is nobody.
@@ -144,8 +147,8 @@ type gateway struct {
 	overload *overload.Watch
 	// full: new connections are closed at once.
 	full atomic.Bool
-	// watchdog is nil until traffic is served.
-	watchdog atomic.Pointer[watchdog.Watchdog]
+	// watchdogs is nil until traffic is served.
+	watchdogs atomic.Pointer[[]*watchdog.Watchdog]
 
 	// live is how long changes take; facts are those of certificates.
 	live  metrics.Times
@@ -202,7 +205,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
 	g.staples = staple.New(staple.Config{Apply: g.certs.Staple, Filter: g.mayDial, Logger: g.logger})
-	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
+	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial, Services: g.namedService})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap, g.spool, g.overload = tap.New(), g.newSpool(), g.newOverload()
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.spool, CleartextHTTP2: true, SecurePort: uint16(c.HTTPSPort)})
@@ -370,9 +373,8 @@ func (g *gateway) startTraffic(members *group) {
 	g.dialFilter.Store(&filter)
 	members.start("control loop", g.loop.Run)
 	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
-	g.watchdog.Store(g.newWatchdog(l.http.Addr().String()))
-	members.start("watchdog", g.watch)
 	members.start("https", func(ctx context.Context) error { return l.https.Serve(ctx, g.proxy) })
+	g.watch(members, l)
 }
 
 // watchProblems notices problems of the sources, which come and go without a

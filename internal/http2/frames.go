@@ -8,7 +8,7 @@ import (
 
 // onData takes content in (RFC 9113 §6.1).
 func (c *Conn) onData(f *http2.DataFrame) error {
-	if f.Length == 0 && !f.StreamEnded() {
+	if len(f.Data()) == 0 && !f.StreamEnded() { // padding is nothing
 		if err := c.control(); err != nil {
 			return err
 		}

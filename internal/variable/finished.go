@@ -78,7 +78,7 @@ var absentNames = []string{
 	"document_root", "realpath_root", "request_filename", "request_body", "request_body_file",
 	"pipe", "gzip_ratio", "limit_rate", "limit_req_status", "limit_conn_status", "nginx_version",
 	"upstream_cache_status", "upstream_cache_age", "upstream_cache_key", "upstream_cache_last_modified", "upstream_queue_time", "upstream_last_server_name",
-	"tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd", "tcpinfo_rcv_space", "http3", "proxy_host", "proxy_port",
+	"tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd", "tcpinfo_rcv_space", "http3", "proxy_port",
 	"ssl_ciphers", "ssl_curves", "ssl_early_data", "ssl_session_id", "ssl_sigalg",
 	"ssl_client_escaped_cert", "ssl_client_fingerprint", "ssl_client_serial", "ssl_client_v_start", "ssl_client_v_end", "ssl_client_v_remain",
 	"ssl_client_s_dn_legacy", "ssl_client_i_dn_legacy", "ssl_preread_server_name", "ssl_preread_protocol", "ssl_preread_alpn_protocols",

@@ -88,7 +88,7 @@ var ids = map[string]ID{
 	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "server_protocol": ServerProtocol,
 	"request_id": RequestID, "req_id": RequestID,
 	"namespace": Namespace, "ingress_name": IngressName, "service_name": ServiceName, "service_port": ServicePort,
-	"location_path": LocationPath, "proxy_upstream_name": UpstreamName,
+	"location_path": LocationPath, "proxy_upstream_name": UpstreamName, "proxy_host": UpstreamName,
 	"content_type": ContentType, "content_length": ContentLength,
 	"fastcgi_script_name":    ScriptName,
 	"opentelemetry_trace_id": TraceID, "opentelemetry_span_id": SpanID, "opentelemetry_sampled": TraceSampled,
