@@ -184,6 +184,10 @@ var suitePathRows = []row{
 	{"1.6 server-alias: both Ingresses", "GET http://twobars.test/app-b", nil, "", []string{"200", "to other /app-b"}},
 	{"1.6 server-alias: empty elements", "GET http://a.trail.test/", nil, "", []string{"200", "to web /"}},
 	{"1.6 server-alias: one label of a wildcard", "GET http://a.deep.test/", nil, "", []string{"200", "to web /"}},
+	{"1.6 server-alias: two labels of a wildcard", "GET http://a.b.deep.test/", nil, "", []string{"200", "to web /"}},
+	{"1.6 server-alias: a wildcard is not the bare name", "GET http://deep.test/", nil, "", []string{"404"}},
+	{"1.6 server-alias: a wildcard at the end", "GET http://www.trailing.co.uk/", nil, "", []string{"200", "to web /"}},
+	{"1.6 server-alias: not the beginning of a label", "GET http://www.trailing2.uk/", nil, "", []string{"404"}},
 }
 
 func suiteOfProxying() string {
