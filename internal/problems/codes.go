@@ -55,7 +55,7 @@ func ingresses() Group {
 			{"DMN0221", "error", "a source range of a load balancer is no network; it lets nobody in", "write networks such as `10.0.0.0/8`"},
 			{"DMN0231", "warning", "a canary Ingress has no main one with the same host, path and path type, or cannot be one of it; it gets nothing there", "add the main Ingress, or correct what the sentence names"},
 			{"DMN0241", "error; warning for the ConfigMap itself", "an entry of the ConfigMap of published TCP or UDP ports cannot be read", "write `PORT: NAMESPACE/NAME:PORT`"},
-			{"DMN0242", "error", "it names a Service or a port that there is not", "create it, or correct the entry"},
+			{"DMN0242", "error", "it names a Service or a port that there is not, or an external name without address", "create it, or correct the entry"},
 			{"DMN0243", "error", "it asks for the PROXY protocol for UDP, or it cannot be told whose headers to believe", "remove `PROXY`; or mend the ConfigMap for all hosts"},
 			{"DMN0244", "error; warning while there is a certificate in service", "the webhook's certificate cannot be read, made or renewed", "correct the files; or allow get, create and update of the Secret ([cluster.md](cluster.md))"},
 			{"DMN0245", "error", "the ValidatingWebhookConfiguration cannot be made to trust the webhook", "create it, or correct its name; allow get and patch"},
