@@ -196,6 +196,9 @@ func TestProblems(t *testing.T) {
 		{Auth, "rewrite ^ /x;", "rewrite: it is not allowed in an auth-snippet"},
 		{HTTP, "return 404;", "return: it is not allowed in an http-snippet"},
 		{Location, "return 404", "the text ends within the directive"},
+		{Location, "if ($geoip_country_code = XX) { return 403; }", "if: $geoip_country_code has no value"},
+		{Server, "map $host $x { a b; }", "map: it is not allowed in a server-snippet: write it into the ConfigMap key http-snippet"},
+		{HTTP, "server { listen 8080; }", "server: it is not supported: name a Service"},
 	} {
 		b := Read(tt.context, tt.text, Options{})
 		found := false
@@ -219,8 +222,25 @@ func TestWithoutEffect(t *testing.T) {
 		text    string
 	}{
 		{Location, "proxy_buffering on;"}, {Location, "gzip on;"}, {Server, "proxy_read_timeout 5s;"}, {Server, "proxy_set_header X 1;"}, {HTTP, "client_max_body_size 1m;"}, {Location, "proxy_set_header Connection \"\";"},
+		{Auth, "auth_request_set $user $upstream_http_x_user;"}, {Server, "ssl_stapling on;"},
 	} {
 		if b := Read(tt.context, tt.text, Options{}); len(b.Problems) != 1 || b.Problems[0].Weight != NoEffect {
+			t.Errorf("%s: %v", tt.text, b.Problems)
+		}
+	}
+}
+
+// TestLost pins what is left out although it would do something in nginx: it
+// guards nothing.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		context Context
+		text    string
+	}{
+		{Location, "proxy_cache x;"}, {Server, "proxy_cache_lock on;"}, {HTTP, "proxy_cache_path /x keys_zone=a:1m;"}, {Location, "access_log /dev/null main;"},
+	} {
+		if b := Read(tt.context, tt.text, Options{}); len(b.Problems) != 1 || b.Problems[0].Weight != Lost || b.Broken() {
 			t.Errorf("%s: %v", tt.text, b.Problems)
 		}
 	}

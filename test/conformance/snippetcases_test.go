@@ -127,5 +127,7 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 		[]string{"GET /", "GET /|X-Tier: x", "GET /?m=m|X-Tier: GOLD", "GET /|X-Tier: silver", "GET /|X-Tier: bronze1", "GET /|X-Tier: default", "GET /|X-Name: a.test", "GET /|X-Name: x.y.A.test", "GET /|X-Name: b.test", "GET /|X-Name: c.b.test.", "GET /|X-Name: www.c"},
 	},
 	{"map in a condition", "", `if ($tier = first) { return 402 "$tier"; }`, []string{"GET /|X-Tier: gold", "GET /"}},
+	{"variables of the way here", "", `proxy_set_header X-Tf "$proxy_add_x_forwarded_for"; proxy_set_header X-Ts "$https|$realip_remote_addr";`, []string{"GET /", "GET /|X-Forwarded-For: 10.1.1.1, 10.2.2.2"}},
+	{"proxy_cookie_flags in any case", "", `proxy_cookie_flags a Secure SameSite=None; proxy_cookie_flags b NoHttpOnly;`, []string{"GET /cookie"}},
 	{"geo", "", `add_header X-Geo "$inside $where";`, []string{"GET /", "GET /?ip=10.1.2.3", "GET /?ip=10.2.2.3", "GET /?ip=2001:db8::1", "GET /?ip=x"}},
 }
