@@ -114,6 +114,8 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	switch id {
 	case variable.RemoteAddr:
 		return x.client().Unmap().WithZone("").AppendTo(b)
+	case variable.BinaryRemoteAddr:
+		return appendBinary(b, x.client().Unmap())
 	case variable.RemotePort:
 		return strconv.AppendUint(b, uint64(x.c.info.Remote.Port()), 10)
 	case variable.RemoteUser:
@@ -182,6 +184,15 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		return append(b, "upstream-default-backend"...)
 	}
 	return b
+}
+
+func appendBinary(b []byte, addr netip.Addr) []byte {
+	if addr.Is4() {
+		four := addr.As4()
+		return append(b, four[:]...)
+	}
+	sixteen := addr.As16()
+	return append(b, sixteen[:]...)
 }
 
 // appendForwardedFor appends all addresses that the request names, and the one

@@ -18,7 +18,6 @@ func unsupported() []row {
 		{"ssl_ciphers ssl_protocols ssl_prefer_server_ciphers", "use the ConfigMap keys ssl-ciphers and ssl-protocols"},
 		{"mirror mirror_request_body", "use the annotation mirror-target"},
 		{"modsecurity modsecurity_rules modsecurity_rules_file", "use the annotations enable-modsecurity and modsecurity-snippet"},
-		{"split_clients", "use a canary"},
 		{"upstream server", "name a Service in the rules of an Ingress"},
 		{"log_format", "use the ConfigMap key log-format-upstream"},
 		{"include load_module env perl js_include", "no files are read and no code is run"},

@@ -70,8 +70,9 @@ func supported() []row {
 		{name: "default_type", in: anyLocation | Server | HTTP, least: 1, most: 1, usage: "default_type text/plain", doc: "Media type of a body that return gives.", read: func(*reader, *directive) string { return "" }},
 
 		{name: "map", in: HTTP, block: true, least: 2, most: 2, usage: "map text $name { … }", doc: "A variable whose value another text decides: lines of a text or ~expression and a value, default, hostnames, volatile.", read: readMap},
-		{name: "geo", in: HTTP, block: true, least: 1, most: 2, usage: "geo [$address] $name { … }", doc: "A variable whose value the network of the client decides: lines of a network and a value, default.", read: readGeo},
+		{name: "geo", in: HTTP, block: true, least: 1, most: 2, usage: "geo [$address] $name { … }", doc: "A variable whose value the network of the client decides: lines of a network and a value, default, delete; ranges.", read: readGeo},
 
+		{name: "split_clients", in: HTTP, block: true, least: 2, most: 2, usage: "split_clients text $name { … }", doc: "A variable that has each of its values for a share of the texts: lines of a share and a value, * for the rest. The same text always has the same value, and that of nginx.", read: readSplit},
 		{name: "access_log", in: Location | ifLocation | innerLocation | Server, shadowed: HTTP, least: 1, most: -1, usage: "access_log off", doc: "off: no line in the access log.", read: readAccessLog},
 		{name: "limit_rate", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate size", doc: "Octets per second of a response.", read: readLimitRate},
 		{name: "limit_rate_after", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate_after size", doc: "From where on limit_rate counts.", read: readLimitRateAfter},
