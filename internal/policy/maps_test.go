@@ -55,7 +55,7 @@ func TestMaps(t *testing.T) {
 		{"names", "a.test", ""},
 		{"split", "", "a"},
 		{"split", "10.0.0.1AAA", "a"},
-		{"split", "x", "b"},
+		{"split", "y", "b"},
 		{"place", "10.1.2.3", "near"},
 		{"place", "10.2.2.3", "ten"},
 		{"place", "::ffff:10.2.2.3", "ten"},
