@@ -399,16 +399,18 @@ func TestExternalAuthGroup(t *testing.T) {
 		{"auth-request-redirect", "$request_uri", nil, CodeDenied},
 		{"auth-cache-key", "$remote_user$http_authorization", func(a *ExternalAuth) { a.CacheKey = "$remote_user$http_authorization" }, ""},
 		{"auth-cache-key", "$nothing", nil, CodeDefault},
-		{"auth-cache-duration", "200 202 10m, any 5, 1h", func(a *ExternalAuth) {
+		{"auth-cache-duration", "200 202 10m, any 5s, 1h", func(a *ExternalAuth) {
 			a.CacheFor = []ir.CacheFor{
 				{Statuses: []int{200, 202}, For: ir.Duration(10 * time.Minute)},
 				{For: ir.Duration(5 * time.Second)},
 				{Statuses: []int{200, 301, 302}, For: ir.Duration(time.Hour)},
 			}
 		}, ""},
-		{"auth-cache-duration", "200", func(a *ExternalAuth) {
-			a.CacheFor = []ir.CacheFor{{Statuses: []int{200, 301, 302}, For: ir.Duration(200 * time.Second)}}
+		{"auth-cache-duration", "1M,404 1y", func(a *ExternalAuth) {
+			a.CacheFor = []ir.CacheFor{{Statuses: []int{200, 301, 302}, For: ir.Duration(30 * 24 * time.Hour)}, {Statuses: []int{404}, For: ir.Duration(365 * 24 * time.Hour)}}
 		}, ""},
+		{"auth-cache-duration", "5m 200", nil, CodeDenied},
+		{"auth-cache-duration", "200", nil, CodeDenied},
 		{"auth-cache-duration", "200 soon", nil, CodeDenied},
 		{"auth-cache-duration", "999 5m", nil, CodeDenied},
 		{"auth-always-set-cookie", "true", func(a *ExternalAuth) { a.AlwaysSetCookie = true }, ""},

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 type BackendTLS struct {
 	// Secret is "namespace/name".
 	Secret string
-	// Name is verified, and with SendName sent.
+	// Name is verified, and with SendName sent. BackendName puts its variables in.
 	Name     string
 	SendName bool
 	ir.BackendTLS
@@ -51,4 +52,30 @@ func parseBackendVersions(s string, v *Values) error {
 		return &partlyBad{fmt.Sprintf("holds %s, which is not spoken; the newer versions apply", quote(leftOut))}
 	}
 	return nil
+}
+
+// backendVariable is a variable that a name of a backend may have: one whose
+// value the rule of an Ingress tells, so that all requests of a route agree.
+var backendVariable = regexp.MustCompile(`\$(\{(host|http_host|best_http_host|server_name|service_name|namespace|ingress_name)\}|` +
+	`(host|http_host|best_http_host|server_name|service_name|namespace|ingress_name)\b)`)
+
+func parseBackendName(s string, v *Values) error {
+	s = strings.TrimSpace(s)
+	if len(s) > maxValue || !hostChars.MatchString(backendVariable.ReplaceAllString(s, "x")) {
+		return errors.New("is not a host name, and has no variables other than $host, $service_name, $namespace and $ingress_name")
+	}
+	v.BackendTLS.Name = s
+	return nil
+}
+
+// BackendName puts values of variables into a name of proxy-ssl-name; all that
+// mean the host are "host".
+func BackendName(text string, value func(variable string) string) string {
+	return backendVariable.ReplaceAllStringFunc(text, func(name string) string {
+		switch name = strings.Trim(name, "${}"); name {
+		case "http_host", "best_http_host", "server_name":
+			name = "host"
+		}
+		return value(name)
+	})
 }
