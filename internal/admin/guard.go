@@ -35,6 +35,12 @@ func guarded(next http.Handler, open map[string]http.HandlerFunc, names []string
 	})
 }
 
+// Guard keeps the pages of other sites away from another address of the operator,
+// which is written as listening.
+func Guard(next http.Handler, listening string) http.Handler {
+	return guarded(next, nil, ownNames(listening))
+}
+
 // onLoopback reports whether a request came to an address that only this machine
 // reaches, as those of its browsers do, and of kubectl port-forward.
 func onLoopback(r *http.Request) bool {

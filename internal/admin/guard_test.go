@@ -62,6 +62,20 @@ func TestOtherSitesAreRefused(t *testing.T) {
 	}
 }
 
+// TestGuard: an address without open paths has the same guard.
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	h := Guard(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }), "127.0.0.1:10245")
+	for host, want := range map[string]int{"127.0.0.1:10245": 200, "localhost:10245": 200, "evil.example:10245": 421} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/debug/pprof/goroutine", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%s: %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
 // TestScrapesOnLoopback: a page that has rebound its name reads no metrics; on
 // other addresses scrapes come by any name.
 func TestScrapesOnLoopback(t *testing.T) {

@@ -167,9 +167,11 @@ type pageServer struct {
 	leaving  atomic.Bool
 	done     chan struct{} // closed when it accepts no more
 	conns    sync.WaitGroup
+	crowd    crowd
 }
 
-func (p *pageServer) count(_ net.Conn, state http.ConnState) {
+func (p *pageServer) count(c net.Conn, state http.ConnState) {
+	p.crowd.count(c, state)
 	switch state {
 	case http.StateNew:
 		p.conns.Add(1)
@@ -228,9 +230,12 @@ func (g *gateway) serve(ctx context.Context, name string, s *http.Server, l net.
 		case <-g.alone:
 		}
 	}
-	page := &pageServer{Server: s, listener: l, done: make(chan struct{})}
+	page := &pageServer{Server: s, listener: l, done: make(chan struct{}), crowd: crowd{most: maxPageConns}}
 	s.ConnState = page.count
 	s.Handler = page.farewell(s.Handler)
+	if s.ReadTimeout == 0 {
+		s.Handler = bodiless(s.Handler)
+	}
 	g.pages.mu.Lock()
 	g.pages.list = append(g.pages.list, page)
 	g.pages.mu.Unlock()

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"time"
+
+	"daemun/internal/admin"
 )
 
 // openProfiler opens the address for profiles, if there is to be one. They show
@@ -36,6 +38,6 @@ func (g *gateway) serveProfiles(ctx context.Context) error {
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s := &http.Server{Handler: admin.Guard(mux, g.config.ProfilerAddress), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	return g.serve(ctx, socketProfiler, s, g.profiler)
 }

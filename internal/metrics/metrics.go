@@ -58,9 +58,27 @@ func New(c Config) *Registry {
 // Handler answers a scrape with the Prometheus text format, or OpenMetrics if
 // asked for.
 func (r *Registry) Handler() http.Handler {
-	return promhttp.HandlerFor(r.gather, promhttp.HandlerOpts{
+	return scrapes(promhttp.HandlerFor(r.gather, promhttp.HandlerOpts{
 		// One bad series must not hide the others.
-		ErrorHandling: promhttp.ContinueOnError,
+		ErrorHandling:       promhttp.ContinueOnError,
+		MaxRequestsInFlight: maxScrapes,
+	}))
+}
+
+// A scrape has all series in memory until they are written, and in a cluster
+// every Pod can ask for one: they are few at a time, and none waits for long for
+// its reader.
+const (
+	maxScrapes = 8
+	scrapeTime = time.Minute
+)
+
+func scrapes(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		_ = control.SetWriteDeadline(time.Now().Add(scrapeTime)) // not every writer has one
+		next.ServeHTTP(w, r)
+		_ = control.SetWriteDeadline(time.Time{}) // of the connection, for its next request
 	})
 }
 

@@ -53,6 +53,7 @@ type conn struct {
 	vectorOf        [2][]byte
 	state           atomic.Int32
 	idleSince       atomic.Int64 // for ShedIdle: time of the server, which no clock of the wall changes (H11.11)
+	slow            atomic.Int64 // since when the rest of a head is waited for, 0 for not, or gaveWay
 	requests        atomic.Uint64
 	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
 	http2           atomic.Pointer[http2.Conn]    // of a connection that speaks HTTP/2
@@ -259,6 +260,15 @@ func (c *conn) serveRequest() (again bool) {
 	return again
 }
 
+// gaveWay marks a connection that was closed while the rest of a head was waited
+// for.
+const gaveWay = -1
+
+// slowHead is after what time a head that has begun no longer keeps a connection
+// that others need. Its time is only over later: there is no haste while there is
+// room.
+const slowHead = 5 * time.Second
+
 // errSilent ends a connection without an answer: there is nobody to read it.
 var errSilent = errors.New("connection ended")
 
@@ -282,7 +292,18 @@ func (x *exchange) readHead() error {
 	return nil
 }
 
+// readRestOfHead waits for the rest, unless that takes long and the connection
+// has to make room.
 func (x *exchange) readRestOfHead() (n int, err error) {
+	slow := &x.c.slow
+	slow.Store(max(1, int64(x.start.Sub(x.c.server.began))))
+	if n, err = x.awaitRestOfHead(); slow.Swap(0) == gaveWay {
+		return 0, errSilent
+	}
+	return n, err
+}
+
+func (x *exchange) awaitRestOfHead() (n int, err error) {
 	c := x.c
 	limit := x.start.Add(60 * time.Second)
 	if t := c.server.table.Load(); t != nil {

@@ -102,6 +102,7 @@ type Server struct {
 	tunnelAge time.Duration
 	writeIdle time.Duration
 	bodyGrace time.Duration
+	headGrace time.Duration
 	bodyRate  int64
 
 	// parting: each response is the last of its connection. draining: nobody
@@ -140,6 +141,7 @@ func New(c Config) *Server {
 		s.http2 = http2.DefaultLimits()
 	}
 	s.tunnelAge, s.writeIdle, s.bodyGrace, s.bodyRate = maxTunnelAge, writeIdle, leastRateAfter, leastRate
+	s.headGrace = slowHead
 	s.pages, s.began = newPages(), time.Now()
 	s.open = make(map[*conn]struct{})
 	s.pieces.New = func() any { return new(piece) }
@@ -218,8 +220,8 @@ func (s *Server) untrack(c *conn) {
 // idles notes since when the connection waits for a request.
 func (c *conn) idles(now time.Time) { c.idleSince.Store(int64(now.Sub(c.server.began))) }
 
-// ShedIdle closes the connection that has waited longest for a request and
-// reports whether there was one (H6.13).
+// ShedIdle closes the connection that has waited longest for a request, or else
+// for the rest of one that comes slowly, and reports whether there was one (H6.13).
 func (s *Server) ShedIdle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -229,7 +231,27 @@ func (s *Server) ShedIdle() bool {
 			oldest = c
 		}
 	}
-	return oldest != nil && oldest.shed()
+	if oldest != nil {
+		return oldest.shed()
+	}
+	return s.shedSlow()
+}
+
+// shedSlow closes the connection whose request head has been arriving for
+// longest: who sends it octet by octet must not keep others out. The lock is held.
+func (s *Server) shedSlow() bool {
+	var slowest *conn
+	since := int64(time.Since(s.began) - s.headGrace)
+	for c := range s.open {
+		if slow := c.slow.Load(); slow > 0 && slow <= since {
+			slowest, since = c, slow
+		}
+	}
+	if slowest == nil || !slowest.slow.CompareAndSwap(since, gaveWay) {
+		return false
+	}
+	slowest.cut()
+	return true
 }
 
 // ShedAllIdle closes every connection that waits for a request.

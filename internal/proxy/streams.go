@@ -171,22 +171,6 @@ func (x *exchange) readStreamHead() error {
 	return nil
 }
 
-// trailers are the fields behind the request body that go upstream (H2.8).
-func (x *exchange) trailers() []http1.Field {
-	if x.c.stream == nil {
-		return x.body.Trailers()
-	}
-	lines := x.c.stream.Trailers()
-	if lines == nil {
-		return nil
-	}
-	fields, err := http1.ParseTrailers(lines, x.c.server.heads())
-	if err != nil {
-		return nil // over a limit: dropped as a whole
-	}
-	return fields
-}
-
 // sendHead sends a head with what belongs behind it to the client's stream.
 func (x *exchange) sendHead(head, body []byte, end bool) error {
 	x.written += int64(len(head) + len(body))
