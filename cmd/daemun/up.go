@@ -12,13 +12,14 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"daemun/internal/admin"
 	"daemun/internal/daemon"
 	"daemun/internal/translate"
 )
 
 // defaultAdmin is where `up` answers operators and where the other commands
 // look for it.
-const defaultAdmin = "127.0.0.1:10254"
+const defaultAdmin = admin.DefaultAddress
 
 func upCommand(kill <-chan struct{}) *cobra.Command {
 	c := daemon.UpConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: upTranslate()}}

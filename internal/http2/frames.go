@@ -64,6 +64,10 @@ func (c *Conn) take(s *Stream, f *http2.DataFrame) Code {
 		c.giveBack(nil, len(data))
 		return streamClosed
 	}
+	if c.client && !s.answered { // of which response? (RFC 9113 §8.1)
+		c.giveBack(nil, len(data))
+		return protocolError
+	}
 	if s.credit -= int(f.Length); s.credit < 0 {
 		c.giveBack(nil, len(data))
 		return flowControlError

@@ -78,7 +78,7 @@ type exchange struct {
 	continued bool // 100 was sent
 	keep      bool // the connection may carry another request
 	lingering bool // the client may still be sending
-	quiet     bool // no log line
+	quiet     bool // asks for health: neither logged nor shown
 
 	limits   http1.Limits  // of a response, when the route has its own
 	up       []byte        // upstream head, perhaps with the prefix
@@ -242,7 +242,7 @@ func (x *exchange) finish() {
 	if x.traced.Sampled {
 		x.recordSpans(now)
 	}
-	if s.tap.Watched() {
+	if !x.quiet && s.tap.Watched() {
 		x.show(now)
 	}
 	if series := x.series(); series != nil {

@@ -130,7 +130,9 @@ func (t *Translator) build(h *host) {
 	slices.SortStableFunc(locations, func(a, b location) int {
 		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(b.text, a.text))
 	})
-	if h.regexMode = needsRegexMode(locations); h.regexMode {
+	h.regexMode = needsRegexMode(locations)
+	h.checkLocations(locations, t.options.IgnoreSnippets)
+	if h.regexMode {
 		h.regexRoutes(locations)
 	} else {
 		h.plainRoutes(locations)

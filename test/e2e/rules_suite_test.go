@@ -5,9 +5,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -229,4 +233,49 @@ func TestRulesOfExternalNames(t *testing.T) {
 		}
 		return err
 	})
+}
+
+// TestRulesOfPublishedNames: a TCP port may lead to an external name, and to
+// another one when that changes.
+func TestRulesOfPublishedNames(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(speaker("shop"))
+	t.Cleanup(server.Close)
+	host, port, _ := net.SplitHostPort(server.Listener.Addr().String())
+	manifest := func(of string) string {
+		return fmt.Sprintf("---\napiVersion: v1\nkind: Service\nmetadata: {name: shop, namespace: mall}\nspec: {ports: [{name: http, port: 8080}]}\n"+
+			"---\napiVersion: v1\nkind: Endpoints\nmetadata: {name: shop, namespace: mall}\nsubsets: [{addresses: [{ip: %s}], ports: [{name: http, port: %s}]}]\n"+
+			"---\napiVersion: v1\nkind: Service\nmetadata: {name: dns}\nspec: {type: ExternalName, externalName: %s, ports: [{port: 5353, targetPort: 8080}]}\n"+
+			"---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: tcp}\ndata: {\"9053\": \"default/dns:5353\"}\n", host, port, of)
+	}
+	address := netip.AddrFrom4([4]byte{127, byte(140 + rand.IntN(50)), byte(rand.IntN(256)), byte(1 + rand.IntN(250))}).String()
+	d := daemuntest.Up(t, daemuntest.Options{Bin: bin, Args: []string{"--listen-address", address, "--tcp-services-configmap", "default/tcp"}}, map[string]string{"all.yaml": manifest("shop.mall.svc.cluster.local")})
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answers := func() error {
+		res, err := client.Get("http://" + net.JoinHostPort(address, "9053") + "/")
+		if err != nil {
+			return err
+		}
+		defer res.Body.Close()
+		if got := res.Header.Get("X-Service"); got != "shop" {
+			return fmt.Errorf("%s of %q", res.Status, got)
+		}
+		return nil
+	}
+	d.Eventually(20*time.Second, "port 9053", answers)
+	d.Write("all.yaml", manifest("nobody.invalid"))
+	d.Eventually(30*time.Second, "the end of the port", func() error {
+		if err := answers(); !errors.Is(err, syscall.ECONNREFUSED) {
+			return fmt.Errorf("still open: %v", err)
+		}
+		return nil
+	})
+	d.Eventually(time.Minute, "problem", func() error {
+		if out, _ := d.Run("get", "problems", "-A"); !strings.Contains(out, `external name "nobody.invalid"`) {
+			return fmt.Errorf("problems:\n%s", out)
+		}
+		return nil
+	})
+	d.Write("all.yaml", manifest("shop.mall"))
+	d.Eventually(20*time.Second, "port 9053 again", answers)
 }
