@@ -116,6 +116,8 @@ type program struct {
 	// settings, setup and core say which sets are in. Each is where it is included
 	// first: annotations and the texts beside them may ask for the same one.
 	settings, setup, core bool
+	// updates and removals are directives about rules that may be anywhere.
+	updates, removals []line
 	// refuses and enforces: what is over formLimit is refused, else judged in
 	// part.
 	refuses, enforces bool
@@ -136,6 +138,7 @@ func prepare(text, recommended string) (*program, error) {
 			return nil, fmt.Errorf("line %d: %w", l.number, err)
 		}
 	}
+	p.except()
 	switch {
 	case p.formLimit > 0:
 	case p.core && !p.ownLimit:
@@ -172,6 +175,12 @@ func (p *program) read(l line, recommended string) error {
 		return fmt.Errorf("%.40q reaches files, programs or the network, which rules may not", strings.Trim(found, " \t\"',"))
 	}
 	switch strings.ToLower(name) {
+	case "secruleupdatetargetbyid", "secruleupdatetargetbytag", "secruleupdateactionbyid":
+		p.updates = append(p.updates, l)
+		return nil
+	case "secruleremovebyid", "secruleremovebytag", "secruleremovebymsg":
+		p.removals = append(p.removals, l)
+		return nil
 	case "secrequestbodylimit":
 		p.ownLimit = !p.included
 		return p.limit(l, argument, &p.bodyLimit)
