@@ -52,7 +52,7 @@ conformance: ## run the suites of others against the program: h2spec, testssl.sh
 		/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so:libnginx-mod-http-headers-more-filter
 	@for d in test/conformance test/interop; do (cd $$d && $(GO) test -count=1 -timeout 30m ./...) || exit 1; done
 
-faults: ## break the program in one way after the other and look after each of them, on one processor as well
+faults: ## break the program in one way after the other and look after each of them, on one processor as well; set its clock to anything
 	$(GO) test -count=1 -timeout 30m ./test/faults -each
 
 websockets: ## hold WEBSOCKETS (10000) idle ones, plain and with TLS, through changes, and print what each costs

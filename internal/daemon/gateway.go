@@ -201,7 +201,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	fw := newFirewall(g.logger)
 	g.config.Translate.CheckRules, c.Translate.CheckRules = fw.check, fw.check
 	g.firewallBusy = fw.busy
-	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Instance: e.pod, Version: c.Version, Logger: g.logger})
+	g.spans = otlp.New(otlp.Config{Resolve: g.clusterAddress, Filter: g.mayDial, Instance: e.pod, Version: c.Version, Logger: g.logger})
 	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
 	g.staples = staple.New(staple.Config{Apply: g.certs.Staple, Filter: g.mayDial, Logger: g.logger})

@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what must come.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 func dialed(t testing.TB, network string, to netip.AddrPort) net.Conn {
 	t.Helper()

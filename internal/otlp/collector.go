@@ -9,7 +9,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strconv"
+	"syscall"
 
 	"daemun/internal/ir"
 )
@@ -55,8 +57,17 @@ func (c *collector) dial(ctx context.Context, network, address string) (net.Conn
 			address = net.JoinHostPort(known, port)
 		}
 	}
-	var d net.Dialer
+	d := net.Dialer{Control: c.allowed}
 	return d.DialContext(ctx, network, address)
+}
+
+// allowed asks about an address when its name has become one (H10.3).
+func (c *collector) allowed(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err != nil || c.config.Filter == nil {
+		return err
+	}
+	return c.config.Filter(to)
 }
 
 // export sends an encoded request and returns how many spans were rejected.

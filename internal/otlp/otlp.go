@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,6 +44,8 @@ type Config struct {
 	// Resolve finds the address of a host that only Daemun knows; "" is left to
 	// the resolver of the machine. nil knows none.
 	Resolve func(host string) string
+	// Filter may refuse the address of a collector; nil allows all.
+	Filter func(netip.AddrPort) error
 	// Instance is the service.instance.id, empty for none; Version is that of
 	// this program.
 	Instance, Version string

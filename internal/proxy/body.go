@@ -32,8 +32,9 @@ var (
 )
 
 // bodyStatus is the answer to a client whose body went wrong, 0 when it was
-// not the client's doing, 499 when it is gone.
-func bodyStatus(err error) int {
+// not the client's doing, 499 when it is gone. What http1 refuses is counted
+// here, where its reason is known.
+func (x *exchange) bodyStatus(err error) int {
 	var refused *http1.Error
 	switch {
 	case err == nil, err == errStopped, err == errUpstream:
@@ -47,6 +48,7 @@ func bodyStatus(err error) int {
 	case err == errNoLength:
 		return 411
 	case errors.As(err, &refused):
+		x.c.server.counters.refusals[refused.Reason].Add(1)
 		return refused.Status
 	case errors.Is(err, spool.ErrFull), errors.Is(err, errSpool):
 		return 500

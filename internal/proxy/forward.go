@@ -41,7 +41,7 @@ func (x *exchange) forward() {
 		return
 	}
 	if err := x.gather(); err != nil {
-		x.fail(bodyStatus(err))
+		x.fail(x.bodyStatus(err))
 		return
 	}
 	if x.inspectBody() {
@@ -108,7 +108,10 @@ func (x *exchange) fail(status int) {
 	case 408:
 		x.c.server.counters.other[refusedBodyTime].Add(1)
 		x.refuse(status)
-	case 400, 411:
+	case 411:
+		x.c.server.counters.other[refusedNoLength].Add(1)
+		x.refuse(status)
+	case 400: // counted under its reason already
 		x.refuse(status)
 	default:
 		x.answer(status)
@@ -240,7 +243,7 @@ func (x *exchange) converse(up *upstream.Conn, start time.Time) (*upstream.Conn,
 		}
 		silent := len(up.Reader.Buffered()) == 0
 		bodyErr := x.dropUpstream(up)
-		if status := bodyStatus(bodyErr); status != 0 {
+		if status := x.bodyStatus(bodyErr); status != 0 {
 			return nil, failure{status: status, sent: true}
 		}
 		ep := up.Endpoint()

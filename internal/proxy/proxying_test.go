@@ -75,6 +75,9 @@ func TestHTTP10WithoutAFolderWantsALength(t *testing.T) {
 	if resp, _ := c.answer("POST"); resp.StatusCode != 411 {
 		t.Errorf("%d, want 411", resp.StatusCode)
 	}
+	if n := r.server.Stats().Refusals["no-length"]; n != 1 {
+		t.Errorf("%d counted", n)
+	}
 }
 
 // TestPortInRedirects is use-port-in-redirects: the port of the listener with

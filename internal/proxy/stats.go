@@ -30,6 +30,7 @@ const (
 	refusedBodySize
 	refusedHeaderTime
 	refusedBodyTime
+	refusedNoLength
 	refusedMisdirected
 	refusedBlocked
 	refusedInFlight
@@ -39,7 +40,7 @@ const (
 
 var refusalNames = [otherCount]string{
 	refusedBadPath: "bad-path", refusedAmbiguousPath: "ambiguous-path", refusedAsterisk: "asterisk", refusedHost: "bad-host",
-	refusedBodySize: "body-size", refusedHeaderTime: "header-time", refusedBodyTime: "body-time",
+	refusedBodySize: "body-size", refusedHeaderTime: "header-time", refusedBodyTime: "body-time", refusedNoLength: "no-length",
 	refusedMisdirected: "misdirected", refusedBlocked: "blocked",
 	refusedInFlight: "requests-in-flight", refusedOverload: "overload",
 }

@@ -161,7 +161,7 @@ func (c *churn) after(d *daemuntest.Instance, l *load) {
 		t.Errorf("%d Pods answered; the Pods were not replaced twice: %v", len(l.pods), l.pods)
 	}
 	expect(t, d, fmt.Sprintf("http://web.test/edited-%d", int(c.time/(100*time.Millisecond))), "200 web")
-	daemuntest.Eventually(t, 5*time.Second, "the last certificate", func() error {
+	daemuntest.Eventually(t, 60*time.Second, "the last certificate", func() error {
 		conn, err := tls.Dial("tcp", d.HTTPS, &tls.Config{ServerName: "secure.test", InsecureSkipVerify: true})
 		if err != nil {
 			return err

@@ -160,7 +160,7 @@ func TestStopAtOnce(t *testing.T) {
 				if err := d.Process.Signal(syscall.SIGTERM); err != nil {
 					t.Fatal(err)
 				}
-				daemuntest.Eventually(t, 10*time.Second, "word of the stop", func() error {
+				daemuntest.Eventually(t, 60*time.Second, "word of the stop", func() error {
 					if !strings.Contains(d.Stderr(), wait) {
 						return errors.New(d.Stderr())
 					}

@@ -224,7 +224,7 @@ func TestNoImage(t *testing.T) {
 			t.Errorf("%+v", p)
 		}
 	}
-	daemuntest.Eventually(t, 10*time.Second, "one line with what to do", func() error {
+	daemuntest.Eventually(t, 60*time.Second, "one line with what to do", func() error {
 		if said := linesAbout(d.Stderr(), "error|warning", "bad.yaml"); len(said) != 1 || !strings.Contains(said[0], "--image") {
 			return fmt.Errorf("said %q", said)
 		}

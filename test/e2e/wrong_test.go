@@ -166,7 +166,7 @@ func (w wrong) check(t *testing.T, d *daemuntest.Instance) {
 	}
 
 	d.Write(w.file(), w.fixed)
-	daemuntest.Eventually(t, 10*time.Second, "problem solved", func() error {
+	daemuntest.Eventually(t, 60*time.Second, "problem solved", func() error {
 		if solved := linesAbout(d.Stderr(), "solved", w.file()); len(solved) != 1 || solved[0] != said[0] {
 			return fmt.Errorf("solved: %q", solved)
 		}
@@ -307,7 +307,7 @@ func TestOddFolders(t *testing.T) {
 				t.Errorf("want one line, got %q", said)
 			}
 			c.mend(t, d.Manifests)
-			daemuntest.Eventually(t, 10*time.Second, "problem solved", func() error {
+			daemuntest.Eventually(t, 60*time.Second, "problem solved", func() error {
 				if solved := linesAbout(d.Stderr(), "solved", "odd"); len(solved) != 1 || solved[0] != said[0] {
 					return fmt.Errorf("solved: %q", solved)
 				}
