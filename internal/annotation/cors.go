@@ -15,7 +15,7 @@ import (
 var (
 	corsOrigin  = regexp.MustCompile(`^([a-z][a-z0-9+.-]*://(\*\.)?[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*(:[0-9]{1,5})?|null)$`)
 	corsMethods = regexp.MustCompile(`^[A-Za-z]+( *,? *[A-Za-z]+)* *,? *$`)
-	corsHeaders = regexp.MustCompile(`^[A-Za-z0-9_-]+( *,? *[A-Za-z0-9_-]+)* *,? *$`)
+	corsHeaders = regexp.MustCompile(`^[A-Za-z0-9_, -]+$`)
 	corsExpose  = regexp.MustCompile(`^([A-Za-z0-9_-]+|\*)( *,? *([A-Za-z0-9_-]+|\*))* *,? *$`)
 )
 

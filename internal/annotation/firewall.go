@@ -3,6 +3,7 @@ package annotation
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -31,20 +32,15 @@ type Firewall struct {
 	TransactionID string
 }
 
-// Policy joins the settings of all hosts with those of an Ingress as
-// ingress-nginx does: rules of the settings come first, and each set is there
-// once. It is nil when the firewall is off.
+// Policy joins the settings of an Ingress with those of all hosts as nginx does:
+// rules of the Ingress come first, so that what they except and allow is known to
+// all others, its settings count, and each set is there once. It is nil when the
+// firewall is off.
 func (f *Firewall) Policy(global *Firewall) *ir.Firewall {
 	if !global.On && !f.On || f.Written && !f.On {
 		return nil
 	}
 	var rules []string
-	if global.On {
-		rules = append(rules, global.base())
-	}
-	if global.CoreRules {
-		rules = append(rules, IncludeCoreRules)
-	}
 	switch {
 	case f.Snippet != "":
 		rules = append(rules, f.Snippet)
@@ -54,7 +50,30 @@ func (f *Firewall) Policy(global *Firewall) *ir.Firewall {
 	if f.CoreRules && !global.CoreRules {
 		rules = append(rules, IncludeCoreRules)
 	}
+	if global.On {
+		rules = append(rules, global.base())
+	}
+	if global.CoreRules {
+		rules = append(rules, IncludeCoreRules)
+	}
+	if global.On {
+		rules = append(rules, ruleSettings(f.Snippet)...) // the last one counts
+	}
 	return &ir.Firewall{Rules: strings.Join(rules, "\n"), TransactionID: f.TransactionID}
+}
+
+// ruleSetting is a directive that is no rule, of which a text has one.
+var ruleSetting = regexp.MustCompile(`(?i)^\s*Sec(RuleEngine|(Request|Response)Body(Access|Limit|LimitAction|NoFilesLimit|JsonDepthLimit)|ArgumentsLimit|UploadFileLimit)\s.*[^\\\s]\s*$`)
+
+func ruleSettings(text string) (list []string) {
+	continued := false
+	for line := range strings.SplitSeq(text, "\n") {
+		if !continued && ruleSetting.MatchString(line) {
+			list = append(list, strings.TrimSpace(line))
+		}
+		continued = strings.HasSuffix(strings.TrimSpace(line), `\`)
+	}
+	return list
 }
 
 func (f *Firewall) base() string {

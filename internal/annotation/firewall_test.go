@@ -23,3 +23,35 @@ func TestRulesText(t *testing.T) {
 		}
 	}
 }
+
+// TestFirewallPolicy: rules of an Ingress come before those of all hosts, and its
+// settings count.
+func TestFirewallPolicy(t *testing.T) {
+	t.Parallel()
+	all := Firewall{On: true, CoreRules: true, Snippet: "SecRuleEngine On\nSecAction \"id:1\""}
+	for _, tt := range []struct {
+		name        string
+		own, global Firewall
+		want        string
+	}{
+		{"off", Firewall{}, Firewall{}, ""},
+		{"off for this Ingress", Firewall{Written: true}, all, ""},
+		{"only of all hosts", Firewall{}, all, all.Snippet + "\n" + IncludeCoreRules},
+		{"only of the Ingress", Firewall{On: true, Written: true, CoreRules: true}, Firewall{}, IncludeRecommended + "\n" + IncludeCoreRules},
+		{
+			"exceptions first", Firewall{Snippet: "SecRule A \\\nSecRuleEngine On\n secruleengine DetectionOnly \nSecRequestBodyAccess Off\nSecRuleRemoveById 7"}, all,
+			"SecRule A \\\nSecRuleEngine On\n secruleengine DetectionOnly \nSecRequestBodyAccess Off\nSecRuleRemoveById 7\n" + all.Snippet + "\n" + IncludeCoreRules +
+				"\nsecruleengine DetectionOnly\nSecRequestBodyAccess Off",
+		},
+		{"the core rules once", Firewall{CoreRules: true}, all, all.Snippet + "\n" + IncludeCoreRules},
+		{"the core rules beside the settings of all hosts", Firewall{CoreRules: true}, Firewall{On: true}, IncludeCoreRules + "\n" + IncludeRecommended},
+	} {
+		got := ""
+		if policy := tt.own.Policy(&tt.global); policy != nil {
+			got = policy.Rules
+		}
+		if got != tt.want {
+			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, tt.want)
+		}
+	}
+}

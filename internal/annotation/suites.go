@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -15,6 +16,8 @@ type suite struct {
 	id      uint16
 	classes []string
 }
+
+var suiteChars = regexp.MustCompile(`^[-A-Za-z0-9!:+_@=., ]*$`)
 
 // everySuite are the classes of all suites below; those of SHA256 and SHA384 are
 // about another use of these hashes.
@@ -49,11 +52,15 @@ func (s *suite) in(word string) bool {
 // plus sign before a word does nothing. The list is nil for all suites; leftOut
 // are words that add none; the error says that nothing is left.
 func ParseSuites(s string) (list []uint16, leftOut []string, err error) {
-	if len(s) > maxValue {
-		return nil, nil, errors.New("is too long")
+	if len(s) > maxValue || !suiteChars.MatchString(s) {
+		return nil, nil, errors.New("is no list of cipher suites: write names such as ECDHE-RSA-AES128-GCM-SHA256 with colons between them")
 	}
 	never := map[uint16]bool{}
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(": ,;", r) }) {
+	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(": ,", r) }) {
+		// What follows is about levels and the order of OpenSSL.
+		if word, _, _ = strings.Cut(word, "@"); word == "" {
+			continue
+		}
 		sign, rest := word[0], word[1:]
 		if sign != '!' && sign != '-' && sign != '+' {
 			sign, rest = 0, word
@@ -74,8 +81,7 @@ func ParseSuites(s string) (list []uint16, leftOut []string, err error) {
 				list = append(list, known.id)
 			}
 		}
-		// Those of TLS 1.3 are always there, and @ begins no suite.
-		if !found && sign == 0 && !strings.HasPrefix(word, "TLS_") && word[0] != '@' {
+		if !found && sign == 0 && !strings.HasPrefix(word, "TLS_") { // those of TLS 1.3 are always there
 			leftOut = append(leftOut, word)
 		}
 	}

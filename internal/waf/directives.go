@@ -111,8 +111,13 @@ type program struct {
 	// formLimit bounds bodies without the files in them, 0 until it is set.
 	formLimit int
 	// included says that the line at hand is of a set, ownLimit that the last
-	// limit of bodies was not, core that the core rules are in.
-	included, ownLimit, core bool
+	// limit of bodies was not.
+	included, ownLimit bool
+	// settings, setup and core say which sets are in. Each is where it is included
+	// first: annotations and the texts beside them may ask for the same one.
+	settings, setup, core bool
+	// updates and removals are directives about rules that may be anywhere.
+	updates, removals []line
 	// refuses and enforces: what is over formLimit is refused, else judged in
 	// part.
 	refuses, enforces bool
@@ -133,6 +138,7 @@ func prepare(text, recommended string) (*program, error) {
 			return nil, fmt.Errorf("line %d: %w", l.number, err)
 		}
 	}
+	p.except()
 	switch {
 	case p.formLimit > 0:
 	case p.core && !p.ownLimit:
@@ -169,6 +175,12 @@ func (p *program) read(l line, recommended string) error {
 		return fmt.Errorf("%.40q reaches files, programs or the network, which rules may not", strings.Trim(found, " \t\"',"))
 	}
 	switch strings.ToLower(name) {
+	case "secruleupdatetargetbyid", "secruleupdatetargetbytag", "secruleupdateactionbyid":
+		p.updates = append(p.updates, l)
+		return nil
+	case "secruleremovebyid", "secruleremovebytag", "secruleremovebymsg":
+		p.removals = append(p.removals, l)
+		return nil
 	case "secrequestbodylimit":
 		p.ownLimit = !p.included
 		return p.limit(l, argument, &p.bodyLimit)
@@ -198,27 +210,40 @@ func (p *program) limit(l line, argument string, to *int) error {
 func (p *program) include(l line, name, recommended string) error {
 	switch {
 	case contains(recommendedNames, name):
-		p.included = true
-		defer func() { p.included = false }()
-		for _, inner := range directives(recommended) {
-			inner.number = l.number
-			if err := p.read(inner, ""); err != nil {
-				return err
-			}
-		}
+		return p.includeSettings(l, recommended)
 	case contains(setupNames, name):
-		p.add(line{l.number, includeSetup})
+		p.includeSet(&p.setup, line{l.number, includeSetup})
 	case contains(rulesNames, name):
-		p.core = true
-		p.add(line{l.number, includeRules})
+		p.includeSet(&p.core, line{l.number, includeRules})
 	case contains(everythingNames, name):
-		p.core = true
-		p.add(line{l.number, includeSetup})
-		p.add(line{l.number, includeRules})
+		p.includeSet(&p.setup, line{l.number, includeSetup})
+		p.includeSet(&p.core, line{l.number, includeRules})
 	default:
 		return fmt.Errorf("%.80q cannot be included: write %s, %s or %s", name, recommendedNames[0], setupNames[0], rulesNames[0])
 	}
 	return nil
+}
+
+func (p *program) includeSettings(l line, recommended string) error {
+	if p.settings {
+		return nil
+	}
+	p.settings, p.included = true, true
+	defer func() { p.included = false }()
+	for _, inner := range directives(recommended) {
+		inner.number = l.number
+		if err := p.read(inner, ""); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) includeSet(has *bool, l line) {
+	if !*has {
+		p.add(l)
+	}
+	*has = true
 }
 
 func contains(names []string, name string) bool {

@@ -137,13 +137,16 @@ func TestDetectionOnly(t *testing.T) {
 }
 
 // TestCoreRules: the rules of OWASP refuse an injection, and let a plain request
-// pass, by the names that ingress-nginx's image has for them.
+// pass, by the names that ingress-nginx's image has for them, and though a set
+// is asked for twice.
 func TestCoreRules(t *testing.T) {
 	t.Parallel()
 	s := store()
 	for _, text := range []string{
 		"Include @coraza.conf-recommended\nSecRuleEngine On\nInclude @crs-setup.conf.example\nInclude @owasp_crs/*.conf",
 		"SecRuleEngine On\nSecRequestBodyAccess On\nSecAuditLog /dev/stdout\nInclude /etc/nginx/owasp-modsecurity-crs/nginx-modsecurity.conf",
+		"Include @coraza.conf-recommended\nSecRuleEngine On\nInclude /etc/nginx/owasp-modsecurity-crs/nginx-modsecurity.conf\n" +
+			"Include /etc/nginx/modsecurity/modsecurity.conf\nInclude @crs-setup.conf.example\nInclude @owasp_crs/*.conf",
 	} {
 		r := rules(t, s, text)
 		if phase, got := judge(r, subject("/hello?a=1"), "", "fine"); phase != 0 {

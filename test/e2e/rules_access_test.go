@@ -117,6 +117,7 @@ func TestRulesOfAccess(t *testing.T) {
 		site("badheaders", "badheaders.test", on(asks+"204", "auth-response-headers: X User"), "/ Prefix web"),
 		site("badredirect", "badredirect.test", on(asks+"204", "auth-request-redirect: $host"), "/ Prefix web"),
 		site("badcache", "badcache.test", on(asks+"204", "auth-cache-key: $host", "auth-cache-duration: 200 soon"), "/ Prefix web"),
+		site("unitless", "unitless.test", on(asks+"204", "auth-cache-key: $host", "auth-cache-duration: 200 30"), "/ Prefix web"),
 		site("badcookie", "badcookie.test", on(asks+"204", "auth-always-set-cookie: often"), "/ Prefix web"),
 		site("badset", "badset.test", on(asks+"204", "auth-proxy-set-headers: default/none"), "/ Prefix web"),
 		site("corsfirst", "corsfirst.test!", on(basic, basicOf, notToMe, "enable-cors: true"), "/ Prefix web"),
@@ -187,6 +188,7 @@ var serviceRows = []row{
 	{"1.4 auth-response-headers: bad", "GET http://badheaders.test/", nil, "", []string{"503"}},
 	{"1.4 auth-request-redirect: bad", "GET http://badredirect.test/", nil, "", []string{"503"}},
 	{"1.4 auth-cache-duration: bad", "GET http://badcache.test/", nil, "", []string{"503"}},
+	{"1.4 auth-cache-duration: no unit", "GET http://unitless.test/", nil, "", []string{"503"}},
 	{"1.4 auth-always-set-cookie: bad", "GET http://badcookie.test/", nil, "", []string{"503"}},
 	{"1.4 auth-proxy-set-headers: missing", "GET http://badset.test/", nil, "", []string{"503"}},
 }
