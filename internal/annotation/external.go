@@ -184,7 +184,7 @@ func parseCacheFor(s string, a *ExternalAuth) error {
 		if len(words) == 0 {
 			continue
 		}
-		d, err := nginxTime(words[len(words)-1])
+		d, err := Time(words[len(words)-1])
 		if err != nil {
 			return fmt.Errorf("has no time at the end of %s: write statuses and a time, such as 200 401 5m", quote(part))
 		}
@@ -207,18 +207,48 @@ func parseCacheFor(s string, a *ExternalAuth) error {
 	return nil
 }
 
-// nginxTime reads a number with one of nginx's units; without one it is seconds.
-func nginxTime(s string) (time.Duration, error) {
-	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-	unit := time.Second
-	if n := len(s); n > 0 && units[s[n-1]] != 0 {
-		unit, s = units[s[n-1]], s[:n-1]
+// maxTime bounds what Time reads.
+const maxTime = 100 * 365 * 24 * time.Hour
+
+// Time reads nginx's times: numbers with units ("1m30s", "500ms", "1d"), of
+// which a month has 30 days; a number alone is seconds.
+func Time(s string) (total time.Duration, err error) {
+	for rest := s; rest != ""; rest = strings.TrimLeft(rest, " ") {
+		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
+		n, wrong := strconv.ParseUint(rest[:digits], 10, 31)
+		if wrong != nil {
+			return 0, errTime
+		}
+		unit, length := time.Second, 0
+		for _, u := range timeUnits {
+			if strings.HasPrefix(rest[digits:], u.name) {
+				unit, length = u.is, len(u.name)
+				break
+			}
+		}
+		if rest = rest[digits+length:]; length == 0 && rest != "" {
+			return 0, errTime
+		}
+		if time.Duration(n) > (maxTime-total)/unit {
+			return 0, errTime
+		}
+		total += time.Duration(n) * unit
 	}
-	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil || time.Duration(n) > 365*24*time.Hour/unit {
-		return 0, errors.New("no time")
+	if s == "" {
+		return 0, errTime
 	}
-	return time.Duration(n) * unit, nil
+	return total, nil
+}
+
+var errTime = errors.New("no time")
+
+// timeUnits are the units of nginx, "ms" before "m".
+var timeUnits = []struct {
+	name string
+	is   time.Duration
+}{
+	{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour},
+	{"d", 24 * time.Hour}, {"w", 7 * 24 * time.Hour}, {"M", 30 * 24 * time.Hour}, {"y", 365 * 24 * time.Hour},
 }
 
 // external puts a parser of ExternalAuth into the table.

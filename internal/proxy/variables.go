@@ -108,7 +108,8 @@ func (x *exchange) args() []byte {
 	return x.req.Query
 }
 
-// appendConnectionVariable has the variables of the connection and the route.
+// appendConnectionVariable has the variables of the connection, and what comes
+// after them.
 func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	switch id {
 	case variable.RemoteAddr:
@@ -130,6 +131,22 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		return append(b, x.shownHost()...)
 	case variable.PeerAddr:
 		return x.c.info.Peer.Addr().Unmap().WithZone("").AppendTo(b)
+	case variable.PeerPort:
+		return strconv.AppendUint(b, uint64(x.c.info.Peer.Port()), 10)
+	case variable.HTTPS:
+		if x.c.scheme() == "https" {
+			return append(b, "on"...)
+		}
+		return b
+	case variable.AddedForwardedFor:
+		return x.client().Unmap().WithZone("").AppendTo(x.appendChain(b))
+	case variable.FullForwardedFor:
+		return x.c.info.Peer.Addr().Unmap().WithZone("").AppendTo(x.appendChain(b))
+	case variable.ConnectionUpgrade:
+		if _, asked := x.req.Get(http1.FieldUpgrade); asked {
+			return append(b, "upgrade"...)
+		}
+		return b
 	case variable.ProxyAddr, variable.ProxyPort:
 		return appendProxied(b, id, x.c.info.Proxied.Source)
 	case variable.ProxyServerAddr, variable.ProxyServerPort:
@@ -145,6 +162,11 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		v, _ := x.req.Get(http1.FieldContentLength)
 		return append(b, v...)
 	}
+	return x.appendRouteVariable(b, id)
+}
+
+// appendRouteVariable has the variables of the route.
+func (x *exchange) appendRouteVariable(b []byte, id variable.ID) []byte {
 	r := x.match.Route
 	if r == nil {
 		return b
@@ -168,6 +190,16 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 			return append(b, r.Backend.LogName()...)
 		}
 		return append(b, "upstream-default-backend"...)
+	}
+	return b
+}
+
+// appendChain appends what the client says of the way to it, ready to go on.
+func (x *exchange) appendChain(b []byte) []byte {
+	for i := range x.req.Fields {
+		if f := &x.req.Fields[i]; variable.FieldIs(f.Name, "x_forwarded_for") {
+			b = append(append(b, f.Value...), ", "...)
+		}
 	}
 	return b
 }

@@ -53,10 +53,19 @@ const (
 	// says what.
 	Place
 	// PassScheme and BestHost are the scheme and the host as a trusted peer
-	// says, PeerAddr is the address of that peer.
+	// says, PeerAddr and PeerPort are those of that peer.
 	PassScheme
 	BestHost
 	PeerAddr
+	PeerPort
+	// HTTPS is "on" over TLS.
+	HTTPS
+	// AddedForwardedFor is the client's X-Forwarded-For with the address of the
+	// client behind it, FullForwardedFor that with the address of the peer.
+	AddedForwardedFor
+	FullForwardedFor
+	// ConnectionUpgrade is "upgrade" for a request to change protocols.
+	ConnectionUpgrade
 	// The addresses of the header of the PROXY protocol.
 	ProxyAddr
 	ProxyPort
@@ -82,10 +91,11 @@ var ids = map[string]ID{
 	"scheme": Scheme, "pass_access_scheme": PassScheme, "request_method": Method,
 	"request_uri": RequestURI, "escaped_request_uri": EscapedRequestURI, "uri": URI, "document_uri": URI,
 	"args": Args, "query_string": Args, "is_args": IsArgs,
-	"remote_addr": RemoteAddr, "binary_remote_addr": RemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr,
+	"remote_addr": RemoteAddr, "binary_remote_addr": RemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr, "realip_remote_port": PeerPort,
+	"https": HTTPS, "proxy_add_x_forwarded_for": AddedForwardedFor, "full_x_forwarded_for": FullForwardedFor, "connection_upgrade": ConnectionUpgrade,
 	"proxy_protocol_addr": ProxyAddr, "proxy_protocol_port": ProxyPort, "proxy_protocol_server_addr": ProxyServerAddr, "proxy_protocol_server_port": ProxyServerPort,
 	"remote_port": RemotePort, "remote_user": RemoteUser,
-	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "server_protocol": ServerProtocol,
+	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "pass_port": ServerPort, "server_protocol": ServerProtocol,
 	"request_id": RequestID, "req_id": RequestID,
 	"namespace": Namespace, "ingress_name": IngressName, "service_name": ServiceName, "service_port": ServicePort,
 	"location_path": LocationPath, "proxy_upstream_name": UpstreamName, "proxy_host": UpstreamName,
