@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"daemun/internal/admin"
 )
@@ -19,7 +21,10 @@ type named struct {
 	// Daemun's own kinds have them outside.
 	Name      string `json:"name"`
 	Namespace string `json:"namespace"`
-	Host      string `json:"host"`
+	// Routes are called by these.
+	Host    string                     `json:"host"`
+	Path    string                     `json:"path"`
+	Ingress struct{ Namespace string } `json:"ingress"`
 }
 
 // liveNames asks the running Daemun; nobody hears of failures, as a shell has
@@ -56,6 +61,9 @@ func objectNames(cmd *cobra.Command, k admin.Kind) []string {
 	namespace, _ := cmd.Flags().GetString("namespace")
 	return liveNames(cmd, k.Resource, func(n named) string {
 		name, in := n.Metadata.Name+n.Name, n.Metadata.Namespace+n.Namespace
+		if k.Resource == "routes" { // called as the table calls them
+			name, in = cmp.Or(n.Host, "*")+n.Path, cmp.Or(n.Ingress.Namespace, namespace)
+		}
 		if k.Namespaced && in != namespace {
 			return ""
 		}
@@ -82,6 +90,25 @@ func completePods(cmd *cobra.Command, args []string, _ string) ([]string, cobra.
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return objectNames(cmd, admin.Kind{Resource: "pods", Namespaced: true}), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeWords completes the flags of a command that take one of a few words.
+func completeWords(cmd *cobra.Command) {
+	words := map[string][]string{
+		"get --output": {"wide", "json", "yaml", "name"}, "lint --output": {"json", "sarif"}, "show --output": {"yaml", "json"},
+		"lint --severity": {"error", "warning", "notice"}, "lint --failure-threshold": {"error", "warning", "notice"},
+		"migrate --failure-threshold": {"unsupported", "changed"}, "top --sort-by": {"requests", "errors", "p99"},
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		list := words[cmd.Name()+" --"+f.Name]
+		if list == nil && f.Name == "output" {
+			list = []string{"json"}
+		}
+		if list != nil {
+			// The only error is a flag that does not exist.
+			_ = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
+		}
+	})
 }
 
 // completeNamespaces completes --namespace with those that something is in.

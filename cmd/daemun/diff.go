@@ -30,7 +30,7 @@ policies change, with the values. With NEW alone, OLD is the running Daemun.
 
 The exit code is 0 when both serve the same, 1 when not, 2 when there is no answer.`,
 		Example: "  daemun diff manifests/                what would change here\n  daemun diff old/ new/\n  git show HEAD:web.yaml | daemun diff - web.yaml",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    arguments1to(2, "the manifests to compare with the running Daemun, or two sets of them"),
 	}
 	address := adminFlag(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "json")

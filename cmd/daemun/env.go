@@ -22,7 +22,7 @@ func flagsFromEnv(cmd *cobra.Command) error {
 			return
 		}
 		if err := cmd.Flags().Set(f.Name, value); err != nil {
-			first = usageError{fmt.Errorf("%s=%q: %w", name, value, err)}
+			first = usageError{fmt.Errorf("%s: %w", name, flagError(cmd, err))}
 		}
 	})
 	return first

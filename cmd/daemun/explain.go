@@ -31,7 +31,7 @@ running Daemun; with PATH it reads manifests and assumes ready Pods.
 For the code of a problem, such as DMN0207, print what it means and what to do.`,
 		Example: "  daemun explain http://hello.localhost:8080/hostname\n  daemun explain https://shop.example/cart manifests/\n" +
 			"  daemun explain tcp://web.default:80\n  daemun explain --client-ip 127.18.0.2 tcp://127.18.0.1:30080\n  daemun explain DMN0207",
-		Args: cobra.MinimumNArgs(1),
+		Args: arguments1to(many, "a URL, such as http://shop.example/cart, or the code of a problem"),
 	}
 	address := adminFlag(cmd)
 	f := cmd.Flags()

@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -30,12 +27,12 @@ func getCommand() *cobra.Command {
 		kinds = append(kinds, k.Resource)
 	}
 	cmd := &cobra.Command{
-		Use:   "get KIND [NAME] [flags]",
+		Use: "get KIND [NAME] [flags]", SuggestFor: []string{"describe", "list"},
 		Short: "List what a running Daemun has",
 		Long:  "List objects of a running Daemun. KIND is one of " + strings.Join(kinds, ", ") + ".",
 		Example: "  daemun get pods\n  daemun get routes -A\n  daemun get ingress web -n shop -o yaml\n" +
 			"  daemun get pods -l app=web --watch\n  daemun get svc --sort-by .spec.clusterIP --no-headers",
-		Args:              cobra.RangeArgs(1, 2),
+		Args:              arguments1to(2, "a KIND, one of "+strings.Join(kinds, ", ")),
 		ValidArgsFunction: completeGet,
 	}
 	address := adminFlag(cmd)
@@ -141,46 +138,6 @@ func (q *getQuery) follow(cmd *cobra.Command, address string) error {
 		case <-ticker.C:
 		}
 	}
-}
-
-func logsCommand() *cobra.Command {
-	var namespace, container string
-	var follow, timestamps bool
-	tail := -1
-	cmd := &cobra.Command{
-		Use:     "logs POD [flags]",
-		Short:   "Print what a container of a running Daemun wrote",
-		Example: "  daemun logs web-6c5f7d8b9-x2x4k -f\n  daemun logs web-0 -c sidecar --tail 20",
-		Args:    cobra.ExactArgs(1),
-
-		ValidArgsFunction: completePods,
-	}
-	address := adminFlag(cmd)
-	f := cmd.Flags()
-	f.StringVarP(&namespace, "namespace", "n", "default", "namespace of the Pod")
-	completeNamespaces(cmd)
-	f.StringVarP(&container, "container", "c", "", "container, if the Pod has several")
-	f.BoolVarP(&follow, "follow", "f", false, "go on as more is written")
-	f.BoolVar(&timestamps, "timestamps", false, "print the time of each line")
-	f.IntVar(&tail, "tail", tail, "number of last lines; -1 is all")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		q := url.Values{"container": {container}, "follow": {strconv.FormatBool(follow)}, "timestamps": {strconv.FormatBool(timestamps)}}
-		if tail >= 0 {
-			q.Set("tail", strconv.Itoa(tail))
-		}
-		pod := strings.TrimPrefix(strings.TrimPrefix(args[0], "pods/"), "pod/")
-		body, err := (admin.Client{Address: *address}).Open(cmd.Context(), "/api/v1/logs/"+namespace+"/"+pod, q)
-		if err != nil {
-			return err
-		}
-		defer body.Close()
-		_, err = io.Copy(cmd.OutOrStdout(), body)
-		if cmd.Context().Err() != nil {
-			return nil // Ctrl-C is how following ends
-		}
-		return err
-	}
-	return cmd
 }
 
 func versionCommand() *cobra.Command {

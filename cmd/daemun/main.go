@@ -131,10 +131,11 @@ without a cluster, root or containers.`,
 		},
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{flagError(cmd, err)} })
 	root.AddCommand(upCommand(kill), controllerCommand(kill), getCommand(), explainCommand(), lintCommand(), migrateCommand(), logsCommand(), tapCommand(), topCommand(), diffCommand(), showCommand(), checkCommand(),
 		versionCommand(), echoCommand(), waitShutdownCommand())
 	for _, cmd := range append(root.Commands(), root) {
+		completeWords(cmd)
 		if check := cmd.Args; check != nil {
 			cmd.Args = func(cmd *cobra.Command, args []string) error {
 				if err := check(cmd, args); err != nil {

@@ -26,7 +26,7 @@ func topCommand() *cobra.Command {
 and how long requests take, averaged over the last ten to twenty seconds. On a
 terminal the table is refreshed until Ctrl-C; otherwise it is printed once.`,
 		Example:   "  daemun top\n  daemun top backends --sort-by p99\n  daemun top --once -o json",
-		Args:      cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
+		Args:      oneOf("routes", "backends"),
 		ValidArgs: []string{"routes", "backends"},
 	}
 	address := adminFlag(cmd)

@@ -12,19 +12,21 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"daemun/internal/admin"
 	"daemun/internal/daemon"
 	"daemun/internal/translate"
 )
 
 // defaultAdmin is where `up` answers operators and where the other commands
 // look for it.
-const defaultAdmin = "127.0.0.1:10254"
+const defaultAdmin = admin.DefaultAddress
 
 func upCommand(kill <-chan struct{}) *cobra.Command {
 	c := daemon.UpConfig{GatewayConfig: daemon.GatewayConfig{Version: version, Translate: upTranslate()}}
 	var images, nodePorts []string
 	var healthzPort, verbosity int
 	var logs logFlags
+	var profiler profilerFlags
 	cmd := &cobra.Command{
 		Use:   "up [flags] [PATH...]",
 		Short: "Run manifests on this machine and serve their Ingresses and Services",
@@ -42,7 +44,7 @@ The access log goes to standard output, everything else to standard error.`,
 				c.Paths = []string{"."}
 			}
 			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--dns-port", c.Network.DNSPort), checkPort("--healthz-port", healthzPort))
+			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--dns-port", c.Network.DNSPort), checkPort("--healthz-port", healthzPort), profiler.finish(&c.GatewayConfig))
 			if err = errors.Join(err, logs.finish(&c.GatewayConfig, verbosity)); err != nil {
 				return usageError{err}
 			}
@@ -91,6 +93,7 @@ The access log goes to standard output, everything else to standard error.`,
 	f.IntVarP(&verbosity, "v", "v", 0, "above 0, log details")
 	logs.define(cmd, &c.GatewayConfig)
 	bufferFlags(cmd, &c.GatewayConfig)
+	profiler.define(cmd)
 	webhookFlags(cmd, &c.Webhook)
 	publishedFlags(cmd, &c.Published)
 	translateFlags(cmd, &c.Translate)

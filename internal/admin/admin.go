@@ -93,6 +93,9 @@ func Handler(c Config) http.Handler {
 	for path, handler := range open {
 		mux.HandleFunc("GET "+path, handler)
 	}
+	mux.HandleFunc("GET /api/", func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, "there is no "+r.URL.Path+" at the admin address", http.StatusNotFound) // for programs, which read no page
+	})
 	mux.HandleFunc("GET /api/v1/version", s.version)
 	mux.HandleFunc("GET /api/v1/explain", s.explain)
 	mux.HandleFunc("GET /api/v1/explain/connection", s.explainConnection)

@@ -10,6 +10,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 
 	"daemun/internal/ir"
+	"daemun/internal/nearest"
 	"daemun/internal/store"
 	"daemun/internal/upstream"
 )
@@ -49,15 +50,30 @@ func (k Kind) Labelled() bool {
 }
 
 // FindKind finds a kind by resource name or one of its short names.
+// and, as kubectl takes it, with its group ("ingresses.networking.k8s.io").
 func FindKind(name string) (Kind, error) {
-	var known []string
+	word, _, _ := strings.Cut(strings.ToLower(name), ".")
+	var known, spelt []string
 	for _, k := range Kinds() {
-		if k.Resource == strings.ToLower(name) || slices.Contains(k.Short, strings.ToLower(name)) {
+		if k.Resource == word || slices.Contains(k.Short, word) {
 			return k, nil
 		}
 		known = append(known, k.Resource)
+		spelt = append(append(spelt, k.Resource), k.Short...)
 	}
-	return Kind{}, fmt.Errorf("unknown kind %q; known are %s", name, strings.Join(known, ", "))
+	hint := ""
+	if slices.Contains(workloads, word) {
+		hint = "; of workloads the Pods are listed, with get pods"
+	} else if near := nearest.Name(word, spelt); near != "" {
+		hint = "; did you mean " + near + "?"
+	}
+	return Kind{}, fmt.Errorf("unknown kind %q; known are %s%s", name, strings.Join(known, ", "), hint)
+}
+
+// workloads are kinds that kubectl lists and "up" runs, by all their names.
+var workloads = []string{
+	"deployments", "deployment", "deploy", "replicasets", "replicaset", "rs", "statefulsets", "statefulset", "sts",
+	"daemonsets", "daemonset", "ds", "jobs", "job", "all",
 }
 
 // List is the answer for a kind.

@@ -24,7 +24,8 @@ import (
 const followInterval = 200 * time.Millisecond
 
 // logs writes the log of a container: query parameters container, tail (number
-// of lines), follow (true), timestamps (true).
+// of lines), since (how old the first one may be), follow (true), timestamps
+// (true).
 func (s server) logs(w http.ResponseWriter, r *http.Request) {
 	path, err := s.logFile(store.Name{Namespace: r.PathValue("namespace"), Name: r.PathValue("pod")}, r.URL.Query().Get("container"))
 	if err != nil {
@@ -41,6 +42,12 @@ func (s server) logs(w http.ResponseWriter, r *http.Request) {
 	defer f.Close()
 	if n, err := strconv.Atoi(r.URL.Query().Get("tail")); err == nil && n >= 0 {
 		if err := seekTail(f, n); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+	}
+	if age, err := time.ParseDuration(r.URL.Query().Get("since")); err == nil {
+		if err := seekSince(f, time.Now().Add(-age)); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
@@ -186,6 +193,26 @@ func seekTail(f *os.File, n int) error {
 	}
 	_, err = f.Seek(0, io.SeekStart)
 	return err
+}
+
+// seekSince moves f from its present position to the first finished line that
+// is not older than t, or behind the last one.
+func seekSince(f *os.File, t time.Time) error {
+	start, err := f.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return err
+	}
+	r := bufio.NewReader(f)
+	for {
+		line, err := r.ReadBytes('\n')
+		stamp, _, _ := bytes.Cut(line, []byte{' '})
+		written, perr := time.Parse(time.RFC3339Nano, string(stamp))
+		if err != nil || perr == nil && !written.Before(t) {
+			_, err := f.Seek(start, io.SeekStart)
+			return err
+		}
+		start += int64(len(line))
+	}
 }
 
 // maxTail bounds what Tail returns.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,7 +16,7 @@ import (
 	"daemun/internal/store"
 )
 
-const logText = "2026-01-02T03:04:05.000000001Z stdout F one\n" +
+const logText = "2020-01-02T03:04:05.000000001Z stdout F one\n" +
 	"2026-01-02T03:04:06.000000001Z stderr P tw\n" +
 	"2026-01-02T03:04:06.000000002Z stderr F o\n" +
 	"2026-01-02T03:04:07.000000001Z stdout F three\n" +
@@ -54,6 +55,9 @@ func TestLogs(t *testing.T) {
 		{"times", "web?timestamps=true&tail=1", "2026-01-02T03:04:07.000000001Z three\n"},
 		{"tail", "web?tail=1", "three\n"},
 		{"nothing", "web?tail=0", ""},
+		{"all that is young enough", "web?since=" + time.Since(time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC)).String(), "two\nthree\n"},
+		{"of the tail, what is young enough", "web?tail=1&since=" + time.Since(time.Date(2019, 1, 1, 0, 0, 0, 0, time.UTC)).String(), "three\n"},
+		{"all is too old", "web?since=0s", ""},
 		{"tail beyond the beginning", "web?tail=99", "one\ntwo\nthree\n"},
 		{"named container", "web?container=app&tail=3", "two\nthree\n"},
 		{"not started", "pair?container=b", ""},

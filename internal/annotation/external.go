@@ -162,6 +162,13 @@ func parseAuthURL(s string, a *ExternalAuth) error {
 	return err
 }
 
+// framingFields are what each message has of its own. The length of an answer as
+// that of a request would make the next request on the connection its body.
+var framingFields = []string{
+	"connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+}
+
+// parseAuthFields reads the names of fields that the backend gets of the answer.
 func parseAuthFields(s string, a *ExternalAuth) error {
 	a.ResponseHeaders = nil
 	for name := range strings.SplitSeq(s, ",") {
@@ -169,6 +176,8 @@ func parseAuthFields(s string, a *ExternalAuth) error {
 		case name == "":
 		case !fieldList.MatchString(name):
 			return fmt.Errorf("holds %s, which is no field name: write field names with commas between them", quote(name))
+		case slices.Contains(framingFields, strings.ToLower(name)):
+			return fmt.Errorf("holds %s, which says how a message is framed or where it goes: that of the answer cannot be that of the request", quote(name))
 		default:
 			a.ResponseHeaders = append(a.ResponseHeaders, name)
 		}
@@ -184,7 +193,7 @@ func parseCacheFor(s string, a *ExternalAuth) error {
 		if len(words) == 0 {
 			continue
 		}
-		d, err := Time(words[len(words)-1])
+		d, err := nginxTime(words[len(words)-1])
 		if err != nil {
 			return fmt.Errorf("has no time at the end of %s: write statuses and a time, such as 200 401 5m", quote(part))
 		}
@@ -207,48 +216,20 @@ func parseCacheFor(s string, a *ExternalAuth) error {
 	return nil
 }
 
-// maxTime bounds what Time reads.
-const maxTime = 100 * 365 * 24 * time.Hour
-
-// Time reads nginx's times: numbers with units ("1m30s", "500ms", "1d"), of
-// which a month has 30 days; a number alone is seconds.
-func Time(s string) (total time.Duration, err error) {
-	for rest := s; rest != ""; rest = strings.TrimLeft(rest, " ") {
-		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
-		n, wrong := strconv.ParseUint(rest[:digits], 10, 31)
-		if wrong != nil {
-			return 0, errTime
-		}
-		unit, length := time.Second, 0
-		for _, u := range timeUnits {
-			if strings.HasPrefix(rest[digits:], u.name) {
-				unit, length = u.is, len(u.name)
-				break
-			}
-		}
-		if rest = rest[digits+length:]; length == 0 && rest != "" {
-			return 0, errTime
-		}
-		if time.Duration(n) > (maxTime-total)/unit {
-			return 0, errTime
-		}
-		total += time.Duration(n) * unit
+// nginxTime reads a number with one of nginx's units, which has to be there: a
+// number alone would be a status.
+func nginxTime(s string) (time.Duration, error) {
+	const day = 24 * time.Hour
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': day, 'w': 7 * day, 'M': 30 * day, 'y': 365 * day}
+	if s == "" || units[s[len(s)-1]] == 0 {
+		return 0, errors.New("no unit")
 	}
-	if s == "" {
-		return 0, errTime
+	unit := units[s[len(s)-1]]
+	n, err := strconv.ParseUint(s[:len(s)-1], 10, 31)
+	if err != nil || time.Duration(n) > 365*day/unit {
+		return 0, errors.New("no time")
 	}
-	return total, nil
-}
-
-var errTime = errors.New("no time")
-
-// timeUnits are the units of nginx, "ms" before "m".
-var timeUnits = []struct {
-	name string
-	is   time.Duration
-}{
-	{"ms", time.Millisecond}, {"s", time.Second}, {"m", time.Minute}, {"h", time.Hour},
-	{"d", 24 * time.Hour}, {"w", 7 * 24 * time.Hour}, {"M", 30 * 24 * time.Hour}, {"y", 365 * 24 * time.Hour},
+	return time.Duration(n) * unit, nil
 }
 
 // external puts a parser of ExternalAuth into the table.

@@ -109,7 +109,11 @@ func writeCandidates(w io.Writer, list []l4.Candidate) {
 		if e.Addr.Port() == 0 { // headless: any port
 			address = e.Addr.Addr().String()
 		}
-		fmt.Fprintf(tw, "%s %s\t%s\t%s\t%s\n", mark, address, e.Pod, e.Node, e.Reason)
+		row := fmt.Sprintf("%s %s\t%s\t%s", mark, address, e.Pod, e.Node)
+		if e.Reason != "" {
+			row += "\t" + e.Reason
+		}
+		fmt.Fprintln(tw, row)
 	}
 	_ = tw.Flush() // only fails when w does, and the next write tells
 }

@@ -35,6 +35,16 @@ func TestTables(t *testing.T) {
 			Selection{},
 			"NAME   AGE\na      <none>\nb      30s\n",
 		},
+		"a route by the name that top and tap give it": {
+			"routes", `[{"host":"a.test","path":"/x","pattern":"^/x","ingress":{"namespace":"d","name":"i"}},{"host":"a.test","path":"/y","ingress":{"namespace":"d","name":"i"}}]`,
+			Selection{Namespace: "d", Name: "a.test/x", Output: "name"},
+			"routes/a.test/x\n",
+		},
+		"routes of an Ingress": {
+			"routes", `[{"host":"a.test","path":"/x","ingress":{"namespace":"d","name":"i"}},{"path":"/y","ingress":{"namespace":"d","name":"j"}},{"path":"/z","ingress":{"namespace":"d","name":"k"}}]`,
+			Selection{Namespace: "d", Name: "j", Output: "name"},
+			"routes/*/y\n",
+		},
 		"endpoints as numbers": {
 			"endpoints", `[{"namespace":"d","name":"s","addresses":[{"address":"127.0.0.10:80","ready":true},{"address":"127.0.0.9:80","ready":true},{"address":"127.0.0.8:80"}]}]`,
 			Selection{Namespace: "d", Output: "wide"},
@@ -132,7 +142,7 @@ func TestServicesOnFirstScreen(t *testing.T) {
   names    dig @127.0.0.1 -p 5353 NAME.NAMESPACE.svc.cluster.local
   look     daemun get services -A · `
 	var got bytes.Buffer
-	NewUp(&got, false).URLs(URLs{Config: &ir.Config{}, Network: n, DNS: "127.0.0.1:5353", Zone: "cluster.local", Admin: "127.0.0.1:1", Pods: "1 Pod ready"})
+	NewUp(&got, false).URLs(URLs{Config: &ir.Config{}, Network: n, DNS: "127.0.0.1:5353", Zone: "cluster.local", Admin: "127.0.0.1:10254", Pods: "1 Pod ready"})
 	if !strings.Contains(got.String(), want) {
 		t.Errorf("got\n%s\nwant\n%s", &got, want)
 	}
@@ -167,7 +177,7 @@ func TestURLs(t *testing.T) {
 	}
 	for name, tt := range tests {
 		var got bytes.Buffer
-		NewUp(&got, false).URLs(URLs{Config: &ir.Config{Hosts: tt.hosts}, HTTP: "127.0.0.1:8080", HTTPS: "127.0.0.1:8443", Admin: "127.0.0.1:1", Pods: "1 Pod ready"})
+		NewUp(&got, false).URLs(URLs{Config: &ir.Config{Hosts: tt.hosts}, HTTP: "127.0.0.1:8080", HTTPS: "127.0.0.1:8443", Admin: "127.0.0.1:10254", Pods: "1 Pod ready"})
 		if !strings.Contains(got.String(), tt.want) {
 			t.Errorf("%s:\n%s\nwant\n%s", name, &got, tt.want)
 		}

@@ -187,7 +187,12 @@ var namespaces = view[*corev1.Namespace]{id: metaID[*corev1.Namespace], clusterW
 }}
 
 var routes = view[admin.Route]{
-	id: func(r admin.Route) (string, string) { return r.Ingress.Namespace, r.Ingress.Name },
+	// A route has no name of its own: it is called as "top" and "tap" call it,
+	// and found by its host and by its Ingress, too.
+	id: func(r admin.Route) (string, string) { return r.Ingress.Namespace, orStar(r.Host) + r.Path },
+	aliases: func(r admin.Route) []string {
+		return []string{r.Ingress.Name, orStar(r.Host), orStar(r.Host) + r.Pattern}
+	},
 	columns: func(time.Time) []column[admin.Route] {
 		return []column[admin.Route]{
 			{header: "HOST", cell: func(r admin.Route) string { return orStar(r.Host) }},

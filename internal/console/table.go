@@ -59,6 +59,8 @@ type view[T any] struct {
 	// id returns namespace and name; the namespace is empty for cluster-wide
 	// kinds, which no namespace selection hides.
 	id func(T) (namespace, name string)
+	// aliases are other names that find it; nil is none.
+	aliases func(T) []string
 	// clusterWide kinds are in no namespace.
 	clusterWide bool
 	columns     func(now time.Time) []column[T]
@@ -72,7 +74,7 @@ func (v view[T]) write(w io.Writer, kind string, raw json.RawMessage, s Selectio
 	}
 	data := s.Output == "json" || s.Output == "yaml"
 	if len(items) == 0 && (!data || s.Name != "") {
-		return v.none(kind, s)
+		return v.none(kind, raw, s)
 	}
 	switch s.Output {
 	case "json", "yaml":
@@ -101,20 +103,36 @@ func (v view[T]) selected(kind string, raw json.RawMessage, s Selection) ([]T, e
 		return nil, fmt.Errorf("read list of %s: %w", kind, err)
 	}
 	return slices.DeleteFunc(items, func(t T) bool {
-		ns, name := v.id(t)
-		return (ns != "" && !s.AllNamespaces && ns != s.Namespace) || (s.Name != "" && name != s.Name)
+		ns, _ := v.id(t)
+		return (ns != "" && !s.AllNamespaces && ns != s.Namespace) || (s.Name != "" && !v.called(t, s.Name))
 	}), nil
 }
 
-func (v view[T]) none(kind string, s Selection) error {
-	where := " in namespace " + s.Namespace
-	if s.AllNamespaces || v.clusterWide {
-		where = ""
+func (v view[T]) called(t T, name string) bool {
+	if _, own := v.id(t); own == name {
+		return true
+	}
+	return v.aliases != nil && slices.Contains(v.aliases(t), name)
+}
+
+// none says that nothing is there, and whether other namespaces have some.
+func (v view[T]) none(kind string, raw json.RawMessage, s Selection) error {
+	where, elsewhere := "", ""
+	if !s.AllNamespaces && !v.clusterWide {
+		where = " in namespace " + s.Namespace
+		s.AllNamespaces, s.SortBy = true, ""
+		if others, err := v.selected(kind, raw, s); err == nil && len(others) > 0 {
+			ns, _ := v.id(others[0])
+			elsewhere = "; namespace " + ns + " has some: -n " + ns
+			if slices.ContainsFunc(others, func(t T) bool { other, _ := v.id(t); return other != ns }) {
+				elsewhere = fmt.Sprintf("; other namespaces have %d: -A", len(others))
+			}
+		}
 	}
 	if s.Name != "" {
-		return fmt.Errorf("%s %q not found%s", strings.ToLower(kind), s.Name, where)
+		return fmt.Errorf("%s %q not found%s%s", strings.ToLower(kind), s.Name, where, elsewhere)
 	}
-	return &NoneError{Message: "No " + strings.ToLower(kind) + " found" + where + "."}
+	return &NoneError{Message: "No " + strings.ToLower(kind) + " found" + where + elsewhere + "."}
 }
 
 // NoneError says that a list is empty: worth a line on standard error, but not

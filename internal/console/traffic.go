@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -82,8 +83,11 @@ func WriteTop(w io.Writer, rows []admin.Busy, o TopOrder) error {
 		fmt.Fprintln(tw, "HOST\tPATH\tBACKEND\tREADY\tREQ/S\tERR/S\tP50\tP99\tINGRESS")
 	}
 	for _, r := range rows {
-		backend := cmp.Or(string(r.Backend), "404 page")
-		numbers := fmt.Sprintf("%d\t%.1f\t%.1f\t%s\t%s", r.Ready, r.Requests, r.Failed, orDash(r.P50), orDash(r.P99))
+		backend, ready := string(r.Backend), strconv.Itoa(r.Ready)
+		if backend == "" {
+			backend, ready = "404 page", "-"
+		}
+		numbers := fmt.Sprintf("%s\t%.1f\t%.1f\t%s\t%s", ready, r.Requests, r.Failed, orDash(r.P50), orDash(r.P99))
 		if o.Backends {
 			fmt.Fprintf(tw, "%s\t%s\n", backend, numbers)
 			continue

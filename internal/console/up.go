@@ -11,6 +11,7 @@ import (
 	"sync"
 	"text/tabwriter"
 
+	"daemun/internal/admin"
 	"daemun/internal/ir"
 	"daemun/internal/store"
 )
@@ -137,6 +138,9 @@ func (u *Up) URLs(s URLs) {
 	look := "routes"
 	if rows == 0 && len(list) > 0 {
 		look = "services"
+	}
+	if s.Admin != admin.DefaultAddress { // the commands would ask another one, or nobody
+		fmt.Fprintf(u.w, "  before   export DAEMUN_ADMIN_ADDRESS=%s\n", s.Admin)
 	}
 	fmt.Fprintf(u.w, "  look     daemun get %s -A · daemun get pods -A · daemun explain URL   (admin address http://%s)\n  stop     Ctrl-C\n\n", look, s.Admin)
 }

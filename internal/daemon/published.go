@@ -60,7 +60,7 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	}
 	p := &publishedPorts{}
 	var err error
-	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
+	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Full: &g.full, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
 		return nil, err
 	}
 	p.tune(nil)

@@ -23,6 +23,9 @@ func askerOf(r Request) (a asker, err error) {
 			return a, fmt.Errorf("client %q: want an IP address", r.Client)
 		}
 	}
+	if strings.ContainsFunc(r.Method, func(c rune) bool { return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"(),/:;<=>?@[\\]{}", c) }) {
+		return a, fmt.Errorf("method %q: want a word such as GET", r.Method)
+	}
 	a.headers = r.Headers
 	return a, nil
 }

@@ -274,6 +274,9 @@ func (c *connection) decide(to netip.AddrPort, client netip.Addr) {
 		unready := slices.DeleteFunc(slices.Clone(c.Endpoints), func(e l4.Candidate) bool { return e.Ready })
 		if len(unready) > 0 && len(unready) == len(c.Endpoints) {
 			c.Hint = fmt.Sprintf("make one of its %d endpoints ready", len(unready))
+			if len(unready) == 1 {
+				c.Hint = "make its only endpoint ready"
+			}
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"daemun/internal/ir"
@@ -197,8 +198,21 @@ func (e *explanation) unrouted() (result, hint string) {
 	case t.Outcome == table.Ambiguous.String():
 		return "400: " + t.Reason, fmt.Sprintf("write the path so that it has one reading, without doubled slashes, dot segments or encoded slashes: %s", t.Readings.Matched)
 	default:
-		return "400: " + t.Reason, "encode the path correctly: % is followed by two hexadecimal digits"
+		return "400: " + t.Reason, pathMistake(e.path)
 	}
+}
+
+// pathMistake says what would make a path legal.
+func pathMistake(path string) string {
+	switch text, err := url.PathUnescape(path); {
+	case err != nil:
+		return "encode the path correctly: % is followed by two hexadecimal digits"
+	case strings.Contains(text, "\x00"):
+		return "leave %00 out: no path has it"
+	case slices.Contains(strings.Split(text, "/"), ".."):
+		return "leave out the .. that leads above /"
+	}
+	return "begin the path with /, and write # in it as %23"
 }
 
 // concerning adds the problems of an Ingress, but none of its paths other than

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"daemun/internal/ir"
 	"daemun/internal/table"
 )
@@ -35,8 +37,28 @@ func (e *explanation) hint() string {
 		return e.hostHint()
 	case e.Trail.Winner >= 0 && e.Trail.Steps[e.Trail.Winner].Implicit && !e.reaches():
 		return e.pathHint()
+	case strings.HasPrefix(e.Result, "503: backend"):
+		return e.logHint()
 	}
 	return ""
+}
+
+// logHint names the Pod whose own words tell why no endpoint is ready: one that
+// has run and does not stay.
+func (e *explanation) logHint() string {
+	for _, end := range e.Endpoints {
+		if pod := e.pod(end.Pod); pod != nil && spoke(pod) {
+			return fmt.Sprintf("read what the Pod says: daemun logs -n %s %s (in a cluster: kubectl logs)", pod.Namespace, pod.Name)
+		}
+	}
+	return ""
+}
+
+// spoke says that a container of the Pod has run.
+func spoke(pod *corev1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.RestartCount > 0 || c.State.Running != nil || c.State.Terminated != nil
+	})
 }
 
 // reaches says whether the request is forwarded somewhere.

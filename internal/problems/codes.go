@@ -92,7 +92,7 @@ func annotations() Group {
 			{"DMN0330", "error", "the ConfigMap that `add-headers` or `proxy-set-headers` names cannot be used; none of its fields is set", "create or correct what the sentence names"},
 			{"DMN0331", "error; warning with `--ignore-unsupported-snippets`", "a snippet, which `allow-snippet-annotations` does not allow; all routes of the Ingress answer 503", "say it with typed annotations, or allow snippets"},
 			{"DMN0332", "error", "a snippet that cannot be read, or a directive in it that is not understood; its routes answer 503", "use what the sentence names; [all directives](snippets.md)"},
-			{"DMN0333", "warning", "the same with `--ignore-unsupported-snippets`, or in a snippet that is not about requests: the directive is left out", "the same"},
+			{"DMN0333", "warning", "the same with `--ignore-unsupported-snippets`, or in a snippet that is not about requests, or for a directive that guards nothing, such as a cache: it is left out", "the same"},
 			{"DMN0334", "notice", "a directive of a snippet changes nothing here", "remove it"},
 			{"DMN0335", "notice", "an expression that the linear engine cannot run: one with back-tracking runs it, which is slower and gives up on costly texts", "write it without look-around and back-references"},
 			{"DMN0360", "warning", "traces are asked for and `otlp-collector-host` is not set; contexts are passed on, nothing is recorded", "name a collector in the ConfigMap"},

@@ -7,7 +7,7 @@ import (
 )
 
 // TestTap: whoever watches sees requests with their route and endpoint, those
-// that were refused too, and no credentials.
+// that were refused too, no credentials, and no health checks.
 func TestTap(t *testing.T) {
 	t.Parallel()
 	tp := tap.New()
@@ -23,6 +23,8 @@ func TestTap(t *testing.T) {
 	defer w.Close()
 	// The first request may still be finishing while the watcher arrives.
 	c.send("GET /a?token=x HTTP/1.1\r\nHost: A.test\r\nAuthorization: Basic eDp5\r\n\r\n")
+	c.answer("GET")
+	c.send("GET /healthz HTTP/1.1\r\nHost: watchdog.invalid\r\n\r\n")
 	c.answer("GET")
 	c.send("GET /%00 HTTP/1.1\r\nHost: a.test\r\n\r\n")
 	c.answer("GET")

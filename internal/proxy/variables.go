@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"daemun/internal/http1"
 	"daemun/internal/variable"
@@ -114,6 +115,8 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	switch id {
 	case variable.RemoteAddr:
 		return x.client().Unmap().WithZone("").AppendTo(b)
+	case variable.BinaryRemoteAddr:
+		return appendBinary(b, x.client().Unmap())
 	case variable.RemotePort:
 		return strconv.AppendUint(b, uint64(x.c.info.Remote.Port()), 10)
 	case variable.RemoteUser:
@@ -133,20 +136,22 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		return x.c.info.Peer.Addr().Unmap().WithZone("").AppendTo(b)
 	case variable.PeerPort:
 		return strconv.AppendUint(b, uint64(x.c.info.Peer.Port()), 10)
-	case variable.HTTPS:
-		if x.c.scheme() == "https" {
-			return append(b, "on"...)
-		}
-		return b
-	case variable.AddedForwardedFor:
-		return x.client().Unmap().WithZone("").AppendTo(x.appendChain(b))
+	case variable.AddForwardedFor:
+		return x.appendForwardedFor(b, x.client())
 	case variable.FullForwardedFor:
-		return x.c.info.Peer.Addr().Unmap().WithZone("").AppendTo(x.appendChain(b))
+		return x.appendForwardedFor(b, x.c.info.Peer.Addr())
 	case variable.ConnectionUpgrade:
 		if _, asked := x.req.Get(http1.FieldUpgrade); asked {
 			return append(b, "upgrade"...)
 		}
 		return b
+	case variable.HTTPS:
+		if x.c.secure {
+			return append(b, "on"...)
+		}
+		return b
+	case variable.DateGMT, variable.DateLocal:
+		return appendDate(b, time.Now(), id == variable.DateGMT)
 	case variable.ProxyAddr, variable.ProxyPort:
 		return appendProxied(b, id, x.c.info.Proxied.Source)
 	case variable.ProxyServerAddr, variable.ProxyServerPort:
@@ -194,14 +199,33 @@ func (x *exchange) appendRouteVariable(b []byte, id variable.ID) []byte {
 	return b
 }
 
-// appendChain appends what the client says of the way to it, ready to go on.
-func (x *exchange) appendChain(b []byte) []byte {
+func appendBinary(b []byte, addr netip.Addr) []byte {
+	if addr.Is4() {
+		four := addr.As4()
+		return append(b, four[:]...)
+	}
+	sixteen := addr.As16()
+	return append(b, sixteen[:]...)
+}
+
+// appendForwardedFor appends all addresses that the request names, and the one
+// that it comes from.
+func (x *exchange) appendForwardedFor(b []byte, from netip.Addr) []byte {
 	for i := range x.req.Fields {
-		if f := &x.req.Fields[i]; variable.FieldIs(f.Name, "x_forwarded_for") {
+		if f := &x.req.Fields[i]; f.ID == http1.FieldXForwardedFor {
 			b = append(append(b, f.Value...), ", "...)
 		}
 	}
-	return b
+	return from.Unmap().WithZone("").AppendTo(b)
+}
+
+// appendDate appends a date as server-side includes write it.
+func appendDate(b []byte, now time.Time, gmt bool) []byte {
+	const layout = "Monday, 02-Jan-2006 15:04:05 "
+	if gmt {
+		return append(now.UTC().AppendFormat(b, layout), "GMT"...)
+	}
+	return now.AppendFormat(b, layout+"MST")
 }
 
 func (x *exchange) appendFieldVariable(b []byte, arg string) []byte {

@@ -53,19 +53,24 @@ const (
 	// says what.
 	Place
 	// PassScheme and BestHost are the scheme and the host as a trusted peer
-	// says, PeerAddr and PeerPort are those of that peer.
+	// says, PeerAddr is the address of that peer.
 	PassScheme
 	BestHost
 	PeerAddr
 	PeerPort
-	// HTTPS is "on" over TLS.
-	HTTPS
-	// AddedForwardedFor is the client's X-Forwarded-For with the address of the
+	// BinaryRemoteAddr is the address of the client in 4 or 16 octets.
+	BinaryRemoteAddr
+	// AddForwardedFor is X-Forwarded-For of the request with the address of the
 	// client behind it, FullForwardedFor that with the address of the peer.
-	AddedForwardedFor
+	AddForwardedFor
 	FullForwardedFor
 	// ConnectionUpgrade is "upgrade" for a request to change protocols.
 	ConnectionUpgrade
+	// HTTPS is "on" with TLS.
+	HTTPS
+	// The date of now, as server-side includes write it.
+	DateGMT
+	DateLocal
 	// The addresses of the header of the PROXY protocol.
 	ProxyAddr
 	ProxyPort
@@ -91,8 +96,8 @@ var ids = map[string]ID{
 	"scheme": Scheme, "pass_access_scheme": PassScheme, "request_method": Method,
 	"request_uri": RequestURI, "escaped_request_uri": EscapedRequestURI, "uri": URI, "document_uri": URI,
 	"args": Args, "query_string": Args, "is_args": IsArgs,
-	"remote_addr": RemoteAddr, "binary_remote_addr": RemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr, "realip_remote_port": PeerPort,
-	"https": HTTPS, "proxy_add_x_forwarded_for": AddedForwardedFor, "full_x_forwarded_for": FullForwardedFor, "connection_upgrade": ConnectionUpgrade,
+	"remote_addr": RemoteAddr, "binary_remote_addr": BinaryRemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr, "realip_remote_port": PeerPort,
+	"proxy_add_x_forwarded_for": AddForwardedFor, "full_x_forwarded_for": FullForwardedFor, "connection_upgrade": ConnectionUpgrade, "https": HTTPS, "date_gmt": DateGMT, "date_local": DateLocal,
 	"proxy_protocol_addr": ProxyAddr, "proxy_protocol_port": ProxyPort, "proxy_protocol_server_addr": ProxyServerAddr, "proxy_protocol_server_port": ProxyServerPort,
 	"remote_port": RemotePort, "remote_user": RemoteUser,
 	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "pass_port": ServerPort, "server_protocol": ServerProtocol,
@@ -199,9 +204,18 @@ func named(name string) (part, bool) {
 	return finished(name)
 }
 
-// Append appends the text with the values of a request.
+// Longest is about how long a text becomes: variables that others are made of
+// could grow without end, and no message could hold what is longer.
+const Longest = 1 << 20
+
+// Append appends the text with the values of a request, up to a variable that
+// begins beyond Longest.
 func (t *Text) Append(dst []byte, from Source) []byte {
+	start := len(dst)
 	for i := range t.parts {
+		if len(dst)-start > Longest {
+			return dst
+		}
 		if p := &t.parts[i]; p.id == literal {
 			dst = append(dst, p.text...)
 		} else {
