@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"daemun/internal/annotation"
 	"daemun/internal/ir"
@@ -100,5 +101,33 @@ func TestOldBrowsers(t *testing.T) {
 		if re.MatchString(agent) != want {
 			t.Errorf("%s: want %v", agent, want)
 		}
+	}
+}
+
+// TestTimes: keys whose values nginx reads have its units.
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Duration{
+		"1d": 24 * time.Hour, "1M": 30 * 24 * time.Hour, "1h30m": 90 * time.Minute, "1h 30m": 90 * time.Minute, "90": 90 * time.Second, "500ms": 500 * time.Millisecond, "1.5h": 90 * time.Minute,
+		"1d2": 24*time.Hour + 2*time.Second,
+		"":    -1, "d": -1, "-5": -1, "99999999999": -1, "999999999y": -1, "3zxs": -1, "5 m": -1,
+	} {
+		got := time.Duration(-1)
+		if err := nginxTime(func(_ *Values, d time.Duration) { got = d })(text, nil); (err != nil) != (want < 0) || got != want {
+			t.Errorf("%q: %v, want %v (%v)", text, got, want, err)
+		}
+	}
+}
+
+// TestSomeAddresses: what is no address does not take the others along.
+func TestSomeAddresses(t *testing.T) {
+	t.Parallel()
+	v := &Values{}
+	err := parseBindAddress("1.1.1.1,2.2.2.2,3.3.3,2001:db8:a0b:12f0::1,3731:54:65fe:2::a7,33:33:33::33::33", v)
+	if _, some := err.(*partly); !some || len(v.Settings.Entrance.Addresses) != 4 {
+		t.Errorf("%v, %v", v.Settings.Entrance.Addresses, err)
+	}
+	if err := parseBindAddress("3.3.3", v); err == nil || len(v.Settings.Entrance.Addresses) != 4 {
+		t.Errorf("%v, %v", v.Settings.Entrance.Addresses, err)
 	}
 }

@@ -58,13 +58,15 @@ func octets(s string) (int, error) {
 
 func parseBindAddress(s string, v *Values) error {
 	var list []netip.Addr
+	bad := ""
 	for word := range strings.SplitSeq(s, ",") {
 		if word = strings.TrimSpace(word); word == "" {
 			continue
 		}
 		addr, err := netip.ParseAddr(strings.Trim(word, "[]"))
 		if err != nil || addr.Zone() != "" {
-			return errors.New("is no list of addresses: write addresses such as 192.0.2.7, with commas between them")
+			bad = word
+			continue
 		}
 		if addr.IsUnspecified() {
 			list = nil // all of them
@@ -72,7 +74,13 @@ func parseBindAddress(s string, v *Values) error {
 		}
 		list = append(list, addr.Unmap())
 	}
+	if bad != "" && len(list) == 0 {
+		return errors.New("is no list of addresses: write addresses such as 192.0.2.7, with commas between them")
+	}
 	v.Settings.Entrance.Addresses = list
+	if bad != "" {
+		return &partly{fmt.Sprintf("holds %.40q, which is no address: write addresses such as 192.0.2.7, with commas between them; the others count", bad)}
+	}
 	return nil
 }
 

@@ -46,13 +46,14 @@ func seconds(lowest int, set func(v *Values, d ir.Duration)) func(string, *Value
 	return integer(lowest, maxSeconds, func(v *Values, n int) { set(v, ir.Duration(time.Duration(n)*time.Second)) })
 }
 
-// nginxTime reads nginx's times ("240s", "1m30s", "10"), seconds without unit.
+// nginxTime reads nginx's times ("240s", "1m30s", "1d", "10"), seconds without
+// unit; and those of Go, which some keys have.
 func nginxTime(set func(v *Values, d time.Duration)) func(string, *Values) error {
 	return func(s string, v *Values) error {
-		if n, err := strconv.Atoi(s); err == nil {
-			s = strconv.Itoa(n) + "s"
+		d, err := annotation.Time(s)
+		if err != nil {
+			d, err = time.ParseDuration(s)
 		}
-		d, err := time.ParseDuration(s)
 		if err != nil || d < 0 {
 			return errors.New(`is not a time: write a number and a unit, such as "240s" or "4m"`)
 		}

@@ -109,7 +109,8 @@ func (x *exchange) args() []byte {
 	return x.req.Query
 }
 
-// appendConnectionVariable has the variables of the connection and the route.
+// appendConnectionVariable has the variables of the connection, and what comes
+// after them.
 func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	switch id {
 	case variable.RemoteAddr:
@@ -136,7 +137,14 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	case variable.PeerPort:
 		return strconv.AppendUint(b, uint64(x.c.info.Peer.Port()), 10)
 	case variable.AddForwardedFor:
-		return x.appendForwardedFor(b)
+		return x.appendForwardedFor(b, x.client())
+	case variable.FullForwardedFor:
+		return x.appendForwardedFor(b, x.c.info.Peer.Addr())
+	case variable.ConnectionUpgrade:
+		if _, asked := x.req.Get(http1.FieldUpgrade); asked {
+			return append(b, "upgrade"...)
+		}
+		return b
 	case variable.HTTPS:
 		if x.c.secure {
 			return append(b, "on"...)
@@ -159,6 +167,11 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		v, _ := x.req.Get(http1.FieldContentLength)
 		return append(b, v...)
 	}
+	return x.appendRouteVariable(b, id)
+}
+
+// appendRouteVariable has the variables of the route.
+func (x *exchange) appendRouteVariable(b []byte, id variable.ID) []byte {
 	r := x.match.Route
 	if r == nil {
 		return b
@@ -197,13 +210,13 @@ func appendBinary(b []byte, addr netip.Addr) []byte {
 
 // appendForwardedFor appends all addresses that the request names, and the one
 // that it comes from.
-func (x *exchange) appendForwardedFor(b []byte) []byte {
+func (x *exchange) appendForwardedFor(b []byte, from netip.Addr) []byte {
 	for i := range x.req.Fields {
 		if f := &x.req.Fields[i]; f.ID == http1.FieldXForwardedFor {
 			b = append(append(b, f.Value...), ", "...)
 		}
 	}
-	return x.client().Unmap().WithZone("").AppendTo(b)
+	return from.Unmap().WithZone("").AppendTo(b)
 }
 
 // appendDate appends a date as server-side includes write it.

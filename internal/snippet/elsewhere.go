@@ -40,7 +40,7 @@ func unsupported() []row {
 func lost() []row {
 	var list []row
 	for _, u := range []struct{ names, instead string }{
-		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_use_stale proxy_cache_lock proxy_cache_lock_timeout proxy_cache_lock_age proxy_cache_background_update proxy_cache_revalidate proxy_cache_methods proxy_cache_min_uses proxy_cache_max_range_offset proxy_cache_convert_head proxy_store", "responses are not kept: put a cache in front of the Service"},
+		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_use_stale proxy_cache_lock proxy_cache_lock_timeout proxy_cache_lock_age proxy_cache_background_update proxy_cache_revalidate proxy_cache_methods proxy_cache_min_uses proxy_cache_max_range_offset proxy_cache_convert_head proxy_store", "responses are not kept: put a cache in front of the Service"},
 		{"fastcgi_cache fastcgi_cache_path fastcgi_cache_valid fastcgi_cache_key fastcgi_cache_bypass fastcgi_no_cache fastcgi_cache_use_stale fastcgi_cache_lock", "responses are not kept: put a cache in front of the Service"},
 		{"gzip_static brotli_static", "let the backend compress"},
 	} {
@@ -59,6 +59,7 @@ func tuning() []row {
 		{"gzip gzip_types gzip_min_length gzip_comp_level gzip_proxied gzip_vary gzip_disable gzip_http_version gzip_buffers brotli brotli_types brotli_comp_level", "use the ConfigMap keys use-gzip and enable-brotli; in a snippet it has no effect"},
 		{"client_header_buffer_size large_client_header_buffers underscores_in_headers ignore_invalid_headers client_header_timeout client_body_timeout keepalive_timeout keepalive_requests send_timeout", "use the ConfigMap key of this name; in a snippet it has no effect"},
 		{"ssl_stapling ssl_stapling_verify ssl_trusted_certificate ssl_stapling_responder", "use the ConfigMap key enable-ocsp; in a snippet it has no effect"},
+		{"proxy_cache_bypass proxy_no_cache", "responses are not kept, so that it has no effect"},
 		{"proxy_ignore_headers", "responses are not kept, and fields X-Accel-… of backends pass as any other"},
 		{"proxy_ssl_session_reuse proxy_socket_keepalive proxy_headers_hash_max_size limit_req_log_level limit_conn_log_level http2_max_field_size http2_max_header_size http2_max_requests http2_recv_timeout open_log_file_cache proxy_force_ranges", ""},
 		{"chunked_transfer_encoding tcp_nodelay tcp_nopush sendfile aio directio output_buffers postpone_output reset_timedout_connection lingering_close", ""},

@@ -61,8 +61,11 @@ const (
 	// BinaryRemoteAddr is the address of the client in 4 or 16 octets.
 	BinaryRemoteAddr
 	// AddForwardedFor is X-Forwarded-For of the request with the address of the
-	// client behind it.
+	// client behind it, FullForwardedFor that with the address of the peer.
 	AddForwardedFor
+	FullForwardedFor
+	// ConnectionUpgrade is "upgrade" for a request to change protocols.
+	ConnectionUpgrade
 	// HTTPS is "on" with TLS.
 	HTTPS
 	// The date of now, as server-side includes write it.
@@ -94,7 +97,7 @@ var ids = map[string]ID{
 	"request_uri": RequestURI, "escaped_request_uri": EscapedRequestURI, "uri": URI, "document_uri": URI,
 	"args": Args, "query_string": Args, "is_args": IsArgs,
 	"remote_addr": RemoteAddr, "binary_remote_addr": BinaryRemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr, "realip_remote_port": PeerPort,
-	"proxy_add_x_forwarded_for": AddForwardedFor, "https": HTTPS, "date_gmt": DateGMT, "date_local": DateLocal,
+	"proxy_add_x_forwarded_for": AddForwardedFor, "full_x_forwarded_for": FullForwardedFor, "connection_upgrade": ConnectionUpgrade, "https": HTTPS, "date_gmt": DateGMT, "date_local": DateLocal,
 	"proxy_protocol_addr": ProxyAddr, "proxy_protocol_port": ProxyPort, "proxy_protocol_server_addr": ProxyServerAddr, "proxy_protocol_server_port": ProxyServerPort,
 	"remote_port": RemotePort, "remote_user": RemoteUser,
 	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "pass_port": ServerPort, "server_protocol": ServerProtocol,

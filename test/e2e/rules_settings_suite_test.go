@@ -79,6 +79,8 @@ func TestRulesOfSnippetSettings(t *testing.T) {
 		site("name", "name.test", on(`configuration-snippet: more_set_headers "Custom-Header: $proxy_host";`), "/ Prefix web"),
 		site("vhost", "vhost.test", on("upstream-vhost: different.host", `configuration-snippet: more_set_headers "Custom-Header: $proxy_host";`), "/ Prefix web"),
 		site("service", "service.test", on(`configuration-snippet: more_set_input_headers "service-name: $service_name";`), "/ Prefix web"),
+		site("chain", "chain.test", on("configuration-snippet: proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\nproxy_set_header X-Full $full_x_forwarded_for;\nproxy_set_header Upgrade $http_upgrade;\nproxy_set_header Connection $connection_upgrade;\n"+
+			"proxy_set_header X-Conn \"$connection_upgrade|$https|$pass_port\";\nproxy_cache_bypass $http_upgrade;"), "/ Prefix web"),
 		site("comment", "comment.test", on("configuration-snippet: \n\t\t\t# bla_by_lua"), "/ Prefix web"),
 		site("words", "words.test", on("configuration-snippet: \n\t\t\t# something_forbidden"), "/ Prefix web"),
 	}
@@ -89,6 +91,10 @@ func TestRulesOfSnippetSettings(t *testing.T) {
 		{"proxy_host", "GET http://name.test/", nil, "", []string{"200", "Custom-Header: default-web-80"}},
 		{"proxy_host beside upstream-vhost", "GET http://vhost.test/", nil, "", []string{"200", "Custom-Header: default-web-80", "sent Host: different.host"}},
 		{"service_name", "GET http://service.test/", nil, "", []string{"200", "sent Service-Name: web"}},
+		{"proxy_add_x_forwarded_for", "GET http://chain.test/", []string{"X-Forwarded-For: 1.2.3.4", "X-Forwarded-For: 5.6.7.8"}, "", []string{
+			"200", "sent X-Forwarded-For: 1.2.3.4, 5.6.7.8, 127.0.0.1", "sent X-Full: 1.2.3.4, 5.6.7.8, 127.0.0.1", "sent X-Conn: ||{http}",
+		}},
+		{"proxy_add_x_forwarded_for: the first proxy", "GET https://chain.test/", nil, "", []string{"200", "sent X-Forwarded-For: 127.0.0.1", "sent X-Conn: |on|443"}},
 		{"a snippet of a comment", "GET http://comment.test/", nil, "", []string{"200"}},
 		{"annotation-value-word-blocklist", "GET http://words.test/", nil, "", []string{"404"}},
 	})
