@@ -87,6 +87,7 @@ type Block struct {
 	MethodAccess *ir.MethodAccess
 	ErrorPages   []ir.ErrorPage
 	Substitution Substitution
+	TLS          BackendTLS
 	// Intercept and RecursivePages are nil in a text that does not say it.
 	Intercept, RecursivePages *bool
 	// Locations are those of a host, in their order.

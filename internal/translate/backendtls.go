@@ -6,9 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"daemun/internal/annotation"
 	"daemun/internal/ir"
+	"daemun/internal/snippet"
 	"daemun/internal/store"
 )
 
@@ -73,13 +76,64 @@ func (c *compilation) backendSecret(full store.Name, to *ir.BackendTLS) (wrong s
 	return ""
 }
 
-// overTLS returns a backend as the Ingress speaks TLS to it: one with a pool of
-// its own where that is not the usual way.
-func (in *ingress) overTLS(b ir.Backend, p ir.Protocol) ir.Backend {
-	if in.upstreamTLS == nil || b.ID == "" || p == ir.ProtocolHTTP || p == ir.ProtocolFCGI || p == "GRPC" {
+// overTLS returns a backend as a route speaks TLS to it: one with a pool of its
+// own where that is not the usual way.
+func (h *host) overTLS(in *ingress, b ir.Backend, r *ir.Route) ir.Backend {
+	if p := r.Protocol; b.ID == "" || p == ir.ProtocolHTTP || p == ir.ProtocolFCGI || p == "GRPC" {
 		return b
 	}
-	b.ID += ir.BackendID(" tls " + in.upstreamTLSPrint)
-	b.TLS = in.upstreamTLS
+	made, print := in.upstreamTLS, in.upstreamTLSPrint
+	name, send := h.snippetTLS(in)
+	if name != nil || send != nil {
+		made = h.named(in, r, name, send)
+		print = strings.TrimSpace(print + " as " + made.VerifyName)
+		if made.ServerName != "" {
+			print += " sni"
+		}
+	}
+	if made != nil {
+		b.ID += ir.BackendID(" tls " + print)
+		b.TLS = made
+	}
 	return b
+}
+
+// snippetTLS is what the snippets around a route of an Ingress say; as in nginx
+// the innermost counts.
+func (h *host) snippetTLS(in *ingress) (name *string, send *bool) {
+	for _, b := range slices.Concat(present(h.snippets.http), h.hostBlocks(), present(h.snippets.route, in.onRoute)) {
+		if b.TLS.Name != nil {
+			name = b.TLS.Name
+		}
+		if b.TLS.SendName != nil {
+			send = b.TLS.SendName
+		}
+	}
+	return name, send
+}
+
+// named is TLS with the name that snippets say. A host that is no name, where
+// they mean it, closes the route.
+func (h *host) named(in *ingress, r *ir.Route, name *string, send *bool) *ir.BackendTLS {
+	made := ir.BackendTLS{VerifyName: ownName}
+	if in.upstreamTLS != nil {
+		made = *in.upstreamTLS
+	}
+	sends := made.ServerName != ""
+	if send != nil {
+		sends = *send
+	}
+	if name != nil {
+		made.VerifyName = *name
+	}
+	if made.VerifyName == snippet.HostName {
+		if made.VerifyName = h.name; h.name == "" || strings.Contains(h.name, "*") {
+			r.Denied = 503
+			h.report(CodeSnippet, in, "metadata.annotations", fmt.Sprintf("proxy_ssl_name: $host of host %q is not one name: write the name of the backend; its routes answer 503", h.name))
+		}
+	}
+	if made.ServerName = ""; sends {
+		made.ServerName = made.VerifyName
+	}
+	return &made
 }

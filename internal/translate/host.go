@@ -404,13 +404,13 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	r.Denied = l.in.denied
 	to := l.to.backend
 	if !l.standard {
-		to = l.in.overTLS(to, r.Protocol)
+		to = h.overTLS(l.in, to, r)
 	}
 	r.Backend = to.ID
 	h.use(to)
 	r.SetsAffinity = l.in.values.Balance.Affinity != nil
 	if l.canary != nil && r.Backend != "" {
-		canary, to := *l.canary, l.in.overTLS(l.canaryTo, r.Protocol)
+		canary, to := *l.canary, h.overTLS(l.in, l.canaryTo, r)
 		canary.Backend = to.ID
 		r.Canary = &canary
 		h.use(to)

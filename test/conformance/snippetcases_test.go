@@ -148,5 +148,6 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 		[]string{"GET /", "GET /?ip=10.0.0.0", "GET /?ip=10.0.0.1", "GET /?ip=10.0.0.8", "GET /?ip=10.0.0.10", "GET /?ip=10.0.1.200", "GET /?ip=10.0.1.201", "GET /?ip=192.0.2.1", "GET /?ip=10.1.2.3", "GET /?ip=::1"},
 	},
 	{"split_clients", "", `add_header X-Split "$side $half";`, manyRequests("GET /?id=", 60)},
+	{"limit_rate of the host", `limit_rate_after 1k; limit_rate 100k;`, "", []string{"GET /", "POST /"}},
 	{"geo", "", `add_header X-Geo "$inside $where";`, []string{"GET /", "GET /?ip=10.1.2.3", "GET /?ip=10.2.2.3", "GET /?ip=2001:db8::1", "GET /?ip=x"}},
 }
