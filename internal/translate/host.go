@@ -437,6 +437,9 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	}
 	h.errorsOf(r, l)
 	h.withSnippets(r, l.in.onRoute)
+	if match == ir.MatchRegex && r.Denied == 0 {
+		h.withGroups(r, pattern, present(l.in.onRoute, h.snippets.route))
+	}
 	return r
 }
 
