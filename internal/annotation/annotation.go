@@ -276,11 +276,15 @@ func Defaults() Values {
 	}
 }
 
+// NotLoaded ends the message about a value that rejects a version.
+const NotLoaded = "; the Ingress is not loaded in this version"
+
 // Result is what Parse found.
 type Result struct {
 	Values Values
-	// Rejected: the Ingress must not be loaded in this version.
-	Rejected bool
+	// Rejected: the Ingress must not be loaded in this version. OnlyRealm: for
+	// nothing but auth-realm, which is not read when its Secret cannot be used.
+	Rejected, OnlyRealm bool
 	// Denied: every route of the Ingress answers 503.
 	Denied bool
 	// Problems are in the order of the table.
@@ -452,7 +456,7 @@ func (p *parsing) use(r *Row, key, value string) {
 		}
 		p.report(CodeTuning, ir.SeverityNotice, key, "adjusts what only nginx has; it is accepted and has no effect")
 	case Refused:
-		p.Rejected = true
+		p.Rejected, p.OnlyRealm = true, false
 		p.report(CodeSnippet, ir.SeverityError, key, "snippets are never accepted, because text of an Ingress must not become configuration; "+
 			"the Ingress is not loaded: remove the annotation and say the same with typed annotations")
 	case Obsolete:
@@ -468,8 +472,9 @@ func (p *parsing) bad(r *Row, key, value string, err error) {
 	}
 	switch outcome := outcomeOf(err, r.Bad); outcome {
 	case Reject:
+		p.OnlyRealm = r.Name == "auth-realm" && (p.OnlyRealm || !p.Rejected)
 		p.Rejected = true
-		p.report(CodeRejected, ir.SeverityError, key, msg+"; the Ingress is not loaded in this version")
+		p.report(CodeRejected, ir.SeverityError, key, msg+NotLoaded)
 	case Deny:
 		p.Denied = true
 		p.report(CodeDenied, ir.SeverityError, key, msg+"; all routes of the Ingress answer 503")

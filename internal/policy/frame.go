@@ -111,11 +111,13 @@ func (f *Frame) Move(path, args []byte) {
 // Args are the arguments; ok is false while they are those of the request.
 func (f *Frame) Args() (args []byte, ok bool) { return f.args, f.hasArgs }
 
-// match keeps subject and groups of a match for the texts that follow it.
+// match keeps subject and groups of a match for the texts that follow it. As in
+// nginx, an expression that does not match leaves no groups of an earlier one.
 func (f *Frame) match(m expression.Matcher, names []string, subject []byte) (bool, error) {
 	var caps expression.Captures
 	matched, err := m.Match(subject, &caps)
 	if !matched || err != nil {
+		f.caps = expression.None()
 		return false, err
 	}
 	f.subject, f.caps = append(f.subject[:0], subject...), caps

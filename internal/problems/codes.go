@@ -60,7 +60,7 @@ func ingresses() Group {
 			{"DMN0244", "error; warning while there is a certificate in service", "the webhook's certificate cannot be read, made or renewed", "correct the files; or allow get, create and update of the Secret ([cluster.md](cluster.md))"},
 			{"DMN0245", "error", "the ValidatingWebhookConfiguration cannot be made to trust the webhook", "create it, or correct its name; allow get and patch"},
 			{"DMN0246", "notice", "a published port takes PROXY headers from everybody", "write the networks of your proxies into `proxy-real-ip-cidr`"},
-			{"DMN0291", "error", "a `defaultBackend`, which `--disable-catch-all` forbids; the Ingress is left out", "remove the field"},
+			{"DMN0291", "error", "a `defaultBackend`, which `--disable-catch-all` forbids; the Ingress is not loaded in this version", "remove the field"},
 			{"DMN0292", "error", "a Service with an external name, which `--disable-svc-external-name` forbids", "use a Service with endpoints"},
 			{"DMN0293", "warning", "the ConfigMap of `--configmap` cannot be used; defaults apply", "create it, or correct the flag"},
 		},
@@ -104,8 +104,8 @@ func annotations() Group {
 			{"DMN0372", "warning", "a file for the access log, without `--access-log-dir`; the lines go to standard output", "give the flag a folder that Daemun may write to"},
 			{"DMN0373", "error", "the access log cannot be written; its lines are lost and counted", "make room, or mend what the sentence names"},
 			{"DMN0389", "warning; the webhook refuses it", "an annotation with the prefix `nginx.ingress.kubernetes.io`, where `--annotations-prefix` says another", "correct the prefix"},
-			{"DMN0390", "error", "an annotation of a higher risk than `annotations-risk-level` allows; the Ingress is left out", "remove it, or ask for another level"},
-			{"DMN0391", "error", "a value that `annotation-value-word-blocklist` forbids; the Ingress is left out", "remove the text"},
+			{"DMN0390", "error", "an annotation of a higher risk than `annotations-risk-level` allows; the Ingress is not loaded in this version", "remove it, or ask for another level"},
+			{"DMN0391", "error", "a value that `annotation-value-word-blocklist` forbids; the Ingress is not loaded in this version", "remove the text"},
 		},
 	}
 }

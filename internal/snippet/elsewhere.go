@@ -13,7 +13,7 @@ func unsupported() []row {
 		{"limit_req limit_req_zone limit_req_status", "use the annotations limit-rps and limit-rpm"},
 		{"limit_conn limit_conn_zone limit_conn_status", "use the annotation limit-connections"},
 		{"set_real_ip_from real_ip_header real_ip_recursive", "use the ConfigMap keys use-forwarded-headers and proxy-real-ip-cidr"},
-		{"proxy_ssl_name proxy_ssl_server_name proxy_ssl_verify proxy_ssl_certificate proxy_ssl_certificate_key proxy_ssl_trusted_certificate", "use the annotations proxy-ssl-secret, proxy-ssl-name and their companions"},
+		{"proxy_ssl_certificate proxy_ssl_certificate_key proxy_ssl_trusted_certificate proxy_ssl_password_file proxy_ssl_crl proxy_ssl_verify_depth", "use the annotation proxy-ssl-secret and its companions"},
 		{"ssl_verify_client ssl_client_certificate ssl_verify_depth", "use the annotation auth-tls-secret"},
 		{"ssl_ciphers ssl_protocols ssl_prefer_server_ciphers", "use the ConfigMap keys ssl-ciphers and ssl-protocols"},
 		{"mirror mirror_request_body", "use the annotation mirror-target"},
@@ -42,6 +42,7 @@ func lost() []row {
 	for _, u := range []struct{ names, instead string }{
 		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_use_stale proxy_cache_lock proxy_cache_lock_timeout proxy_cache_lock_age proxy_cache_background_update proxy_cache_revalidate proxy_cache_methods proxy_cache_min_uses proxy_cache_max_range_offset proxy_cache_convert_head proxy_store", "responses are not kept: put a cache in front of the Service"},
 		{"fastcgi_cache fastcgi_cache_path fastcgi_cache_valid fastcgi_cache_key fastcgi_cache_bypass fastcgi_no_cache fastcgi_cache_use_stale fastcgi_cache_lock", "responses are not kept: put a cache in front of the Service"},
+		{"proxy_ssl_protocols proxy_ssl_ciphers", "use the annotations proxy-ssl-secret, proxy-ssl-protocols and proxy-ssl-ciphers"},
 		{"gzip_static brotli_static", "let the backend compress"},
 	} {
 		for name := range strings.FieldsSeq(u.names) {

@@ -117,6 +117,7 @@ func readIf(r *reader, d *directive) string {
 	}
 	inner := &reader{Block: &Block{}, o: r.o, context: context, outer: r}
 	inner.read(d.block)
+	r.captures = r.captures || inner.captures
 	step := ir.Step{If: c}
 	for _, s := range inner.Steps {
 		step.Then = append(step.Then, s.Action)
@@ -201,6 +202,9 @@ func readLocation(r *reader, d *directive) string {
 		return `its path does not begin with "/"`
 	}
 	inner := r.inner(d, innerLocation)
+	if match == ir.LocationRegex || match == ir.LocationRegexFold {
+		inner.Steps = append(inner.Groups(pattern, match == ir.LocationRegexFold), inner.Steps...)
+	}
 	r.Locations = append(r.Locations, LocationBlock{At: d.at, Match: match, Pattern: pattern, Block: inner.Block})
 	return ""
 }

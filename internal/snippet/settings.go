@@ -104,30 +104,27 @@ func bandwidth(p *ir.Policies) *ir.Bandwidth {
 }
 
 func readLimitRate(r *reader, d *directive) string {
-	n, ok := size(d.args[0].text)
-	if !ok {
-		return "its argument is no size such as 100k"
-	}
-	return r.apply(func(p *ir.Policies) {
-		b := bandwidth(p)
-		if b.Rate = n; n == 0 {
-			b = nil
-		}
-		p.Bandwidth = b
-	})
+	return r.bandwidth(d, func(b *ir.Bandwidth) *int64 { return &b.Rate })
 }
 
 func readLimitRateAfter(r *reader, d *directive) string {
+	return r.bandwidth(d, func(b *ir.Bandwidth) *int64 { return &b.After })
+}
+
+// bandwidth reads a part of one. Outside of routes it is for those that have
+// none of their own.
+func (r *reader) bandwidth(d *directive, part func(b *ir.Bandwidth) *int64) string {
 	n, ok := size(d.args[0].text)
 	if !ok {
 		return "its argument is no size such as 100k"
 	}
+	outside := r.context == Server || r.context == HTTP
 	return r.apply(func(p *ir.Policies) {
-		if p.Bandwidth != nil {
-			b := bandwidth(p)
-			b.After = n
-			p.Bandwidth = b
+		b := bandwidth(p)
+		if to := part(b); !outside || *to == 0 {
+			*to = n
 		}
+		p.Bandwidth = b
 	})
 }
 

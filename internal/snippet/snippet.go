@@ -87,6 +87,7 @@ type Block struct {
 	MethodAccess *ir.MethodAccess
 	ErrorPages   []ir.ErrorPage
 	Substitution Substitution
+	TLS          BackendTLS
 	// Intercept and RecursivePages are nil in a text that does not say it.
 	Intercept, RecursivePages *bool
 	// Locations are those of a host, in their order.
@@ -98,6 +99,9 @@ type Block struct {
 	// Sets are the variables that it sets, sorted.
 	Sets     []string
 	Problems []Problem
+
+	// captures says that a text has groups of an expression.
+	captures bool
 
 	names []string // of its locations
 	// mapPlaces are where Maps stand.
@@ -126,6 +130,20 @@ func (b *Block) Names() []string { return b.names }
 // Broken reports whether the text cannot be used as it was meant.
 func (b *Block) Broken() bool {
 	return b != nil && slices.ContainsFunc(b.Problems, func(p Problem) bool { return p.Weight == Broken })
+}
+
+// Groups is what makes the groups of the expression of a location, or of a
+// route, those that $1 is, in front of the Steps: nil when no text wants them.
+func (b *Block) Groups(expr string, fold bool) []ir.Step {
+	named := strings.Contains(expr, "(?<") || strings.Contains(expr, "(?P<")
+	if b == nil || !strings.Contains(expr, "(") || !b.captures && !named {
+		return nil
+	}
+	op := ir.Matches
+	if fold {
+		op = ir.MatchesFold
+	}
+	return []ir.Step{{If: &ir.Condition{Left: "$uri", Op: op, Right: expr}}}
 }
 
 // reader makes a Block.
@@ -260,6 +278,7 @@ func (r *reader) text(d *directive, w word) string {
 		r.root().uses = append(r.root().uses, use{name, d.name, w.at})
 	}
 	text.Parts(func(id variable.ID, _, arg string) {
+		r.captures = r.captures || id == variable.Capture
 		if id == variable.Absent && strings.HasPrefix(arg, "geoip_") { // it may decide who passes
 			r.broken(d, "$"+arg+" has no value: use-geoip2 reads databases in MaxMind's format, and its variables begin with $geoip2_, such as $geoip2_city_country_code")
 		}

@@ -198,6 +198,8 @@ func TestProblems(t *testing.T) {
 		{Location, "return 404", "the text ends within the directive"},
 		{Location, "if ($geoip_country_code = XX) { return 403; }", "if: $geoip_country_code has no value"},
 		{Server, "map $host $x { a b; }", "map: it is not allowed in a server-snippet: write it into the ConfigMap key http-snippet"},
+		{Location, "proxy_ssl_verify on;", "proxy_ssl_verify: only off is supported: use the annotations proxy-ssl-secret"},
+		{Location, "proxy_ssl_name $proxy_host;", "proxy_ssl_name: its argument is no name"},
 		{HTTP, "server { listen 8080; }", "server: it is not supported: name a Service"},
 	} {
 		b := Read(tt.context, tt.text, Options{})

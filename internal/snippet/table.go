@@ -74,8 +74,8 @@ func supported() []row {
 
 		{name: "split_clients", in: HTTP, block: true, least: 2, most: 2, usage: "split_clients text $name { … }", doc: "A variable that has each of its values for a share of the texts: lines of a share and a value, * for the rest. The same text always has the same value, and that of nginx.", read: readSplit},
 		{name: "access_log", in: Location | ifLocation | innerLocation | Server, shadowed: HTTP, least: 1, most: -1, usage: "access_log off", doc: "off: no line in the access log.", read: readAccessLog},
-		{name: "limit_rate", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate size", doc: "Octets per second of a response.", read: readLimitRate},
-		{name: "limit_rate_after", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate_after size", doc: "From where on limit_rate counts.", read: readLimitRateAfter},
+		{name: "limit_rate", in: Location | innerLocation | Server | HTTP, least: 1, most: 1, usage: "limit_rate size", doc: "Octets per second of a response; outside of routes, of those that have no limit-rate of their own.", read: readLimitRate},
+		{name: "limit_rate_after", in: Location | innerLocation | Server | HTTP, least: 1, most: 1, usage: "limit_rate_after size", doc: "From where on limit_rate counts.", read: readLimitRateAfter},
 		{name: "client_max_body_size", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "client_max_body_size size", doc: "Largest request body, 0 is unlimited.", read: readBodySize},
 		{name: "proxy_connect_timeout", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "proxy_connect_timeout time", doc: "Time to connect to a backend.", read: readConnectTimeout},
 		{name: "proxy_send_timeout", in: Location, shadowed: Server | HTTP, least: 1, most: 1, usage: "proxy_send_timeout time", doc: "Idle time towards a backend.", read: readSendTimeout},
@@ -91,6 +91,9 @@ func supported() []row {
 		{name: "proxy_cookie_domain", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_cookie_domain from to", doc: "Replaces the Domain of cookies.", read: readCookieDomain},
 		{name: "proxy_cookie_flags", in: Location, least: 1, most: -1, usage: "proxy_cookie_flags cookie flag …", doc: "Sets or removes Secure, HttpOnly and SameSite of cookies.", read: readCookieFlags},
 		{name: "proxy_redirect", in: Location, shadowed: Server | HTTP, least: 1, most: 2, usage: "proxy_redirect from to", doc: "Replaces the beginning of Location and Refresh.", read: readProxyRedirect},
+		{name: "proxy_ssl_name", in: Location | Server | HTTP, least: 1, most: 1, usage: "proxy_ssl_name name", doc: "Name of the backend, which proxy_ssl_server_name sends and proxy-ssl-verify checks: without variables, or $host.", read: readTLSName},
+		{name: "proxy_ssl_server_name", in: Location | Server | HTTP, least: 1, most: 1, usage: "proxy_ssl_server_name on", doc: "on: the name is sent in the handshake with the backend.", read: readTLSServerName},
+		{name: "proxy_ssl_verify", in: Location | Server | HTTP, least: 1, most: 1, usage: "proxy_ssl_verify off", doc: "off is the default; for on use `proxy-ssl-verify`.", read: readTLSVerify},
 
 		{name: "sub_filter", in: Location | Server | HTTP, least: 2, most: 2, usage: "sub_filter text replacement", doc: "Replaces a text in contents of the backend that it has not compressed; letters match in both cases. Of several that begin at one place the first counts.", read: readSubFilter},
 		{name: "sub_filter_once", in: Location | Server | HTTP, least: 1, most: 1, usage: "sub_filter_once off", doc: "off: every occurrence of each text, not only the first.", read: readSubOnce},

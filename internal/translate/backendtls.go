@@ -6,10 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"daemun/internal/annotation"
 	"daemun/internal/ir"
+	"daemun/internal/snippet"
 	"daemun/internal/store"
 )
 
@@ -91,26 +93,84 @@ func (c *compilation) backendSecret(full store.Name, to *ir.BackendTLS) (wrong s
 	return ""
 }
 
-// overTLS returns a backend of a location of a host as the Ingress speaks TLS to
-// it: one with a pool of its own where that is not the usual way.
-func (in *ingress) overTLS(b ir.Backend, p ir.Protocol, l *location, host string) ir.Backend {
-	if in.upstreamTLS == nil || b.ID == "" || p == ir.ProtocolHTTP || p == ir.ProtocolFCGI || p == "GRPC" {
+// overTLS returns a backend of a location as its route speaks TLS to it: one with
+// a pool of its own where that is not the usual way.
+func (h *host) overTLS(l *location, b ir.Backend, r *ir.Route) ir.Backend {
+	if p := r.Protocol; b.ID == "" || p == ir.ProtocolHTTP || p == ir.ProtocolFCGI || p == "GRPC" {
 		return b
 	}
-	b.ID += ir.BackendID(" tls " + in.upstreamTLSPrint)
-	b.TLS = in.upstreamTLS
-	name := annotation.BackendName(b.TLS.VerifyName, func(variable string) string {
-		return map[string]string{"host": host, "service_name": l.to.service, "namespace": in.name.Namespace, "ingress_name": in.name.Name}[variable]
+	made, print := l.in.upstreamTLS, l.in.upstreamTLSPrint
+	if name, send := h.snippetTLS(l.in); name != nil || send != nil {
+		made = h.named(l.in, r, name, send)
+		print = strings.TrimSpace(print + " as " + made.VerifyName)
+		if made.ServerName != "" {
+			print += " sni"
+		}
+	}
+	if made == nil {
+		return b
+	}
+	if known := h.withValues(l, made); known != made {
+		made, print = known, print+" "+known.VerifyName
+	}
+	b.ID += ir.BackendID(" tls " + print)
+	b.TLS = made
+	return b
+}
+
+// withValues is TLS with the values of variables in its name; the same where there
+// are none.
+func (h *host) withValues(l *location, b *ir.BackendTLS) *ir.BackendTLS {
+	name := annotation.BackendName(b.VerifyName, func(variable string) string {
+		return map[string]string{"host": h.name, "service_name": l.to.service, "namespace": l.in.name.Namespace, "ingress_name": l.in.name.Name}[variable]
 	})
-	if name == b.TLS.VerifyName {
+	if name == b.VerifyName {
 		return b
 	}
-	b.ID += ir.BackendID(" " + name)
-	made := *b.TLS
+	made := *b
 	made.VerifyName = name
 	if made.ServerName != "" {
 		made.ServerName = name
 	}
-	b.TLS = &made
-	return b
+	return &made
+}
+
+// snippetTLS is what the snippets around a route of an Ingress say; as in nginx
+// the innermost counts.
+func (h *host) snippetTLS(in *ingress) (name *string, send *bool) {
+	for _, b := range slices.Concat(present(h.snippets.http), h.hostBlocks(), present(h.snippets.route, in.onRoute)) {
+		if b.TLS.Name != nil {
+			name = b.TLS.Name
+		}
+		if b.TLS.SendName != nil {
+			send = b.TLS.SendName
+		}
+	}
+	return name, send
+}
+
+// named is TLS with the name that snippets say. A host that is no name, where
+// they mean it, closes the route.
+func (h *host) named(in *ingress, r *ir.Route, name *string, send *bool) *ir.BackendTLS {
+	made := ir.BackendTLS{VerifyName: ownName}
+	if in.upstreamTLS != nil {
+		made = *in.upstreamTLS
+	}
+	sends := made.ServerName != ""
+	if send != nil {
+		sends = *send
+	}
+	if name != nil {
+		made.VerifyName = *name
+	}
+	if made.VerifyName == snippet.HostName {
+		if made.VerifyName = h.name; h.name == "" || strings.Contains(h.name, "*") {
+			r.Denied = 503
+			h.report(CodeSnippet, in, "metadata.annotations", fmt.Sprintf("proxy_ssl_name: $host of host %q is not one name: write the name of the backend; its routes answer 503", h.name))
+		}
+	}
+	if made.ServerName = ""; sends {
+		made.ServerName = made.VerifyName
+	}
+	return &made
 }

@@ -404,13 +404,13 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	r.Denied = l.in.denied
 	to := l.to.backend
 	if !l.standard {
-		to = l.in.overTLS(to, r.Protocol, l, h.name)
+		to = h.overTLS(l, to, r)
 	}
 	r.Backend = to.ID
 	h.use(to)
 	r.SetsAffinity = l.in.values.Balance.Affinity != nil
 	if l.canary != nil && r.Backend != "" {
-		canary, to := *l.canary, l.in.overTLS(l.canaryTo, r.Protocol, l, h.name)
+		canary, to := *l.canary, h.overTLS(l, l.canaryTo, r)
 		canary.Backend = to.ID
 		r.Canary = &canary
 		h.use(to)
@@ -437,6 +437,9 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	}
 	h.errorsOf(r, l)
 	h.withSnippets(r, l.in.onRoute)
+	if match == ir.MatchRegex && r.Denied == 0 {
+		h.withGroups(r, pattern, present(l.in.onRoute, h.snippets.route))
+	}
 	return r
 }
 

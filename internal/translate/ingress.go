@@ -178,28 +178,24 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 		in.problems = t.classes.missing(object)
 		return in
 	}
-	if in.problems = t.gate(object); len(in.problems) > 0 {
-		in.created = createdAt(object)
-		return in
+	var parsed annotation.Result
+	if in.problems = t.gate(object); len(in.problems) == 0 {
+		parsed = t.parse(in, object.Annotations)
+		in.problems = append(parsed.Problems, otherPrefix(&t.options, object)...)
+		if !parsed.Rejected || parsed.OnlyRealm && t.realmIsNotRead(v, in, &parsed) {
+			in.used = object
+		}
 	}
-	defaults := t.settings.values.Defaults.With(t.options.Beyond, t.variablesFor(object.Annotations))
-	parsed := annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, object.Annotations)
-	in.problems = append(parsed.Problems, otherPrefix(&t.options, object)...)
-	in.used = object
-	if parsed.Rejected {
-		in.used = nil
-	}
-	if parsed.Rejected && prev != nil && prev.used != nil && prev.used.UID == object.UID {
-		in.used = prev.used
-		parsed = annotation.ParseOver(defaults, t.options.AnnotationsPrefix, in.ref, in.used.Annotations)
+	if in.used == nil {
+		if in.used = t.lastGood(object, prev, in.problems); in.used == nil {
+			in.created = createdAt(object)
+			return in
+		}
+		parsed = t.parse(in, in.used.Annotations)
 		in.problems = append(in.problems, ir.Problem{
 			Code: CodeKept, Severity: ir.SeverityWarning, Object: in.ref,
 			Message: "the last good version of this Ingress stays in service until the annotations are right or the Ingress is deleted",
 		})
-	}
-	in.created = createdAt(object)
-	if in.used == nil {
-		return in
 	}
 	in.created = createdAt(in.used)
 	in.values = &parsed.Values

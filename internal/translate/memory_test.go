@@ -102,6 +102,95 @@ func TestRejectedVersionKeepsTheLastGoodOne(t *testing.T) {
 	}
 }
 
+// TestRiskKeepsTheLastGoodVersion: an annotation of more risk than is allowed
+// keeps a version from being loaded, and a level that is lowered holds for what
+// is in service.
+func TestRiskKeepsTheLastGoodVersion(t *testing.T) {
+	t.Parallel()
+	s := store.New()
+	o := DefaultOptions()
+	o.ConfigMap = "ingress/settings"
+	tr := New(o)
+	settings := func(data map[string]string) *corev1.ConfigMap {
+		m := &corev1.ConfigMap{Data: data}
+		m.Namespace, m.Name = "ingress", "settings"
+		return m
+	}
+	serves := func(o ...store.Object) string {
+		s.Update(func(tx *store.Tx) {
+			for _, o := range o {
+				tx.Put(o)
+			}
+		})
+		paths := ""
+		for _, h := range tr.Translate(s.View()).Config.Hosts {
+			for _, route := range h.Routes {
+				if !route.Implicit {
+					paths += route.Path
+				}
+			}
+		}
+		return paths
+	}
+	risky := map[string]string{"configuration-snippet": "return 403;"}
+	medium := map[string]string{"rewrite-target": "/x"}
+	for i, step := range []struct {
+		object store.Object
+		want   string
+	}{
+		{settings(map[string]string{"annotation-value-word-blocklist": "evil"}), ""},
+		{service("web", 80), ""},
+		{withUID(web("web", "a.test", risky, "/new"), "1"), ""},
+		{withUID(web("web", "a.test", medium, "/good"), "1"), "/good"},
+		{withUID(web("web", "a.test", risky, "/worse"), "1"), "/good"},
+		{withUID(web("web", "a.test", map[string]string{"rewrite-target": "/evil"}, "/evil"), "1"), "/good"},
+		{service("web", 80), "/good"},
+		{settings(map[string]string{"annotations-risk-level": "Low"}), ""},
+	} {
+		if got := serves(step.object); got != step.want {
+			t.Errorf("step %d: %q is served, want %q", i, got, step.want)
+		}
+	}
+}
+
+// TestBadRealmWithAnUnusableSecret: the Secret is read first, and closes the
+// routes.
+func TestBadRealmWithAnUnusableSecret(t *testing.T) {
+	t.Parallel()
+	s := store.New()
+	tr := New(DefaultOptions())
+	state := func(o ...store.Object) string {
+		s.Update(func(tx *store.Tx) {
+			for _, o := range o {
+				tx.Put(o)
+			}
+		})
+		for _, h := range tr.Translate(s.View()).Config.Hosts {
+			for _, route := range h.Routes {
+				if route.Path == "/x" {
+					return fmt.Sprint(route.Denied)
+				}
+			}
+		}
+		return "none"
+	}
+	bad := map[string]string{"auth-type": "basic", "auth-secret": "users", "auth-realm": "a;b"}
+	secret := func(key string) *corev1.Secret {
+		c := &corev1.Secret{Data: map[string][]byte{key: []byte("a:{PLAIN}b\n")}}
+		c.Namespace, c.Name = "default", "users"
+		return c
+	}
+	if got := state(service("web", 80), withUID(web("web", "a.test", bad, "/x"), "1")); got != "503" {
+		t.Errorf("without the Secret: %s", got)
+	}
+	if got := state(secret("other")); got != "503" {
+		t.Errorf("with an unusable Secret: %s", got)
+	}
+	if got := state(secret("auth")); got != "none" {
+		t.Errorf("with a usable Secret: %s", got)
+	}
+}
+
 func TestBrokenSecretKeepsTheLastGoodPair(t *testing.T) {
 	t.Parallel()
 	s := store.New()
@@ -287,7 +376,7 @@ func TestMemoryEqualsFresh(t *testing.T) {
 		o := DefaultOptions()
 		o.AllowedResponseHeaders, o.ConfigMap = []string{"X-One"}, "default/settings"
 		o.StrictHosts = n(2) == 0
-		tr := New(o)
+		tr, edits := New(o), 0
 		for range 12 {
 			s.Update(func(tx *store.Tx) {
 				for range 1 + n(4) {
@@ -326,7 +415,9 @@ func TestMemoryEqualsFresh(t *testing.T) {
 					case 10:
 						tx.Put(randomSettings(n))
 					default:
-						tx.Put(randomIngress(n, id))
+						// Each is another one: the last good version of one is memory.
+						edits++
+						tx.Put(withUID(randomIngress(n, id), fmt.Sprint(edits)))
 					}
 				}
 			})

@@ -96,12 +96,12 @@ func (t *Translator) gate(object *networkingv1.Ingress) (problems []ir.Problem) 
 		// What is refused says so itself.
 		if row, ok := annotation.Lookup(name); ok && row.Risk > most && row.Support != annotation.Refused {
 			report(CodeRisk, annotation.Field(key), fmt.Sprintf(
-				"the risk of this annotation is %s, and %s allows %s at most; the Ingress is left out: remove the annotation, or ask for another level", row.Risk, by, most))
+				"the risk of this annotation is %s, and %s allows %s at most; the Ingress is not loaded in this version: remove the annotation, or ask for another level", row.Risk, by, most))
 		}
 		at := slices.IndexFunc(values.Blocklist, func(word string) bool { return strings.Contains(value, word) })
 		if at >= 0 {
 			report(CodeBlocked, annotation.Field(key), fmt.Sprintf(
-				"the value contains %.80q, which annotation-value-word-blocklist forbids; the Ingress is left out", values.Blocklist[at]))
+				"the value contains %.80q, which annotation-value-word-blocklist forbids; the Ingress is not loaded in this version", values.Blocklist[at]))
 		}
 	}
 	return problems

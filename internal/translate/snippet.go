@@ -236,10 +236,13 @@ func (h *host) withBlocks(r *ir.Route, host, route []*snippet.Block) {
 	}
 	r.Fields = joinFields(joinFields(r.Fields, host...), route...)
 	r.Script = joinScripts(route, r.Fields)
-	for _, b := range slices.Concat(host, route) {
+	for _, b := range slices.Concat(host, present(h.snippets.http), route) {
 		for _, apply := range b.Apply {
 			apply(&r.Policies)
 		}
+	}
+	if r.Bandwidth != nil && r.Bandwidth.Rate == 0 {
+		r.Bandwidth = nil
 	}
 	for _, b := range route {
 		if b.MethodAccess != nil && r.MethodAccess == nil {

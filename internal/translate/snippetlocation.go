@@ -78,3 +78,18 @@ func locationMatch(m ir.LocationMatch) ir.MatchKind {
 	}
 	return ir.MatchPrefix
 }
+
+// withGroups lets the texts of snippets have the groups of the path of a route,
+// as long as no other expression has matched.
+func (h *host) withGroups(r *ir.Route, expr string, blocks []*snippet.Block) {
+	for _, b := range blocks {
+		if steps := b.Groups(expr, true); steps != nil {
+			s := ir.Script{Steps: steps}
+			if r.Script != nil {
+				s.Steps, s.Variants = append(steps, r.Script.Steps...), r.Script.Variants
+			}
+			r.Script = &s
+			return
+		}
+	}
+}

@@ -148,5 +148,10 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 		[]string{"GET /", "GET /?ip=10.0.0.0", "GET /?ip=10.0.0.1", "GET /?ip=10.0.0.8", "GET /?ip=10.0.0.10", "GET /?ip=10.0.1.200", "GET /?ip=10.0.1.201", "GET /?ip=192.0.2.1", "GET /?ip=10.1.2.3", "GET /?ip=::1"},
 	},
 	{"split_clients", "", `add_header X-Split "$side $half";`, manyRequests("GET /?id=", 60)},
+	{"limit_rate of the host", `limit_rate_after 1k; limit_rate 100k;`, "", []string{"GET /", "POST /"}},
+	{
+		"groups of a location", `location ~* ^/FOO(.*) { return 308 /foo$1$is_args$args; } location ~ ^/n/(?<id>\d+)/(\w) { add_header X-Id "$id $2"; if ($arg_x ~ (a)) { return 200 "x$1"; } return 200 "$id-$1-$2"; } location ~ ^/e/(.) { add_header X-E $1 always; deny all; }`, "",
+		[]string{"GET /Foo/a%20b?c=d", "GET /n/12/y", "GET /n/12/y?x=a", "GET /e/z", "GET /n/x"},
+	},
 	{"geo", "", `add_header X-Geo "$inside $where";`, []string{"GET /", "GET /?ip=10.1.2.3", "GET /?ip=10.2.2.3", "GET /?ip=2001:db8::1", "GET /?ip=x"}},
 }
