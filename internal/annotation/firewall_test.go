@@ -39,7 +39,9 @@ func TestFirewallPolicy(t *testing.T) {
 		{"only of all hosts", Firewall{}, all, all.Snippet + "\n" + IncludeCoreRules},
 		{"only of the Ingress", Firewall{On: true, Written: true, CoreRules: true}, Firewall{}, IncludeRecommended + "\n" + IncludeCoreRules},
 		{
-			"exceptions first", Firewall{Snippet: "SecRule A \\\nSecRuleEngine On\n secruleengine DetectionOnly \nSecRequestBodyAccess Off\nSecRuleRemoveById 7"}, all,
+			"exceptions first",
+			Firewall{Snippet: "SecRule A \\\nSecRuleEngine On\n secruleengine DetectionOnly \nSecRequestBodyAccess Off\nSecRuleRemoveById 7"},
+			all,
 			"SecRule A \\\nSecRuleEngine On\n secruleengine DetectionOnly \nSecRequestBodyAccess Off\nSecRuleRemoveById 7\n" + all.Snippet + "\n" + IncludeCoreRules +
 				"\nsecruleengine DetectionOnly\nSecRequestBodyAccess Off",
 		},

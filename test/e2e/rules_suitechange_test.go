@@ -55,7 +55,8 @@ var suiteSteps = []suiteStep{
 	},
 	{
 		"6.3 the main Ingress comes after the canary", "main.yaml", "",
-		row{"", "GET http://canary.test/", []string{"CanaryByHeader2: always"}, "", []string{"404"}}, nil,
+		row{"", "GET http://canary.test/", []string{"CanaryByHeader2: always"}, "", []string{"404"}},
+		nil,
 	},
 	{
 		"6.3 the main Ingress is back", "main.yaml", site("main", "canary.test", nil, "/ Prefix web"),
@@ -77,11 +78,13 @@ var suiteSteps = []suiteStep{
 	},
 	{
 		"1.6 disable-proxy-intercept-errors: false", "codes.yaml", suiteCodes("custom-http-errors: 404", "disable-proxy-intercept-errors: false"),
-		row{"", "GET http://codes.test/?status=404", nil, "", []string{"200", "to pages /", "sent X-Code: 404", "sent X-Service-Name: web"}}, nil,
+		row{"", "GET http://codes.test/?status=404", nil, "", []string{"200", "to pages /", "sent X-Code: 404", "sent X-Service-Name: web"}},
+		nil,
 	},
 	{
 		"1.4 satisfy: any", "satisfy.yaml", suiteSatisfy("any"),
-		row{"", "GET http://satisfy.test/", nil, "", []string{"200"}}, nil,
+		row{"", "GET http://satisfy.test/", nil, "", []string{"200"}},
+		nil,
 	},
 	{
 		"1.4 satisfy: all", "satisfy.yaml", suiteSatisfy("all"),
@@ -90,11 +93,13 @@ var suiteSteps = []suiteStep{
 	},
 	{
 		"4.5 auth-tls-verify-client: off", "tls.yaml", suiteTLS("off"),
-		row{"", "GET https://tls.test/", nil, "", []string{"200"}}, nil,
+		row{"", "GET https://tls.test/", nil, "", []string{"200"}},
+		nil,
 	},
 	{
 		"4.5 auth-tls-verify-client: on", "tls.yaml", suiteTLS("on"),
-		row{"", "GET https://tls.test/", nil, "", []string{"400"}}, nil,
+		row{"", "GET https://tls.test/", nil, "", []string{"400"}},
+		nil,
 	},
 }
 
