@@ -115,8 +115,10 @@ func TestRulesOfSnippetSettings(t *testing.T) {
 func TestRulesOfForwardedFields(t *testing.T) {
 	t.Parallel()
 	lies := []string{"X-Forwarded-Port: 1234", "X-Forwarded-Proto: myproto", "X-Forwarded-For: 1.2.3.4", "X-Forwarded-Host: myhost"}
-	hosts := []string{backends(t, "web", speaker("web")), backends(t, "asked", http.HandlerFunc(asked)), site("web", "web.test!", on("ssl-redirect: false"), "/ Prefix web"),
-		site("redirect", "redirect.test!", nil, "/ Prefix web"), site("auth", "auth.test!", on(asks+"200", "auth-response-headers: X-Saw"), "/ Prefix web")}
+	hosts := []string{
+		backends(t, "web", speaker("web")), backends(t, "asked", http.HandlerFunc(asked)), site("web", "web.test!", on("ssl-redirect: false"), "/ Prefix web"),
+		site("redirect", "redirect.test!", nil, "/ Prefix web"), site("auth", "auth.test!", on(asks+"200", "auth-response-headers: X-Saw"), "/ Prefix web"),
+	}
 	nobody := rulesUp(t, nil, hosts...)
 	nobody.check(t, []row{
 		{"use-forwarded-headers: false", "GET http://web.test/", lies, "", []string{
