@@ -13,7 +13,8 @@ fi
 go vet ./...
 go mod verify
 go mod tidy -diff
-for module in test/cluster test/browser; do
+modules="test/cluster test/browser test/conformance test/interop test/dashboards"
+for module in $modules; do
 	(cd "$module" && go vet ./... && go mod tidy -diff)
 done
 mkdir -p bin
@@ -22,6 +23,6 @@ if [ ! -x bin/golangci-lint ] || [ tools/go.sum -nt bin/golangci-lint ]; then
 	go build -modfile=tools/go.mod -o bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 fi
 bin/golangci-lint run ./...
-for module in test/cluster test/browser; do
+for module in $modules; do
 	(cd "$module" && ../../bin/golangci-lint run ./...)
 done

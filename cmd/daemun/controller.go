@@ -64,9 +64,7 @@ type controllerFlags struct {
 
 	noElection, noSyncEvents bool
 
-	profiling    bool
-	profilerHost string
-	profilerPort int
+	profiler profilerFlags
 }
 
 func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig) {
@@ -112,9 +110,7 @@ func (f *controllerFlags) define(cmd *cobra.Command, c *daemon.ControllerConfig)
 	flags.Float64SliceVar(&c.TimeBuckets, "time-buckets", nil, "upper bounds of the histograms of times, in seconds")
 	flags.Float64SliceVar(&c.LengthBuckets, "length-buckets", nil, "upper bounds of the histograms of lengths, in bytes")
 	flags.Float64SliceVar(&c.SizeBuckets, "size-buckets", nil, "upper bounds of the histogram of bytes sent")
-	flags.BoolVar(&f.profiling, "profiling", false, "serve profiles of the program at the profiler address")
-	flags.StringVar(&f.profilerHost, "profiler-address", "127.0.0.1", "host of the profiler address")
-	flags.IntVar(&f.profilerPort, "profiler-port", 10245, "port of the profiler address")
+	f.profiler.define(cmd)
 	flags.IntVarP(&f.verbosity, "v", "v", 0, "above 0, log details")
 	f.logs.define(cmd, &c.GatewayConfig)
 	defineAccepted(cmd)
@@ -180,9 +176,6 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 		port = strconv.Itoa(f.healthzPort)
 	}
 	c.AdminAddress = net.JoinHostPort(host, port)
-	if f.profiling {
-		c.ProfilerAddress = net.JoinHostPort(f.profilerHost, strconv.Itoa(f.profilerPort))
-	}
 	for _, b := range []struct {
 		name   string
 		bounds []float64
@@ -198,7 +191,7 @@ func (f *controllerFlags) finish(cmd *cobra.Command, c *daemon.ControllerConfig)
 		return err
 	}
 	c.Notices, c.Warnings = notices(cmd)
-	return errors.Join(checkPort("--profiler-port", f.profilerPort), checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
+	return errors.Join(f.profiler.finish(&c.GatewayConfig), checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--healthz-port", f.healthzPort))
 }
 
 func (f *controllerFlags) checkStatus(c *daemon.ControllerConfig) error {

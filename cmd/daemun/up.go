@@ -26,6 +26,7 @@ func upCommand(kill <-chan struct{}) *cobra.Command {
 	var images, nodePorts []string
 	var healthzPort, verbosity int
 	var logs logFlags
+	var profiler profilerFlags
 	cmd := &cobra.Command{
 		Use:   "up [flags] [PATH...]",
 		Short: "Run manifests on this machine and serve their Ingresses and Services",
@@ -43,7 +44,7 @@ The access log goes to standard output, everything else to standard error.`,
 				c.Paths = []string{"."}
 			}
 			c.Stdin, c.Stdout, c.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--dns-port", c.Network.DNSPort), checkPort("--healthz-port", healthzPort))
+			err := errors.Join(checkPort("--http-port", c.HTTPPort), checkPort("--https-port", c.HTTPSPort), checkPort("--dns-port", c.Network.DNSPort), checkPort("--healthz-port", healthzPort), profiler.finish(&c.GatewayConfig))
 			if err = errors.Join(err, logs.finish(&c.GatewayConfig, verbosity)); err != nil {
 				return usageError{err}
 			}
@@ -92,6 +93,7 @@ The access log goes to standard output, everything else to standard error.`,
 	f.IntVarP(&verbosity, "v", "v", 0, "above 0, log details")
 	logs.define(cmd, &c.GatewayConfig)
 	bufferFlags(cmd, &c.GatewayConfig)
+	profiler.define(cmd)
 	webhookFlags(cmd, &c.Webhook)
 	publishedFlags(cmd, &c.Published)
 	translateFlags(cmd, &c.Translate)

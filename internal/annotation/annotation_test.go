@@ -58,6 +58,9 @@ func TestValues(t *testing.T) {
 		{"permanent-redirect", "https://a.test/x?y=1", func(v *Values) {
 			v.permanent, v.Redirect = "https://a.test/x?y=1", &ir.Redirect{Code: 301, Location: "https://a.test/x?y=1"}
 		}, ""},
+		{"permanent-redirect", "https://a.test/1,2", func(v *Values) {
+			v.permanent, v.Redirect = "https://a.test/1,2", &ir.Redirect{Code: 301, Location: "https://a.test/1,2"}
+		}, ""},
 		{"permanent-redirect", "https://a.test$request_uri", nil, CodeRejected},
 		{"permanent-redirect-code", "307", func(v *Values) { v.permanentCode = 307 }, CodeNoEffect},
 		{"permanent-redirect-code", "200", nil, CodeDefault},
@@ -194,6 +197,7 @@ func TestValues(t *testing.T) {
 		{"cors-allow-origin", "https://b.test", func(v *Values) { v.cors.Origins = []string{"https://b.test"} }, CodeNoEffect},
 		{"cors-allow-origin", "b.test", func(v *Values) { v.cors.Origins = nil }, CodeDefault},
 		{"cors-allow-methods", "GET", func(v *Values) { v.cors.Methods = "GET" }, CodeNoEffect},
+		{"cors-allow-headers", "A , B,  C", func(v *Values) { v.cors.Headers = "A , B,  C" }, CodeNoEffect},
 		{"cors-allow-headers", "A\nB", nil, CodeDefault},
 		{"cors-max-age", "5", func(v *Values) { v.cors.MaxAge = 5 }, CodeNoEffect},
 		{"limit-rps", "5", func(v *Values) {
@@ -388,21 +392,25 @@ func TestExternalAuthGroup(t *testing.T) {
 		{"auth-signin-redirect-param", "a&b", nil, CodeDefault},
 		{"auth-response-headers", "X-User, X-Group,", func(a *ExternalAuth) { a.ResponseHeaders = []string{"X-User", "X-Group"} }, ""},
 		{"auth-response-headers", "X User", nil, CodeDenied},
+		{"auth-response-headers", "X-User, Content-length", nil, CodeDenied},
+		{"auth-response-headers", "Host", nil, CodeDenied},
 		{"auth-proxy-set-headers", "ns/cm", func(a *ExternalAuth) { a.SetHeaders = "ns/cm" }, ""},
 		{"auth-request-redirect", "/x?y", func(a *ExternalAuth) { a.Redirect = "/x?y" }, ""},
 		{"auth-request-redirect", "$request_uri", nil, CodeDenied},
 		{"auth-cache-key", "$remote_user$http_authorization", func(a *ExternalAuth) { a.CacheKey = "$remote_user$http_authorization" }, ""},
 		{"auth-cache-key", "$nothing", nil, CodeDefault},
-		{"auth-cache-duration", "200 202 10m, any 5, 1h", func(a *ExternalAuth) {
+		{"auth-cache-duration", "200 202 10m, any 5s, 1h", func(a *ExternalAuth) {
 			a.CacheFor = []ir.CacheFor{
 				{Statuses: []int{200, 202}, For: ir.Duration(10 * time.Minute)},
 				{For: ir.Duration(5 * time.Second)},
 				{Statuses: []int{200, 301, 302}, For: ir.Duration(time.Hour)},
 			}
 		}, ""},
-		{"auth-cache-duration", "200", func(a *ExternalAuth) {
-			a.CacheFor = []ir.CacheFor{{Statuses: []int{200, 301, 302}, For: ir.Duration(200 * time.Second)}}
+		{"auth-cache-duration", "1M,404 1y", func(a *ExternalAuth) {
+			a.CacheFor = []ir.CacheFor{{Statuses: []int{200, 301, 302}, For: ir.Duration(30 * 24 * time.Hour)}, {Statuses: []int{404}, For: ir.Duration(365 * 24 * time.Hour)}}
 		}, ""},
+		{"auth-cache-duration", "5m 200", nil, CodeDenied},
+		{"auth-cache-duration", "200", nil, CodeDenied},
 		{"auth-cache-duration", "200 soon", nil, CodeDenied},
 		{"auth-cache-duration", "999 5m", nil, CodeDenied},
 		{"auth-always-set-cookie", "true", func(a *ExternalAuth) { a.AlwaysSetCookie = true }, ""},

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,88 +16,66 @@ import (
 type BackendTLS struct {
 	// Secret is "namespace/name".
 	Secret string
-	// Name is verified, and with SendName sent.
+	// Name is verified, and with SendName sent. BackendName puts its variables in.
 	Name     string
 	SendName bool
 	ir.BackendTLS
 }
 
-// parseBackendVersions reads some of TLSv1.2 and TLSv1.3.
+// oldVersions are those that nobody should speak any more, and that crypto/tls
+// would not choose.
+var oldVersions = []string{"SSLv2", "SSLv3", "TLSv1", "TLSv1.1"}
+
+// parseBackendVersions reads some of TLSv1.2 and TLSv1.3. Older ones beside them
+// are left out.
 func parseBackendVersions(s string, v *Values) error {
 	var lowest, highest uint16
+	leftOut := ""
 	for word := range strings.FieldsSeq(s) {
 		n := map[string]uint16{"TLSv1.2": tls.VersionTLS12, "TLSv1.3": tls.VersionTLS13}[word]
-		if n == 0 {
+		switch {
+		case slices.Contains(oldVersions, word):
+			leftOut = word
+			continue
+		case n == 0:
 			return fmt.Errorf("holds %s, which is not supported: write TLSv1.2, TLSv1.3 or both", quote(word))
-		}
-		if lowest == 0 || n < lowest {
+		case lowest == 0, n < lowest:
 			lowest = n
 		}
 		highest = max(highest, n)
 	}
+	if lowest == 0 {
+		return errors.New("holds no version that is spoken: write TLSv1.2, TLSv1.3 or both")
+	}
 	v.BackendTLS.MinVersion, v.BackendTLS.MaxVersion = lowest, highest
+	if leftOut != "" {
+		return &partlyBad{fmt.Sprintf("holds %s, which is not spoken; the newer versions apply", quote(leftOut))}
+	}
 	return nil
 }
 
-// suites are the cipher suites of TLS 1.2 by the names of OpenSSL.
-var suites = map[string]uint16{
-	"ECDHE-ECDSA-AES128-GCM-SHA256": tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-	"ECDHE-RSA-AES128-GCM-SHA256":   tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-	"ECDHE-ECDSA-AES256-GCM-SHA384": tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-	"ECDHE-RSA-AES256-GCM-SHA384":   tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-	"ECDHE-ECDSA-CHACHA20-POLY1305": tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-	"ECDHE-RSA-CHACHA20-POLY1305":   tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-}
+// backendVariable is a variable that a name of a backend may have: one whose
+// value the rule of an Ingress tells, so that all requests of a route agree.
+var backendVariable = regexp.MustCompile(`\$(\{(host|http_host|best_http_host|server_name|service_name|namespace|ingress_name)\}|` +
+	`(host|http_host|best_http_host|server_name|service_name|namespace|ingress_name)\b)`)
 
-// parseBackendSuites takes the suites that exist here; "DEFAULT" is all of them.
-func parseBackendSuites(s string, v *Values) error {
-	if len(s) > maxValue {
-		return errors.New("is too long")
+func parseBackendName(s string, v *Values) error {
+	s = strings.TrimSpace(s)
+	if len(s) > maxValue || !hostChars.MatchString(backendVariable.ReplaceAllString(s, "x")) {
+		return errors.New("is not a host name, and has no variables other than $host, $service_name, $namespace and $ingress_name")
 	}
-	var list []uint16
-	for name := range strings.SplitSeq(strings.TrimSpace(s), ":") {
-		switch id, ok := suites[name]; {
-		case name == "DEFAULT":
-			v.BackendTLS.Suites = nil
-			return nil
-		case ok:
-			list = append(list, id)
-		}
-	}
-	if len(list) == 0 {
-		return errors.New("holds no cipher suite that is supported: write names such as ECDHE-RSA-AES128-GCM-SHA256 with colons between them")
-	}
-	v.BackendTLS.Suites = list
+	v.BackendTLS.Name = s
 	return nil
 }
 
-// ParseSuites reads cipher suites for clients. leftOut are names that do not
-// exist here; the error says that nothing is left.
-func ParseSuites(s string) (list []uint16, leftOut []string, err error) {
-	if len(s) > maxValue {
-		return nil, nil, errors.New("is too long")
-	}
-	for name := range strings.SplitSeq(strings.TrimSpace(s), ":") {
-		name = strings.TrimSpace(name)
-		id, ok := suites[name]
-		switch {
-		case name == "DEFAULT", name == "HIGH":
-			return nil, nil, nil
-		case ok && !slices.Contains(list, id):
-			list = append(list, id)
-		case ok, name == "", name[0] == '!', name[0] == '-', strings.HasPrefix(name, "TLS_"): // those of 1.3 are always there
-		default:
-			leftOut = append(leftOut, name)
+// BackendName puts values of variables into a name of proxy-ssl-name; all that
+// mean the host are "host".
+func BackendName(text string, value func(variable string) string) string {
+	return backendVariable.ReplaceAllStringFunc(text, func(name string) string {
+		switch name = strings.Trim(name, "${}"); name {
+		case "http_host", "best_http_host", "server_name":
+			name = "host"
 		}
-	}
-	if len(list) == 0 {
-		return nil, nil, errors.New("holds no cipher suite that is supported: write names such as ECDHE-RSA-AES128-GCM-SHA256 with colons between them")
-	}
-	return list, leftOut, nil
-}
-
-// LeftOutMessage says which suites are not there, and why.
-func LeftOutMessage(names []string) string {
-	return fmt.Sprintf("left out: %.200s; they are not offered, because they lack forward secrecy or authenticated encryption, or Go does not have them; the others are used",
-		strings.Join(names, ", "))
+		return value(name)
+	})
 }

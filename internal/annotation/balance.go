@@ -14,7 +14,7 @@ import (
 var (
 	hashChars   = regexp.MustCompile(`^[-_a-zA-Z0-9${}]+$`)
 	tokenChars  = regexp.MustCompile(`^[-._~a-zA-Z0-9]+$`)
-	cookiePath  = regexp.MustCompile(`^[-._~a-zA-Z0-9/:?&=]+$`)
+	cookiePath  = regexp.MustCompile(`^[-._~a-zA-Z0-9/:?&=,]+$`)
 	fieldChars  = regexp.MustCompile(`^[-_a-zA-Z0-9]+$`)
 	headerValue = regexp.MustCompile(`^[\x20-\x7e]*$`)
 )

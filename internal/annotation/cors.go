@@ -14,9 +14,9 @@ import (
 // The validators of the lists of CORS.
 var (
 	corsOrigin  = regexp.MustCompile(`^([a-z][a-z0-9+.-]*://(\*\.)?[a-zA-Z0-9-]+(\.[a-zA-Z0-9-]+)*(:[0-9]{1,5})?|null)$`)
-	corsMethods = regexp.MustCompile(`^([A-Za-z]+,? ?)+$`)
-	corsHeaders = regexp.MustCompile(`^([A-Za-z0-9_-]+,? ?)+$`)
-	corsExpose  = regexp.MustCompile(`^(([A-Za-z0-9_-]+|\*),? ?)+$`)
+	corsMethods = regexp.MustCompile(`^[A-Za-z]+( *,? *[A-Za-z]+)* *,? *$`)
+	corsHeaders = regexp.MustCompile(`^[A-Za-z0-9_-]+( *,? *[A-Za-z0-9_-]+)* *,? *$`)
+	corsExpose  = regexp.MustCompile(`^([A-Za-z0-9_-]+|\*)( *,? *([A-Za-z0-9_-]+|\*))* *,? *$`)
 )
 
 func defaultCORS() ir.CORS {

@@ -162,6 +162,13 @@ func parseAuthURL(s string, a *ExternalAuth) error {
 	return err
 }
 
+// framingFields are what each message has of its own. The length of an answer as
+// that of a request would make the next request on the connection its body.
+var framingFields = []string{
+	"connection", "content-length", "expect", "host", "http2-settings", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+}
+
+// parseAuthFields reads the names of fields that the backend gets of the answer.
 func parseAuthFields(s string, a *ExternalAuth) error {
 	a.ResponseHeaders = nil
 	for name := range strings.SplitSeq(s, ",") {
@@ -169,6 +176,8 @@ func parseAuthFields(s string, a *ExternalAuth) error {
 		case name == "":
 		case !fieldList.MatchString(name):
 			return fmt.Errorf("holds %s, which is no field name: write field names with commas between them", quote(name))
+		case slices.Contains(framingFields, strings.ToLower(name)):
+			return fmt.Errorf("holds %s, which says how a message is framed or where it goes: that of the answer cannot be that of the request", quote(name))
 		default:
 			a.ResponseHeaders = append(a.ResponseHeaders, name)
 		}
@@ -207,15 +216,17 @@ func parseCacheFor(s string, a *ExternalAuth) error {
 	return nil
 }
 
-// nginxTime reads a number with one of nginx's units; without one it is seconds.
+// nginxTime reads a number with one of nginx's units, which has to be there: a
+// number alone would be a status.
 func nginxTime(s string) (time.Duration, error) {
-	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-	unit := time.Second
-	if n := len(s); n > 0 && units[s[n-1]] != 0 {
-		unit, s = units[s[n-1]], s[:n-1]
+	const day = 24 * time.Hour
+	units := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour, 'd': day, 'w': 7 * day, 'M': 30 * day, 'y': 365 * day}
+	if s == "" || units[s[len(s)-1]] == 0 {
+		return 0, errors.New("no unit")
 	}
-	n, err := strconv.ParseUint(s, 10, 31)
-	if err != nil || time.Duration(n) > 365*24*time.Hour/unit {
+	unit := units[s[len(s)-1]]
+	n, err := strconv.ParseUint(s[:len(s)-1], 10, 31)
+	if err != nil || time.Duration(n) > 365*day/unit {
 		return 0, errors.New("no time")
 	}
 	return time.Duration(n) * unit, nil

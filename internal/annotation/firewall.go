@@ -90,6 +90,42 @@ func parseRules(s string, v *Values) error {
 	if len(s) > maxRules {
 		return &valueError{msg: fmt.Sprintf("is longer than %d bytes", maxRules), outcome: Deny}
 	}
-	v.WAF.Snippet = s
+	v.WAF.Snippet = RulesText(s)
 	return nil
+}
+
+// RulesText returns rules as they are written in ModSecurity's language.
+// ingress-nginx puts them between single quotes into nginx.conf, so that texts
+// for it have a backslash before each single quote, and may have one before
+// double quotes and backslashes; t, r and n after one are controls. A text with a
+// single quote that has none could not stand there, and is taken as it is.
+func RulesText(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\'' {
+			return s
+		}
+		if s[i] != '\\' || i+1 == len(s) {
+			b.WriteByte(s[i])
+			continue
+		}
+		i++
+		switch s[i] {
+		case '"', '\'', '\\':
+			b.WriteByte(s[i])
+		case 't':
+			b.WriteByte('\t')
+		case 'r':
+			b.WriteByte('\r')
+		case 'n':
+			b.WriteByte('\n')
+		default:
+			b.WriteByte('\\')
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
 }

@@ -36,7 +36,7 @@ func outcomeOf(err error, bad Outcome) Outcome {
 // The character sets of the validators. CR and LF are in none of them.
 var (
 	pathChars = regexp.MustCompile(`^/?[-._~a-zA-Z0-9/:$]*$`)
-	urlChars  = regexp.MustCompile(`^[-._~a-zA-Z0-9/:?&=]*$`)
+	urlChars  = regexp.MustCompile(`^[-._~a-zA-Z0-9/:?&=,]*$`)
 	nameChars = regexp.MustCompile(`^[-._~a-zA-Z0-9/:^$\[\](){}*+?|&=\\]*$`)
 	hostChars = regexp.MustCompile(`^[-._~a-zA-Z0-9:\[\]]+$`)
 	sizeChars = regexp.MustCompile(`^[0-9]+[bkmgBKMG]?$`)

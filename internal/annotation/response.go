@@ -14,11 +14,11 @@ var (
 	domainChars   = regexp.MustCompile(`^[-._~a-zA-Z0-9/]+$`)
 	objectName    = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
 	bareName      = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
-	locationChars = regexp.MustCompile(`^[-._~a-zA-Z0-9/:?&=]+$`)
+	locationChars = regexp.MustCompile(`^[-._~a-zA-Z0-9/:?&=,]+$`)
 )
 
 // targetChars are those of a text that may name groups of an expression.
-var targetChars = regexp.MustCompile(`^([-._~a-zA-Z0-9/:?&=]|\$[1-9])+$`)
+var targetChars = regexp.MustCompile(`^([-._~a-zA-Z0-9/:?&=,]|\$[1-9])+$`)
 
 // replacingExpression checks "~expression" or "~*expression".
 func replacingExpression(s string) error {
@@ -73,7 +73,7 @@ func locationPart(set func(v *Values, s string)) func(string, *Values) error {
 				return err
 			}
 		case len(s) > maxValue || !targetChars.MatchString(s):
-			return errors.New("is not a URL or the beginning of one: it may hold letters, digits and -._~/:?&= only")
+			return errors.New("is not a URL or the beginning of one: it may hold letters, digits and -._~/:?,&= only")
 		}
 		set(v, s)
 		return nil

@@ -48,7 +48,7 @@ var balanceRows = []Row{
 	},
 	{
 		Name: "session-cookie-path", Scope: PerBackend, Risk: Medium, Needs: "affinity",
-		parse: text(cookiePath, "a path: it may hold letters, digits and -._~/:?&= only", func(v *Values, s string) { v.affinity.Path = s }),
+		parse: text(cookiePath, "a path: it may hold letters, digits and -._~/:?,&= only", func(v *Values, s string) { v.affinity.Path = s }),
 		Doc:   "Path of the affinity cookie; the Ingress path by default.",
 	},
 	{

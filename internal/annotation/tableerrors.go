@@ -106,8 +106,8 @@ var errorRows = []Row{
 	},
 	{
 		Name: "proxy-ssl-name", Scope: PerRoute, Risk: High, Needs: "proxy-ssl-secret",
-		parse: text(hostChars, "a host name", func(v *Values, s string) { v.BackendTLS.Name = s }),
-		Doc:   "Name in the certificate of a backend.",
+		parse: parseBackendName,
+		Doc:   "Name in the certificate of a backend; may have the variables $host, $service_name, $namespace and $ingress_name.",
 	},
 	{
 		Name: "proxy-ssl-server-name", Scope: PerRoute, Default: "off", Needs: "proxy-ssl-secret",

@@ -34,7 +34,7 @@ var redirectRows = []Row{
 	},
 	{
 		Name: "permanent-redirect", Scope: PerRoute, Risk: Medium, Bad: Reject,
-		parse: text(urlChars, "a URL or path of letters, digits and -._~/:?&= (variables are not accepted)", func(v *Values, s string) { v.permanent = s }),
+		parse: text(urlChars, "a URL or path of letters, digits and -._~/:?,&= (variables are not accepted)", func(v *Values, s string) { v.permanent = s }),
 		Doc:   "Answers with 301 to this URL or path; the request path is not appended.",
 	},
 	{
@@ -44,7 +44,7 @@ var redirectRows = []Row{
 	},
 	{
 		Name: "temporal-redirect", Scope: PerRoute, Risk: Medium, Bad: Reject,
-		parse: text(urlChars, "a URL or path of letters, digits and -._~/:?&= (variables are not accepted)", func(v *Values, s string) { v.temporal = s }),
+		parse: text(urlChars, "a URL or path of letters, digits and -._~/:?,&= (variables are not accepted)", func(v *Values, s string) { v.temporal = s }),
 		Doc:   "Answers with 302 to this URL; wins over permanent-redirect.",
 	},
 	{

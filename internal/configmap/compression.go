@@ -78,6 +78,10 @@ func mediaTypes(set func(v *Values, types []string)) func(string, *Values) error
 // maxDisable bounds the expressions of gzip-disable and each of them (H6.21).
 const maxDisable, maxDisableText = 20, 1024
 
+// msie6 is what nginx takes "msie6" for: old versions of a browser, but not
+// the last one of them, which says SV1 behind its number.
+const msie6 = `MSIE (?:[45]\.|6\.(?:[^S]|S+(?:VS+)*(?:[^SV]|V[^1S]))*(?:S+(?:VS+)*V?)?$)`
+
 // parseGzipDisable reads expressions with blanks between them. "msie6" is the
 // name that nginx has for one.
 func parseGzipDisable(s string, v *Values) error {
@@ -90,7 +94,7 @@ func parseGzipDisable(s string, v *Values) error {
 	}
 	for i, word := range words {
 		if word == "msie6" {
-			words[i] = `MSIE [4-6]\.`
+			words[i] = msie6
 			continue
 		}
 		if _, err := regexp.Compile(word); err != nil {

@@ -1,6 +1,7 @@
 package configmap
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -87,4 +88,17 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%q=%q: %v", key, value, v.ShutdownTimeout)
 		}
 	})
+}
+
+func TestOldBrowsers(t *testing.T) {
+	t.Parallel()
+	re := regexp.MustCompile(msie6)
+	for agent, want := range map[string]bool{
+		"Mozilla/45.0 (compatible; MSIE 6.0; Windows NT 5.1)": true, "MSIE 4.": true, "MSIE 5.5; SV1": true, "MSIE 6.0; SSV; SVSV": true, "MSIE 6.0 S": true,
+		"Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; SV1)": false, "MSIE 6.SSV1": false, "MSIE 6.SVSV1x": false, "MSIE 7.0": false, "MSIE 10.0": false,
+	} {
+		if re.MatchString(agent) != want {
+			t.Errorf("%s: want %v", agent, want)
+		}
+	}
 }

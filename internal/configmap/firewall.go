@@ -17,7 +17,7 @@ func parseRules(s string, v *Values) error {
 	if len(s) > most {
 		return errors.New("is longer than 256 KiB")
 	}
-	v.Firewall.Snippet = s
+	v.Firewall.Snippet = annotation.RulesText(s)
 	return nil
 }
 

@@ -45,6 +45,9 @@ var nginxRows = []Row{
 	// Old keys.
 	{Name: "use-geoip", Default: "false", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
 	{Name: "enable-opentracing", Default: "false", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "opentracing-operation-name", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "opentracing-location-operation-name", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "opentracing-trust-incoming-span", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
 	{Name: "jaeger-collector-host", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
 	{Name: "jaeger-collector-port", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
 	{Name: "jaeger-endpoint", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
@@ -69,4 +72,12 @@ var nginxRows = []Row{
 	{Name: "datadog-operation-name-override", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
 	{Name: "datadog-priority-sampling", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
 	{Name: "datadog-sample-rate", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "global-rate-limit-memcached-host", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "global-rate-limit-memcached-port", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "global-rate-limit-memcached-connect-timeout", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "global-rate-limit-memcached-max-idle-timeout", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "global-rate-limit-memcached-pool-size", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "global-rate-limit-status-code", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "plugins", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
+	{Name: "enable-dynamic-tls-records", Support: Obsolete, Doc: "No longer known to ingress-nginx."},
 }

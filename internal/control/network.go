@@ -33,6 +33,9 @@ type NetworkConfig struct {
 	// this one wakes.
 	Dirty <-chan struct{}
 	Also  chan<- struct{}
+	// Again wakes the loop, too: what the translator asks for besides the store
+	// has changed. nil never does.
+	Again <-chan struct{}
 }
 
 // NetworkTranslator turns views into networks. It is used by one goroutine.
@@ -107,6 +110,7 @@ func (l *NetworkLoop) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-l.Dirty:
+		case <-l.Again:
 		}
 		select {
 		case l.Also <- struct{}{}:

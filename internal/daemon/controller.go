@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
 	"os"
 	"runtime/debug"
@@ -50,8 +49,6 @@ type ControllerConfig struct {
 	HealthPath string
 	Metrics    bool
 	ReadyFile  string
-	// ProfilerAddress serves profiles; empty is nowhere.
-	ProfilerAddress string
 	// Notices and Warnings are said once at the start.
 	Notices, Warnings []string
 }
@@ -99,7 +96,6 @@ type controller struct {
 	events   *kube.Events
 	issuer   *issuer // nil where the webhook's certificate is in files
 	synced   syncedIngresses
-	profiler net.Listener
 	memory   *collector
 	// first is closed when the first table is live.
 	first chan struct{}
@@ -138,9 +134,6 @@ func newController(ctx context.Context, c ControllerConfig) (*controller, error)
 
 // openOwnSockets opens all sockets that are not for clients.
 func (d *controller) openOwnSockets() (err error) {
-	if err := d.openProfiler(); err != nil {
-		return err
-	}
 	if err := d.openWebhook(d.Webhook, d.webhookCertificates, d.source.InScope); err != nil {
 		return err
 	}
@@ -166,9 +159,6 @@ func (d *controller) webhookCertificates(c WebhookConfig) (certificates, error) 
 
 func (d *controller) closeSockets() {
 	d.gateway.closeSockets()
-	if d.profiler != nil {
-		d.profiler.Close()
-	}
 	d.published.close()
 }
 
@@ -217,9 +207,6 @@ func (d *controller) run(ctx context.Context, kill <-chan struct{}) error {
 	members := newGroup(context.WithoutCancel(ctx))
 	d.startAdmin(members)
 	members.start("objects", d.source.Run)
-	if d.profiler != nil {
-		members.start("profiler", d.serveProfiles)
-	}
 	members.start("events", d.events.Run)
 	members.start("election", d.lead)
 	d.logger.Info("reading from the API server", "host", d.cluster.Host)

@@ -49,6 +49,8 @@ type GatewayConfig struct {
 	HTTPPort      int // 0: any free port
 	HTTPSPort     int
 	AdminAddress  string // "host:port"
+	// ProfilerAddress serves profiles; empty is nowhere.
+	ProfilerAddress string
 	// HandOver is the Unix socket where a Daemun takes the listeners of the
 	// one before it, and later gives them to the next; empty is nowhere.
 	HandOver string
@@ -94,6 +96,9 @@ type edges struct {
 	explainConnection func(explain.ConnectionRequest) (*explain.Connection, error)
 	// logPath is nil where there are no local Pods.
 	logPath func(pod store.Name, container string) string
+	// zone has the names of Services, for those that are aliases of others;
+	// empty where the machine asks the DNS of a cluster.
+	zone string
 	// refuse says which addresses this mode never dials; nil adds none.
 	refuse func(netip.AddrPort) error
 	// tableLive hears of every table that went live; nil is nobody.
@@ -142,8 +147,8 @@ type gateway struct {
 	overload *overload.Watch
 	// full: new connections are closed at once.
 	full atomic.Bool
-	// watchdog is nil until traffic is served.
-	watchdog atomic.Pointer[watchdog.Watchdog]
+	// watchdogs is nil until traffic is served.
+	watchdogs atomic.Pointer[[]*watchdog.Watchdog]
 
 	// live is how long changes take; facts are those of certificates.
 	live  metrics.Times
@@ -161,8 +166,9 @@ type gateway struct {
 	published      *publishedPorts
 	publishedDirty chan struct{}
 
-	admin net.Listener
-	pages pageServers
+	admin    net.Listener
+	profiler net.Listener // nil without ProfilerAddress
+	pages    pageServers
 	// inherited are the sockets of the Daemun before this one, door is where
 	// the next one asks; nil where there is none. shared are the names of
 	// sockets that were taken over, own are all that are not for clients; both
@@ -199,7 +205,7 @@ func newGateway(c GatewayConfig, e edges) *gateway {
 	g.places = geo.New(c.Geo)
 	g.metrics = metrics.New(g.metricsConfig())
 	g.staples = staple.New(staple.Config{Apply: g.certs.Staple, Filter: g.mayDial, Logger: g.logger})
-	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial})
+	g.upstreams = upstream.NewRegistry(upstream.Config{DialFilter: g.mayDial, Services: g.namedService})
 	g.passthrough = passthrough.New(passthrough.Config{Table: &g.table})
 	g.tap, g.spool, g.overload = tap.New(), g.newSpool(), g.newOverload()
 	g.proxy = proxy.New(proxy.Config{Table: &g.table, Log: g.logs.requests, Tap: g.tap, Logger: g.logger, Spans: g.spans, Places: g.places, Spool: g.spool, CleartextHTTP2: true, SecurePort: uint16(c.HTTPSPort)})
@@ -246,8 +252,11 @@ func (g *gateway) mayDial(to netip.AddrPort) error {
 	return (*filter)(to)
 }
 
-// openAdmin opens the operator's address.
+// openAdmin opens the operator's addresses.
 func (g *gateway) openAdmin() error {
+	if err := g.openProfiler(); err != nil {
+		return err
+	}
 	l, err := g.open(socketAdmin, g.config.AdminAddress)
 	if err != nil {
 		return fmt.Errorf("%w; choose another with --admin-address", err)
@@ -285,6 +294,9 @@ func (g *gateway) closeSockets() {
 	g.closeTraffic()
 	if g.admin != nil {
 		g.admin.Close()
+	}
+	if g.profiler != nil {
+		g.profiler.Close()
 	}
 	if g.webhook != nil {
 		g.webhook.listener.Close()
@@ -338,6 +350,9 @@ func (g *gateway) startAdmin(members *group) {
 	members.start("history", g.history.Run)
 	members.start("overload", g.overload.Run)
 	members.start("admin", g.serveAdmin)
+	if g.profiler != nil {
+		members.start("profiler", g.serveProfiles)
+	}
 	members.start("problems", g.watchProblems)
 	if g.webhook != nil {
 		members.start("webhook's certificate", g.webhook.certificates.Run)
@@ -350,13 +365,16 @@ func (g *gateway) startAdmin(members *group) {
 func (g *gateway) startTraffic(members *group) {
 	members.start("ocsp answers", g.staples.Run)
 	l := g.listeners.Load()
-	filter := g.newDialFilter(l.http.Addr(), l.https.Addr(), g.admin.Addr())
+	open := []net.Addr{l.http.Addr(), l.https.Addr(), g.admin.Addr()}
+	if g.profiler != nil {
+		open = append(open, g.profiler.Addr())
+	}
+	filter := g.newDialFilter(open...)
 	g.dialFilter.Store(&filter)
 	members.start("control loop", g.loop.Run)
 	members.start("http", func(ctx context.Context) error { return l.http.Serve(ctx, g.proxy) })
-	g.watchdog.Store(g.newWatchdog(l.http.Addr().String()))
-	members.start("watchdog", g.watch)
 	members.start("https", func(ctx context.Context) error { return l.https.Serve(ctx, g.proxy) })
+	g.watch(members, l)
 }
 
 // watchProblems notices problems of the sources, which come and go without a

@@ -39,14 +39,13 @@ func succeed(t *testing.T, api *kubetest.Server, path string, change ...func(*Co
 	i.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	c := ControllerConfig{
 		GatewayConfig: GatewayConfig{
-			Stdout: io.Discard, Stderr: i.log, ListenAddress: "127.0.0.1", AdminAddress: "127.0.0.1:0",
+			Stdout: io.Discard, Stderr: i.log, ListenAddress: "127.0.0.1", AdminAddress: "127.0.0.1:0", ProfilerAddress: "127.0.0.1:0",
 			Translate: translate.DefaultOptions(), DrainTimeout: 30 * time.Second, HandOver: path,
 		},
 		Access: kube.Access{Host: api.URL}, ReadyFile: i.ready, Metrics: true,
-		ProfilerAddress: "127.0.0.1:0",
-		Status:          StatusConfig{Update: true, Clear: true, Addresses: []string{"192.0.2.1"}, Interval: time.Minute},
-		Election:        ElectionConfig{Enabled: true, ID: "leader", TTL: 2 * time.Second},
-		ShutdownGrace:   0, PostShutdownGrace: 0,
+		Status:        StatusConfig{Update: true, Clear: true, Addresses: []string{"192.0.2.1"}, Interval: time.Minute},
+		Election:      ElectionConfig{Enabled: true, ID: "leader", TTL: 2 * time.Second},
+		ShutdownGrace: 0, PostShutdownGrace: 0,
 	}
 	for _, f := range change {
 		f(&c)

@@ -68,7 +68,7 @@ func (g *gateway) openNetwork(ctx context.Context, c NetworkConfig, ranges stand
 		}
 		return g.mayDial(to)
 	}
-	if n.l4, err = l4.New(l4.Config{HostAddresses: n.hosts, DialFilter: filter, Logger: g.logger}); err != nil {
+	if n.l4, err = l4.New(l4.Config{HostAddresses: n.hosts, DialFilter: filter, Full: &g.full, Logger: g.logger}); err != nil {
 		return nil, err
 	}
 	machine, err := resolvconf.Read("/etc/resolv.conf")
@@ -153,7 +153,7 @@ func layer4Metrics(s l4.Stats) metrics.Layer4 {
 		Flows: s.Flows, FlowsEvicted: s.FlowsEvicted, OpenFlows: s.OpenFlows, DatagramsIn: s.DatagramsIn, DatagramsOut: s.DatagramsOut, DatagramsLost: s.DatagramsLost,
 		Refused: map[string]uint64{
 			"no endpoint": s.Refused.NoEndpoint, "policy": s.Refused.Policy, "source range": s.Refused.SourceRange,
-			"dial filter": s.Refused.DialFilter, "limit": s.Refused.Limit, "no PROXY header": s.Refused.Header,
+			"dial filter": s.Refused.DialFilter, "limit": s.Refused.Limit, "no PROXY header": s.Refused.Header, "memory": s.Refused.Memory,
 		},
 	}
 }

@@ -36,6 +36,10 @@ func (c PublishedConfig) objects() (list []store.Key) {
 type publishedPorts struct {
 	l4   *l4.Server
 	loop *control.NetworkLoop
+	// names are those outside that ports lead to; nil where none may. learn
+	// finds out which these are.
+	names *outsideNames
+	learn func()
 }
 
 // openPublished prepares the ports, if there are to be any. The sockets open
@@ -56,13 +60,19 @@ func (g *gateway) openPublished(c PublishedConfig) (*publishedPorts, error) {
 	}
 	p := &publishedPorts{}
 	var err error
-	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
+	if p.l4, err = l4.New(l4.Config{DialFilter: g.mayDial, Full: &g.full, Ended: g.logs.logSession, Logger: g.logger, Inherited: inheritedPorts(g.inherited.Ports())}); err != nil {
 		return nil, err
 	}
 	p.tune(nil)
 	config := network.PublishedConfig{TCP: c.TCP, UDP: c.UDP, Addresses: addresses, Reserved: g.ownPorts(), Headers: g.publishedHeaders()}
+	var again <-chan struct{}
+	if !g.config.Translate.DisableExternalName {
+		p.names = newOutsideNames(net.DefaultResolver, g.namedService)
+		config.Names, again = p.names.ask, p.names.changed
+		p.learn = func() { network.NewPublished(config).Translate(g.store.View()) }
+	}
 	p.loop = control.NewNetworkLoop(control.NetworkConfig{
-		Store: g.store, Logger: g.logger, Apply: p.l4.Update, Dirty: g.publishedDirty,
+		Store: g.store, Logger: g.logger, Apply: p.l4.Update, Dirty: g.publishedDirty, Again: again,
 		Translator: func() control.NetworkTranslator { return network.NewPublished(config) },
 	})
 	return p, nil
@@ -144,6 +154,12 @@ func (p *publishedPorts) build() error {
 	if p == nil {
 		return nil
 	}
+	if p.names != nil { // sockets of the Daemun before would close without an endpoint
+		p.learn()
+		ctx, cancel := context.WithTimeout(context.Background(), firstLookup)
+		defer cancel()
+		p.names.refresh(ctx, false)
+	}
 	return p.loop.Build()
 }
 
@@ -154,6 +170,9 @@ func (p *publishedPorts) start(members *group) {
 	}
 	members.start("tcp and udp services", p.l4.Run)
 	members.start("published ports", p.loop.Run)
+	if p.names != nil {
+		members.start("names of published ports", p.names.Run)
+	}
 }
 
 // The names of ports between two versions are TRANSPORT/ADDRESS:PORT.

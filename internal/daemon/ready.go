@@ -14,11 +14,17 @@ type addresses struct {
 	HTTPS string `json:"https"`
 	DNS   string `json:"dns,omitempty"`
 	Admin string `json:"admin"`
+	// Profiler is empty without --profiling.
+	Profiler string `json:"profiler,omitempty"`
 }
 
 func (g *gateway) addresses() addresses {
 	l := g.listeners.Load()
-	return addresses{HTTP: l.http.Addr().String(), HTTPS: l.https.Addr().String(), Admin: g.admin.Addr().String()}
+	a := addresses{HTTP: l.http.Addr().String(), HTTPS: l.https.Addr().String(), Admin: g.admin.Addr().String()}
+	if g.profiler != nil {
+		a.Profiler = g.profiler.Addr().String()
+	}
+	return a
 }
 
 // writeReadyFile tells scripts that everything is up; an empty path is none.

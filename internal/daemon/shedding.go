@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"errors"
 
 	"daemun/internal/metrics"
@@ -19,7 +18,7 @@ func (g *gateway) newOverload() *overload.Watch {
 func (g *gateway) shed(s overload.Step) {
 	g.spool.Spare(s >= overload.Spare)
 	g.proxy.Refuse(s >= overload.Refuse)
-	g.full.Store(s >= overload.Close)
+	g.full.Store(s >= overload.Close) // listeners and layer 4 look at it
 	if s >= overload.Spare {
 		g.proxy.ShedAllIdle()
 		g.upstreams.CloseIdle()
@@ -32,19 +31,29 @@ func (g *gateway) memory() metrics.Memory {
 	return metrics.Memory{Limit: s.Limit, Used: s.Used, Step: int(s.Step), Changes: s.Changes}
 }
 
-// watch asks at the port for HTTP whether anybody answers.
-func (g *gateway) watch(ctx context.Context) error { return g.watchdog.Load().Run(ctx) }
-
-func (g *gateway) newWatchdog(address string) *watchdog.Watchdog {
-	return watchdog.New(watchdog.Config{Address: address, Greeting: g.way.Greeting, Logger: g.logger})
+// watch asks at the ports for HTTP and HTTPS whether anybody answers.
+func (g *gateway) watch(members *group, l *listeners) {
+	dogs := []*watchdog.Watchdog{
+		watchdog.New(watchdog.Config{Address: l.http.Addr().String(), Greeting: g.way.Greeting, Logger: g.logger}),
+		watchdog.New(watchdog.Config{Address: l.https.Addr().String(), TLS: true, Greeting: g.way.Greeting, Logger: g.logger}),
+	}
+	g.watchdogs.Store(&dogs)
+	for _, w := range dogs {
+		members.start("watchdog", w.Run)
+	}
 }
 
-// alive is nil as long as clients are answered.
+// alive is nil as long as clients are answered, at either port.
 func (g *gateway) alive() error {
-	if w := g.watchdog.Load(); w != nil && !g.draining.Load() {
-		return w.Err()
+	dogs := g.watchdogs.Load()
+	if dogs == nil || g.draining.Load() {
+		return nil
 	}
-	return nil
+	var errs []error
+	for _, w := range *dogs {
+		errs = append(errs, w.Err())
+	}
+	return errors.Join(errs...)
 }
 
 // healthy is what /healthz says: what the mode has to say, and whether clients

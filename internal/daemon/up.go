@@ -125,6 +125,7 @@ func (d *up) edges() edges {
 		changed:   d.console.Problems,
 		starting:  "Pods are not ready yet",
 		namespace: "standalone", class: d.Translate.IngressClass, pod: "daemun",
+		zone:              cmp.Or(d.Network.ClusterDomain, standalone.DefaultZone),
 		layer4:            func() metrics.Layer4 { return d.services.layer4() },
 		explainConnection: d.explainConnection,
 		names:             func() metrics.DNS { return d.services.names() },

@@ -39,21 +39,12 @@ func certificateFiles(t *testing.T) (certificate, key string) {
 	return filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 }
 
-// TestWebhookJudgesByWhatIsInService: a path that an Ingress of the cluster has
-// is refused with the sentence of lint, in the namespaces that are read.
-func TestWebhookJudgesByWhatIsInService(t *testing.T) {
-	t.Parallel()
-	api := kubetest.New(t)
-	api.Put(t, redirecting("web", "web.test", "http://one.test/"))
-	address := "127.0.0.1:" + daemuntest.FreePort(t)
-	certificate, key := certificateFiles(t)
-	i := serve(t, api, func(c *ControllerConfig) {
-		c.Webhook = WebhookConfig{Address: address, Certificate: certificate, Key: key}
-		c.Scope.Namespace = "shop"
-	})
+// reviewing asks the webhook at an address about an Ingress that is created.
+func reviewing(t *testing.T, address string) func(*networkingv1.Ingress) *admissionv1.AdmissionResponse {
+	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} //nolint:gosec // its certificate is of its own making
-	defer client.CloseIdleConnections()
-	review := func(in *networkingv1.Ingress) *admissionv1.AdmissionResponse {
+	t.Cleanup(client.CloseIdleConnections)
+	return func(in *networkingv1.Ingress) *admissionv1.AdmissionResponse {
 		t.Helper()
 		raw, err := json.Marshal(in)
 		if err != nil {
@@ -78,6 +69,21 @@ func TestWebhookJudgesByWhatIsInService(t *testing.T) {
 		}
 		return answer.Response
 	}
+}
+
+// TestWebhookJudgesByWhatIsInService: a path that an Ingress of the cluster has
+// is refused with the sentence of lint, in the namespaces that are read.
+func TestWebhookJudgesByWhatIsInService(t *testing.T) {
+	t.Parallel()
+	api := kubetest.New(t)
+	api.Put(t, redirecting("web", "web.test", "http://one.test/"))
+	address := "127.0.0.1:" + daemuntest.FreePort(t)
+	certificate, key := certificateFiles(t)
+	i := serve(t, api, func(c *ControllerConfig) {
+		c.Webhook = WebhookConfig{Address: address, Certificate: certificate, Key: key}
+		c.Scope.Namespace = "shop"
+	})
+	review := reviewing(t, address)
 	if r := review(redirecting("second", "web.test", "http://two.test/")); r.Allowed || !strings.Contains(r.Result.Message, `Ingress shop/web already has host "web.test", path "/"`) {
 		t.Errorf("%+v", r)
 	}

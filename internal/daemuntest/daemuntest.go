@@ -51,9 +51,10 @@ func BuildTo(dir string, flags ...string) error {
 
 // Instance is one running `daemun up`.
 type Instance struct {
-	// HTTP, HTTPS, DNS and Admin are the bound addresses.
-	HTTP, HTTPS, DNS, Admin string
-	Networks                Networks `json:"-"`
+	// HTTP, HTTPS, DNS, Admin and, if there is one, Profiler are the bound
+	// addresses.
+	HTTP, HTTPS, DNS, Admin, Profiler string
+	Networks                          Networks `json:"-"`
 	// Dir is the working directory, Manifests the folder of manifests in it.
 	Dir, Manifests string
 	Process        *os.Process

@@ -132,6 +132,7 @@ type Server struct {
 	loopTold  atomic.Bool
 	panicTold atomic.Int64 // Unix second of the last panic that was logged
 	now       func() time.Time
+	began     time.Time
 
 	closing context.Context // ends with Close or with Run
 	close   context.CancelFunc
@@ -150,7 +151,7 @@ type Server struct {
 // New makes a Server that does not listen yet.
 func New(c Config) *Server {
 	c = c.withDefaults()
-	s := &Server{config: c, now: time.Now}
+	s := &Server{config: c, now: time.Now, began: time.Now()}
 	// The time since 1.24 in which crypto/rand could fail is over: it crashes.
 	_, _ = rand.Read(s.token[:])
 	s.closing, s.close = context.WithCancel(context.Background())

@@ -46,7 +46,8 @@ type stream struct {
 	peer     netip.Addr
 	server   *Server
 	counters *counters
-	// last is when something was last read, in Unix nanoseconds.
+	// last is when something was last read, in nanoseconds since the server
+	// began: the clock of the wall may be set.
 	last atomic.Int64
 	// slots hold the queries that wait for upstreams.
 	slots chan struct{}
@@ -127,7 +128,7 @@ func (s *Server) acceptTCP(l *tcpListener) {
 		}
 		peer, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
 		c := &stream{conn: conn, peer: peer.Addr(), server: s, counters: l.counters, slots: make(chan struct{}, maxOutstanding)}
-		c.last.Store(s.now().UnixNano())
+		c.last.Store(int64(s.now().Sub(s.began)))
 		if !s.streams.add(c) {
 			conn.Close()
 			continue
@@ -168,7 +169,7 @@ func (c *stream) read(in *bufio.Reader, buf []byte) ([]byte, error) {
 	if _, err := io.ReadFull(in, buf[:n]); err != nil {
 		return nil, err
 	}
-	c.last.Store(c.server.now().UnixNano())
+	c.last.Store(int64(c.server.now().Sub(c.server.began)))
 	return buf[:n], nil
 }
 

@@ -124,6 +124,8 @@ func TestClientRefusesResponses(t *testing.T) {
 		"request's pseudo":  func(s *server) { s.head(1, true, ":status", "200", ":path", "/") },
 		"connection":        func(s *server) { s.head(1, true, ":status", "200", "connection", "close") },
 		"length":            func(s *server) { s.head(1, true, ":status", "200", "content-length", "4") },
+		"content first":     func(s *server) { s.must(s.WriteData(1, false, []byte("x"))); s.head(1, true, ":status", "200") },
+		"the end alone":     func(s *server) { s.head(1, false, ":status", "103"); s.must(s.WriteData(1, true, nil)) },
 		"too many interim": func(s *server) {
 			for range maxHeads + 1 {
 				s.head(1, false, ":status", "103")

@@ -146,6 +146,10 @@ func (c *Conn) sortError(fh http2.FrameHeader, err error) error {
 	var ofStream http2.StreamError
 	var ofConn http2.ConnectionError
 	switch {
+	case errors.As(err, &ofStream) && fh.Type == http2.FrameHeaders:
+		// Its fields were not decoded, so that the table of the peer and ours
+		// differ from now on (RFC 9113 §4.3).
+		return &connError{ofStream.Code, "HEADERS frame"}
 	case errors.As(err, &ofStream):
 		return c.provoked(ofStream.StreamID, ofStream.Code)
 	case errors.As(err, &ofConn):

@@ -8,7 +8,7 @@ import (
 
 // onData takes content in (RFC 9113 §6.1).
 func (c *Conn) onData(f *http2.DataFrame) error {
-	if f.Length == 0 && !f.StreamEnded() {
+	if len(f.Data()) == 0 && !f.StreamEnded() { // padding is nothing
 		if err := c.control(); err != nil {
 			return err
 		}
@@ -63,6 +63,10 @@ func (c *Conn) take(s *Stream, f *http2.DataFrame) Code {
 	if s.ended || s.err != nil {
 		c.giveBack(nil, len(data))
 		return streamClosed
+	}
+	if c.client && !s.answered { // of which response? (RFC 9113 §8.1)
+		c.giveBack(nil, len(data))
+		return protocolError
 	}
 	if s.credit -= int(f.Length); s.credit < 0 {
 		c.giveBack(nil, len(data))

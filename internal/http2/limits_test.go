@@ -268,6 +268,7 @@ func TestH5_7_Controls(t *testing.T) {
 		"PRIORITY":            func(c *client) { _ = c.WritePriority(1, http2.PriorityParam{StreamDep: 3}) },
 		"small WINDOW_UPDATE": func(c *client) { _ = c.WriteWindowUpdate(0, 1) },
 		"empty DATA":          func(c *client) { _ = c.WriteData(1, false, nil) },
+		"padded empty DATA":   func(c *client) { _ = c.WriteDataPadded(1, false, nil, make([]byte, 9)) },
 		"unknown":             func(c *client) { _ = c.WriteRawFrame(0x77, 0, 0, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {

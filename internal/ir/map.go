@@ -2,8 +2,8 @@ package ir
 
 import "net/netip"
 
-// Map is a variable whose value another text decides (map and geo of an
-// http-snippet).
+// Map is a variable whose value another text decides (map, geo and
+// split_clients of an http-snippet).
 type Map struct {
 	Name string `json:"name"`
 	// Source is the text that is looked up.
@@ -20,6 +20,9 @@ type Map struct {
 	// Networks are those of geo, Source is an address then: the smallest network
 	// counts. Their To are no texts.
 	Networks []MapNetwork `json:"networks,omitempty"`
+	// Shares are those of split_clients, in their order: Source decides by its
+	// hash (MurmurHash2). Their To are no texts.
+	Shares []MapShare `json:"shares,omitempty"`
 	// Volatile looks it up each time, not once for a request.
 	Volatile bool `json:"volatile,omitempty"`
 }
@@ -28,6 +31,14 @@ type Map struct {
 type MapEntry struct {
 	From string `json:"from"`
 	To   string `json:"to"`
+}
+
+// MapShare is a line of split_clients: for hashes below Below that no line
+// before it has, or with Rest for all of those.
+type MapShare struct {
+	Below uint32 `json:"below"`
+	Rest  bool   `json:"rest,omitempty"`
+	To    string `json:"to"`
 }
 
 // MapNetwork is a line of geo.

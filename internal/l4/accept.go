@@ -54,12 +54,21 @@ func (f *frontend) admit(l *loop, fd int, client netip.AddrPort) {
 		_ = attachFilter(fd, nil)
 	}
 	l.count.accepted.Add(1)
+	if l.server.isFull() {
+		l.count.refused[refusedForMemory].Add(1) // first: whoever sees the end finds it counted
+		resetSocket(fd)
+		f.beginSession(l, client, netip.AddrPort{}).end(l.server, true)
+		return
+	}
 	if f.plan.takesHeader() {
 		f.greet(l, fd, client)
 		return
 	}
 	f.connect(l, fd, &arrival{client: client})
 }
+
+// isFull says that nobody new is let in (H6.19).
+func (s *Server) isFull() bool { return s.config.Full != nil && s.config.Full.Load() }
 
 // connect gives a connection an endpoint, or ends it.
 func (f *frontend) connect(l *loop, fd int, a *arrival) {

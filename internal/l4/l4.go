@@ -49,6 +49,9 @@ type Config struct {
 	// Ended hears of each connection and flow that has ended, and of clients
 	// that got none. It is called by the loops and must not wait; nil is nobody.
 	Ended func(*Session)
+	// Full turns away who comes new while it is true; nil never does. What is
+	// open goes on.
+	Full *atomic.Bool
 	// Logger takes rare events; nil discards them.
 	Logger *slog.Logger
 	// MaxFrontends bounds listening sockets, so that connections have

@@ -13,6 +13,7 @@ const (
 	refusedByFilter
 	refusedByLimit
 	refusedByHeader
+	refusedForMemory
 	refusals
 )
 
@@ -70,7 +71,7 @@ type Stats struct {
 
 // Refused counts by reason.
 type Refused struct {
-	NoEndpoint, Policy, SourceRange, DialFilter, Limit, Header uint64
+	NoEndpoint, Policy, SourceRange, DialFilter, Limit, Header, Memory uint64
 }
 
 // Stats returns the counts. It may be called at any time.
@@ -101,6 +102,7 @@ func (s *Server) Stats() Stats {
 		st.Refused.DialFilter += c.refused[refusedByFilter].Load()
 		st.Refused.Limit += c.refused[refusedByLimit].Load()
 		st.Refused.Header += c.refused[refusedByHeader].Load()
+		st.Refused.Memory += c.refused[refusedForMemory].Load()
 	}
 	return st
 }

@@ -129,6 +129,10 @@ func (f *frontend) forward(l *loop, client netip.AddrPort, name *sockaddr, run [
 
 // begin opens a flow; nil when the client gets none.
 func (f *frontend) begin(l *loop, client netip.AddrPort, name *sockaddr) *flow {
+	if l.server.isFull() {
+		l.count.refused[refusedForMemory].Add(1)
+		return nil
+	}
 	to, sources, refused := f.plan.pick(l, client.Addr())
 	if refused != admitted {
 		l.count.refused[refused].Add(1)

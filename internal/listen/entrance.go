@@ -117,8 +117,10 @@ func (l *Listener) identify(ctx context.Context, c *net.TCPConn, want *entrance,
 		return err
 	}
 	_ = c.SetReadDeadline(time.Time{})
-	info.Proxied = h
-	if h.Known() && want.trusts(info.Peer.Addr()) {
+	if !want.trusts(info.Peer.Addr()) {
+		return nil // nor about where it connected to: port 443 there is https to backends
+	}
+	if info.Proxied = h; h.Known() {
 		info.Remote = h.Source
 	}
 	return nil

@@ -60,7 +60,7 @@ func TestH4_8_ProxyProtocol(t *testing.T) {
 		{"v2", v2Header, "127.0.0.0/8", "192.0.2.7 198.51.100.1:443"},
 		{"v2 of 4 KiB", long, "127.0.0.0/8", "192.0.2.7 198.51.100.1:443"},
 		{"unknown", "PROXY UNKNOWN\r\n", "127.0.0.0/8", "127.0.0.1 invalid AddrPort"},
-		{"not trusted", v1Header, "10.0.0.0/8", "127.0.0.1 198.51.100.1:443"},
+		{"not trusted", v1Header, "10.0.0.0/8", "127.0.0.1 invalid AddrPort"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

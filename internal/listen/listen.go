@@ -47,8 +47,8 @@ type ConnInfo struct {
 	Remote, Local netip.AddrPort
 	// Peer is the other end of the socket.
 	Peer netip.AddrPort
-	// Proxied is what the header of the PROXY protocol says, zero without one.
-	// Whether it is believed shows in Remote only.
+	// Proxied is what the header of the PROXY protocol says, zero without one
+	// and when the peer is not believed.
 	Proxied proxyproto.Header
 	// TLS is nil on a plain listener; the handshake is complete.
 	TLS *tls.ConnectionState

@@ -43,8 +43,12 @@ type Translator struct {
 
 // service is one Service and what its translation was made of.
 type service struct {
-	object   *corev1.Service
-	slices   []*discoveryv1.EndpointSlice
+	object *corev1.Service
+	slices []*discoveryv1.EndpointSlice
+	// outside are the addresses of its external name, targets the numbers that
+	// its ports have there; both are for published ports.
+	outside  []netip.Addr
+	targets  []uint16
 	ir       *ir.Service
 	problems []ir.Problem
 }

@@ -43,6 +43,10 @@ type PublishedConfig struct {
 	// Headers says whose PROXY headers are believed; nil is everybody, within
 	// the usual time.
 	Headers func(*store.View) Headers
+	// Names is asked once for each translation. What it returns has the
+	// addresses of an external name; known is false as long as nobody knows.
+	// With nil no Service with an external name is published.
+	Names func() func(host string) (addresses []netip.Addr, known bool)
 }
 
 // Headers is what the settings for all hosts say of the PROXY protocol.
@@ -73,6 +77,7 @@ type publication struct {
 	*Published
 	v        *store.View
 	headers  Headers
+	names    func(host string) (addresses []netip.Addr, known bool)
 	services map[store.Name]*service
 	problems []ir.Problem
 }
@@ -84,6 +89,9 @@ func (t *Published) Translate(v *store.View) (*ir.Network, []ir.Problem) {
 	if t.Headers != nil {
 		p.headers = t.Headers(v)
 	}
+	if t.Names != nil {
+		p.names = t.Names()
+	}
 	p.read(t.TCP, ir.TCP, "--tcp-services-configmap")
 	p.read(t.UDP, ir.UDP, "--udp-services-configmap")
 	n := &ir.Network{Revision: v.Revision}
@@ -91,6 +99,9 @@ func (t *Published) Translate(v *store.View) (*ir.Network, []ir.Problem) {
 	for _, name := range slices.SortedFunc(maps.Keys(p.services), compareNames) {
 		s := p.services[name]
 		s.endpoints()
+		for _, addr := range s.outside {
+			s.ir.Endpoints = append(s.ir.Endpoints, ir.ServiceEndpoint{Addr: addr, Ports: s.targets, Ready: true, Serving: true})
+		}
 		if before := t.services[name]; before != nil && reflect.DeepEqual(before, s.ir) {
 			s.ir = before
 		}
@@ -179,8 +190,9 @@ func (p *publication) publish(name store.Name, target string, published ir.Servi
 	if object == nil {
 		return CodePublishedService, fmt.Sprintf("there is no Service %q in namespace %q; the port is closed until it exists", name.Name, name.Namespace)
 	}
-	if object.Spec.Type == corev1.ServiceTypeExternalName {
-		return CodePublishedService, fmt.Sprintf("Service %q has an external name, which cannot be published; name one with endpoints", name.Name)
+	outside, wrong := p.outside(object)
+	if wrong != "" {
+		return CodePublishedService, wrong
 	}
 	i := slices.IndexFunc(object.Spec.Ports, func(sp corev1.ServicePort) bool {
 		transport := ir.Transport(sp.Protocol)
@@ -199,6 +211,7 @@ func (p *publication) publish(name store.Name, target string, published ir.Servi
 		p.services[name] = s
 	}
 	s.ir.Ports = append(s.ir.Ports, published)
+	s.outside, s.targets = outside, append(s.targets, targetOf(&object.Spec.Ports[i]))
 	if published.TakesHeader {
 		s.ir.HeaderTrusted, s.ir.HeaderTimeout = p.headers.Trusted, ir.Duration(p.headers.Timeout)
 		if len(p.headers.Trusted) == 0 {
@@ -206,4 +219,27 @@ func (p *publication) publish(name store.Name, target string, published ir.Servi
 		}
 	}
 	return "", ""
+}
+
+// outside are the addresses of the external name of a Service that has one.
+func (p *publication) outside(object *corev1.Service) (addresses []netip.Addr, wrong string) {
+	if object.Spec.Type != corev1.ServiceTypeExternalName {
+		return nil, ""
+	}
+	if p.names == nil {
+		return nil, fmt.Sprintf("Service %q has an external name, and those are not served (--disable-svc-external-name); name one with endpoints", object.Name)
+	}
+	addresses, known := p.names(strings.ToLower(strings.TrimSuffix(object.Spec.ExternalName, ".")))
+	if known && len(addresses) == 0 {
+		return nil, fmt.Sprintf("the external name %q of Service %q has no address that may be connected to; the port is closed until it has one", object.Spec.ExternalName, object.Name)
+	}
+	return addresses, ""
+}
+
+// targetOf is the port of an external name: a number, or that of the Service.
+func targetOf(sp *corev1.ServicePort) uint16 {
+	if n := sp.TargetPort.IntVal; sp.TargetPort.Type == intstr.Int && n > 0 && n <= 65535 {
+		return uint16(n)
+	}
+	return uint16(sp.Port)
 }

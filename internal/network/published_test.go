@@ -3,6 +3,7 @@ package network
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"daemun/internal/ir"
 	"daemun/internal/store"
@@ -73,7 +75,7 @@ func TestPublishedProblems(t *testing.T) {
 		{"9000", "data/db:5432:TLS", CodePublished, `"TLS" is not known`},
 		{"9000", "data/none:5432", CodePublishedService, `there is no Service "none"`},
 		{"9000", "data/db:53", CodePublishedService, `has no TCP port "53"`},
-		{"9000", "data/outside:80", CodePublishedService, "external name"},
+		{"9000", "data/outside:80", CodePublishedService, "--disable-svc-external-name"},
 	} {
 		t.Run(tt.key+" "+tt.value, func(t *testing.T) {
 			t.Parallel()
@@ -87,6 +89,53 @@ func TestPublishedProblems(t *testing.T) {
 	p, s := published(nil, nil)
 	if _, problems := p.Translate(s.View()); len(problems) != 2 || !strings.Contains(fmt.Sprint(problems), "there is no ConfigMap") {
 		t.Errorf("%v", problems)
+	}
+}
+
+// TestPublishedNames: a Service with an external name has the endpoints that
+// its name has, once that is known.
+func TestPublishedNames(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		addresses []netip.Addr
+		known     bool
+		services  int
+		says      string
+	}{
+		{[]netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}, true, 1, ""},
+		{nil, false, 1, ""},
+		{nil, true, 0, `the external name "Example.com." of Service "outside" has no address`},
+	} {
+		p, s := published(map[string]string{"9000": "data/outside:80", "9001": "data/outside:dns", "9002": "data/outside:1"}, map[string]string{})
+		s.Update(func(tx *store.Tx) {
+			tx.Put(&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "data", Name: "outside"}, Spec: corev1.ServiceSpec{
+				Type: corev1.ServiceTypeExternalName, ExternalName: "Example.com.",
+				Ports: []corev1.ServicePort{{Name: "web", Port: 80}, {Name: "dns", Port: 5353, TargetPort: intstr.FromInt32(53)}},
+			}})
+		})
+		asked := ""
+		p.Names = func() func(string) ([]netip.Addr, bool) {
+			return func(host string) ([]netip.Addr, bool) {
+				asked = host
+				return tt.addresses, tt.known
+			}
+		}
+		n, problems := p.Translate(s.View())
+		if asked != "example.com" || len(n.Services) != tt.services || tt.says != "" && !strings.Contains(fmt.Sprint(problems), tt.says) {
+			t.Errorf("%q: %d Services, %v", asked, len(n.Services), problems)
+		}
+		if tt.services == 0 {
+			continue
+		}
+		if len(problems) != 1 || !strings.Contains(problems[0].Message, `has no TCP port "1"`) {
+			t.Errorf("%v", problems)
+		}
+		got := n.Services[0].Endpoints
+		for i, addr := range tt.addresses {
+			if got[i].Addr != addr || !slices.Equal(got[i].Ports, []uint16{80, 53}) || !got[i].Ready || !got[i].Serving {
+				t.Errorf("endpoint %+v", got[i])
+			}
+		}
 	}
 }
 

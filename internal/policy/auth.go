@@ -16,7 +16,10 @@ type Auth struct {
 	fingerprint string
 	realm       string // quoted
 	users       Verifier
-	digest      *digest // nil: basic
+	// turns are taken before those of all: who guesses passwords here, or whose
+	// hashes are slow, is in the way of others no more than once.
+	turns  chan struct{}
+	digest *digest // nil: basic
 }
 
 func newAuth(a *ir.BasicAuth, s *State) *Auth {
@@ -28,7 +31,7 @@ func newAuth(a *ir.BasicAuth, s *State) *Auth {
 	case a.Digest:
 		made.digest = newDigest(a, s)
 	case s.config.Verifier != nil:
-		made.users = s.config.Verifier(a.Users)
+		made.users, made.turns = s.config.Verifier(a.Users), make(chan struct{}, cap(s.checks))
 	}
 	return made
 }
@@ -49,11 +52,13 @@ type Attempt struct {
 type AuthVerdict uint8
 
 // The verdicts. Stale is a right answer to a challenge that is too old: the
-// client shall answer a new one without asking its user.
+// client shall answer a new one without asking its user. Busy says nothing of
+// the credentials: others took too long.
 const (
 	AuthFailed AuthVerdict = iota
 	AuthPassed
 	AuthStale
+	AuthBusy
 )
 
 // Check returns the verdict about a request. It does not allocate for
@@ -63,8 +68,8 @@ func (a *Auth) Check(t *Attempt) AuthVerdict {
 	switch {
 	case a.digest != nil:
 		return a.digest.check(t)
-	case a.users != nil && a.basic(t.Authorization):
-		return AuthPassed
+	case a.users != nil:
+		return a.basic(t.Authorization)
 	}
 	return AuthFailed
 }
@@ -72,25 +77,51 @@ func (a *Auth) Check(t *Attempt) AuthVerdict {
 // longestCredentials bounds what is looked at of an Authorization field.
 const longestCredentials = 1024
 
-func (a *Auth) basic(field []byte) bool {
+func (a *Auth) basic(field []byte) AuthVerdict {
 	if len(field) == 0 || len(field) > longestCredentials {
-		return false
+		return AuthFailed
 	}
 	sum := a.state.sum(a.fingerprint, field)
 	if a.state.verified.has(&sum) {
-		return true
+		return AuthPassed
 	}
 	user, password, ok := BasicCredentials(make([]byte, 0, longestCredentials), field)
 	if !ok {
-		return false
+		return AuthFailed
 	}
-	a.state.checks <- struct{}{}
-	defer func() { <-a.state.checks }()
+	if !a.begin() {
+		return AuthBusy
+	}
+	defer a.end()
 	if !a.users.Verify(string(user), string(password)) {
-		return false
+		return AuthFailed
 	}
 	a.state.verified.add(&sum)
-	return true
+	return AuthPassed
+}
+
+// begin waits for the turn of a slow check, but not for ever; end must follow
+// when it reports that it has come.
+func (a *Auth) begin() bool {
+	timer := time.NewTimer(a.state.patience)
+	defer timer.Stop()
+	select {
+	case a.turns <- struct{}{}:
+	case <-timer.C:
+		return false
+	}
+	select {
+	case a.state.checks <- struct{}{}:
+		return true
+	case <-timer.C:
+		<-a.turns
+		return false
+	}
+}
+
+func (a *Auth) end() {
+	<-a.state.checks
+	<-a.turns
 }
 
 // sum is a digest of the credentials and what they were checked against.

@@ -74,6 +74,51 @@ func TestVerifiedIsBounded(t *testing.T) {
 	}
 }
 
+// slowFor is a verifier that is not done with one password before it is told.
+type slowFor struct {
+	password string
+	begun    chan struct{}
+	done     chan struct{}
+}
+
+func (s *slowFor) Verify(_, password string) bool {
+	if password == s.password {
+		s.begun <- struct{}{}
+		<-s.done
+	}
+	return true
+}
+
+// TestSlowChecksWaitTheirTurn: users whose checks take long have as many turns as
+// there are, and who does not get one in time is told so.
+func TestSlowChecksWaitTheirTurn(t *testing.T) {
+	t.Parallel()
+	slow := &slowFor{password: "slow", begun: make(chan struct{}), done: make(chan struct{})}
+	s := NewState(Config{Verifier: func([]ir.User) Verifier { return slow }})
+	s.checks = make(chan struct{}, 2)
+	one, two := newAuth(&ir.BasicAuth{Fingerprint: "1"}, s), newAuth(&ir.BasicAuth{Fingerprint: "2"}, s)
+	one.turns = make(chan struct{}, 1) // as if all had two, and this one had guesses of its own in its way
+	verdict := make(chan AuthVerdict)
+	go func() { verdict <- one.Check(&Attempt{Authorization: basicField("ann", "slow")}) }()
+	<-slow.begun
+	if got := two.Check(&Attempt{Authorization: basicField("bob", "quick")}); got != AuthPassed {
+		t.Errorf("other users get %v", got)
+	}
+	s.patience = time.Millisecond
+	if got := one.Check(&Attempt{Authorization: basicField("ann", "quick")}); got != AuthBusy {
+		t.Errorf("the same users get %v", got)
+	}
+	s.checks <- struct{}{} // as if others had the rest
+	if got := two.Check(&Attempt{Authorization: basicField("bob", "another")}); got != AuthBusy || len(two.turns) != 0 {
+		t.Errorf("without any turn %v, and %d are kept", got, len(two.turns))
+	}
+	<-s.checks
+	close(slow.done)
+	if got := <-verdict; got != AuthPassed || len(s.checks)+len(one.turns) != 0 {
+		t.Errorf("the slow one gets %v, %d turns are kept", got, len(s.checks)+len(one.turns))
+	}
+}
+
 func TestNonceAges(t *testing.T) {
 	t.Parallel()
 	s, now := NewState(Config{}), time.Unix(1e9, 0)

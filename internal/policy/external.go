@@ -70,15 +70,16 @@ var ownAuthFields = []string{
 	"X-Original-URL", "X-Original-Method", "X-Original-URI", "X-Sent-From", "X-Auth-Request-Redirect",
 }
 
-// Hides reports whether a field of the client does not go to the service.
+// Hides reports whether a field of the client does not go to the service: it, or
+// one that could be taken for it, is what the service is told by us.
 func (e *External) Hides(name []byte) bool {
 	for _, own := range ownAuthFields {
-		if equalFold(name, own) {
+		if sameName(name, own) {
 			return true
 		}
 	}
 	for i := range e.Set {
-		if equalFold(name, e.Set[i].Name) {
+		if sameName(name, e.Set[i].Name) {
 			return true
 		}
 	}
@@ -86,10 +87,11 @@ func (e *External) Hides(name []byte) bool {
 }
 
 // Replaces reports whether a field of the client gives way to one of the
-// answer, even if the answer has none: a client must not speak for the service.
+// answer, even if the answer has none: a client must not speak for the service,
+// nor by a name that could be taken for it (H4.9).
 func (e *External) Replaces(name []byte) bool {
 	for _, n := range e.IR.ResponseHeaders {
-		if equalFold(name, n) {
+		if sameName(name, n) {
 			return true
 		}
 	}

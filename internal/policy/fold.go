@@ -22,6 +22,27 @@ func equalFold[A, B ~string | ~[]byte](a A, b B) bool {
 	return true
 }
 
+// sameName reports whether many readers take two field names for one: those that
+// hand fields on as environment variables read X_User as X-User.
+func sameName[A, B ~string | ~[]byte](a A, b B) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if dashed(a[i]) != dashed(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func dashed(c byte) byte {
+	if c == '_' {
+		return '-'
+	}
+	return lower(c)
+}
+
 func hasPrefixFold[A, B ~string | ~[]byte](s A, prefix B) bool {
 	if len(s) < len(prefix) {
 		return false

@@ -23,12 +23,24 @@ type Frame struct {
 	changed        bool // by the running script
 	left, right    []byte
 	escaper        escaper
+	kept           int // octets that were kept of values and paths so far
 }
 
 type setVariable struct {
 	name  string
 	value []byte
 }
+
+// A variable can be made of others that are made of others, each twice, so that
+// few lines would need more memory than there is: a script that makes longer
+// texts, or keeps more in all, ends with 500.
+const (
+	longestText = 64 << 10
+	mostKept    = 1 << 20
+)
+
+// tooMuch reports that a script has kept more than it may.
+func (f *Frame) tooMuch() bool { return f.kept > mostKept }
 
 // largestFrame is how much one buffer of a frame may keep for the next request.
 const largestFrame = 4 << 10
@@ -42,7 +54,7 @@ func (f *Frame) Reset() {
 	}
 	f.Variant, f.Stopped, f.vars = nil, false, f.vars[:0]
 	f.caps = expression.None()
-	f.moved, f.hasArgs, f.changed = false, false, false
+	f.moved, f.hasArgs, f.changed, f.kept = false, false, false, 0
 	for _, b := range [...]*[]byte{&f.subject, &f.uri, &f.args, &f.left, &f.right} {
 		if *b = (*b)[:0]; cap(*b) > largestFrame {
 			*b = nil
@@ -52,6 +64,7 @@ func (f *Frame) Reset() {
 
 // Set gives a variable a value, which is copied. $args is that of the request.
 func (f *Frame) Set(name string, value []byte) {
+	f.kept += len(value)
 	if name == "args" {
 		f.args, f.hasArgs = append(f.args[:0], value...), true
 		return

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ type Map struct {
 	hostnames        bool
 	expressions      []mapPattern
 	networks         []ir.MapNetwork // the smallest first
+	shares           []ir.MapShare
 }
 
 type mapPattern struct {
@@ -51,7 +53,7 @@ func NewMaps(list []ir.Map, beyond expression.Engine) Maps {
 }
 
 func newMap(from *ir.Map, beyond expression.Engine) *Map {
-	m := &Map{Volatile: from.Volatile, texts: map[string]*variable.Text{}, hostnames: from.Hostnames, networks: slices.Clone(from.Networks)}
+	m := &Map{Volatile: from.Volatile, texts: map[string]*variable.Text{}, hostnames: from.Hostnames, networks: slices.Clone(from.Networks), shares: from.Shares}
 	m.source, _ = variable.ParseOpen(from.Source)
 	m.standard, _ = variable.ParseOpen(from.Default)
 	for _, e := range from.Texts {
@@ -93,15 +95,51 @@ func (m *Map) add(from string, to *variable.Text) {
 func (m *Map) Append(dst []byte, from variable.Source) []byte {
 	subject := m.source.Append(nil, from)
 	start := len(dst)
-	if len(m.networks) > 0 {
+	switch {
+	case len(m.shares) > 0:
+		dst = m.appendShare(dst, subject)
+	case len(m.networks) > 0:
 		dst = m.appendNetwork(dst, string(subject), from)
-	} else {
+	default:
 		dst = m.appendText(dst, subject, from)
 	}
 	if len(dst)-start > longestMapped {
 		return dst[:start]
 	}
 	return dst
+}
+
+func (m *Map) appendShare(dst, subject []byte) []byte {
+	hash := murmur2(subject)
+	for i := range m.shares {
+		if s := &m.shares[i]; s.Rest || hash < s.Below {
+			return append(dst, s.To...)
+		}
+	}
+	return dst
+}
+
+// murmur2 is MurmurHash2 with the seed 0, by which nginx splits clients: with
+// it, each stays on its side.
+func murmur2(b []byte) uint32 {
+	const m = 0x5bd1e995
+	h := uint32(len(b))
+	for ; len(b) >= 4; b = b[4:] {
+		k := binary.LittleEndian.Uint32(b) * m
+		h = h*m ^ (k^k>>24)*m
+	}
+	switch len(b) {
+	case 3:
+		h ^= uint32(b[2]) << 16
+		fallthrough
+	case 2:
+		h ^= uint32(b[1]) << 8
+		fallthrough
+	case 1:
+		h = (h ^ uint32(b[0])) * m
+	}
+	h = (h ^ h>>13) * m
+	return h ^ h>>15
 }
 
 func (m *Map) appendNetwork(dst []byte, subject string, from variable.Source) []byte {

@@ -33,6 +33,7 @@ func TestMaps(t *testing.T) {
 		{Name: "names", Source: "$host", Hostnames: true, Texts: []ir.MapEntry{
 			{From: "*.a.test", To: "a"}, {From: "*.b.a.test", To: "b"}, {From: "x.b.a.test", To: "whole"}, {From: ".c.test", To: "c"}, {From: "www.*", To: "www"}, {From: "www.a.*", To: "www a"},
 		}},
+		{Name: "split", Source: "$host", Shares: []ir.MapShare{{Below: 1 << 30, To: "a"}, {Rest: true, To: "b"}}},
 		{Name: "place", Source: "$remote_addr", Default: "far", Networks: []ir.MapNetwork{
 			{Net: netip.MustParsePrefix("10.0.0.0/8"), To: "ten"}, {Net: netip.MustParsePrefix("10.1.0.0/16"), To: "near"}, {Net: netip.MustParsePrefix("::1/128"), To: "here"},
 		}},
@@ -52,6 +53,9 @@ func TestMaps(t *testing.T) {
 		{"names", "www.example", "www"},
 		{"names", "www.a.example", "www a"},
 		{"names", "a.test", ""},
+		{"split", "", "a"},
+		{"split", "10.0.0.1AAA", "a"},
+		{"split", "y", "b"},
 		{"place", "10.1.2.3", "near"},
 		{"place", "10.2.2.3", "ten"},
 		{"place", "::ffff:10.2.2.3", "ten"},

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"errors"
+
 	"daemun/internal/expression"
 	"daemun/internal/ir"
 	"daemun/internal/variable"
@@ -178,7 +180,7 @@ func (s *Script) Run(f *Frame, from variable.Source, uri []byte) (Outcome, *Answ
 			continue
 		}
 		held, err := st.condition.holds(f, from)
-		if err != nil {
+		if err != nil || f.tooMuch() {
 			return Answered, &Answer{Status: 500}
 		}
 		if !held {
@@ -199,8 +201,12 @@ func (s *Script) Run(f *Frame, from variable.Source, uri []byte) (Outcome, *Answ
 	return Passed, nil
 }
 
+var errTooLong = errors.New("a text of a script is too long")
+
 func (c *condition) holds(f *Frame, from variable.Source) (bool, error) {
-	f.left = c.left.Append(f.left[:0], from)
+	if f.left = c.left.Append(f.left[:0], from); len(f.left) > longestText {
+		return false, errTooLong
+	}
 	switch c.op {
 	case ir.Holds:
 		return len(f.left) > 0 && string(f.left) != "0", nil
@@ -216,6 +222,9 @@ func (a *action) run(f *Frame, from variable.Source) (Outcome, *Answer) {
 	switch {
 	case a.value != nil:
 		f.right = a.value.Append(f.right[:0], from)
+		if len(f.right) > longestText || f.tooMuch() {
+			return Answered, &Answer{Status: 500}
+		}
 		f.Set(a.set, f.right)
 	case a.answer != nil:
 		return Answered, a.answer
@@ -231,7 +240,7 @@ func (a *action) run(f *Frame, from variable.Source) (Outcome, *Answer) {
 func (w *rewriteStep) run(f *Frame, from variable.Source) (Outcome, *Answer) {
 	matched, err := f.match(w.expr, w.names, f.uri)
 	switch {
-	case err != nil:
+	case err != nil, f.tooMuch():
 		return Answered, &Answer{Status: 500}
 	case !matched:
 		return Passed, nil
@@ -243,6 +252,9 @@ func (w *rewriteStep) run(f *Frame, from variable.Source) (Outcome, *Answer) {
 	if w.HasArgs || w.DropArgs {
 		f.right = w.appendArgs(f.right, from)
 		f.args, f.hasArgs = append(f.args[:0], f.right...), true
+	}
+	if f.kept += len(f.left) + len(f.right); max(len(f.left), len(f.right)) > longestText {
+		return Answered, &Answer{Status: 500}
 	}
 	if len(f.left) == 0 || f.left[0] != '/' {
 		f.left = append(f.left, 0)

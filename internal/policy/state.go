@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"runtime"
 	"sync"
+	"time"
 
 	"daemun/internal/expression"
 	"daemun/internal/ir"
@@ -41,15 +42,19 @@ type State struct {
 	answers  kept[AuthAnswer]
 	clients  kept[ClientVerdict]
 	// checks bounds the slow checks that run at one time, so that guessing
-	// passwords does not take all processors.
-	checks chan struct{}
+	// passwords does not take all processors; patience is how long one waits.
+	checks   chan struct{}
+	patience time.Duration
 }
+
+// longestTurn is how long a request waits until its password can be checked.
+const longestTurn = 10 * time.Second
 
 // NewState returns a state that knows nothing yet.
 func NewState(c Config) *State {
 	s := &State{
 		config: c, checks: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
-		answers: kept[AuthAnswer]{max: maxAnswers}, clients: kept[ClientVerdict]{max: maxJudged},
+		patience: longestTurn, answers: kept[AuthAnswer]{max: maxAnswers}, clients: kept[ClientVerdict]{max: maxJudged},
 	}
 	_, _ = rand.Read(s.key[:]) // never fails
 	return s

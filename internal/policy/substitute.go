@@ -36,18 +36,19 @@ func (s *Substitution) ActsOn(contentType []byte) bool {
 }
 
 // Begin returns what replaces the texts in one content. Variables have the
-// values that they have now. A text that is empty now is nowhere.
+// values that they have now. A text that is empty now is nowhere, and one that
+// would become a very long one stays.
 func (s *Substitution) Begin(from variable.Source) *Replacer {
 	r := &Replacer{all: s.all}
 	for _, p := range s.pairs {
-		f := p.from.Append(nil, from)
-		if len(f) == 0 {
+		f, to := p.from.Append(nil, from), p.to.Append(nil, from)
+		if len(f) == 0 || len(to) > longestText {
 			continue
 		}
 		for i := range f {
 			f[i] = lower(f[i])
 		}
-		r.pairs = append(r.pairs, replacement{from: f, to: p.to.Append(nil, from)})
+		r.pairs = append(r.pairs, replacement{from: f, to: to})
 	}
 	r.settle()
 	return r

@@ -52,7 +52,7 @@ type conn struct {
 	vector          net.Buffers // of writeVector, here to not be allocated
 	vectorOf        [2][]byte
 	state           atomic.Int32
-	idleSince       atomic.Int64 // for ShedIdle
+	idleSince       atomic.Int64 // for ShedIdle: time of the server, which no clock of the wall changes (H11.11)
 	requests        atomic.Uint64
 	upstream        atomic.Pointer[upstream.Conn] // in use, for cut
 	http2           atomic.Pointer[http2.Conn]    // of a connection that speaks HTTP/2
@@ -160,7 +160,7 @@ func (c *conn) waitRequest() bool {
 		if c.finished = (time.Time{}); now.IsZero() {
 			now = time.Now()
 		}
-		c.idleSince.Store(now.UnixNano())
+		c.idles(now)
 		c.armRead(now.Add(wait))
 		if c.state.Load() == stateClosing { // wake came before our deadline and was undone by it
 			_ = c.nc.SetReadDeadline(longAgo)

@@ -82,7 +82,7 @@ func (x *exchange) leaveRoute(shown int) {
 		x.settleBody()
 	}
 	x.override = shown
-	x.policies, x.cors, x.grant = x.match.Host.Policies, false, nil
+	x.policies, x.cors, x.grant, x.known = x.match.Host.Policies, false, nil, false
 	x.backend, x.fallback, x.canary, x.comeAgain = nil, false, false, false
 	x.dropPrefix()
 	x.affinity, x.tried, x.whole = x.affinity[:0], x.tried[:0], true

@@ -53,6 +53,7 @@ type exchange struct {
 	certificate *policy.ClientVerdict // of a host with client authentication
 	replacing   bool                  // an error backend was asked for the answer
 	guarded     bool                  // the answer is the refusal of a guard
+	known       bool                  // the client is who it says: its password was right
 	comeAgain   bool                  // the answer is 503 for a reason that passes
 	named       bool                  // the response has the backend's Server
 	packing     packing               // of the response
@@ -128,7 +129,7 @@ func (x *exchange) begin() {
 	x.paged, x.override, x.intercepted, x.internal, x.method = 0, 0, 0, false, nil
 	x.canary, x.affinity, x.grant = false, x.affinity[:0], nil
 	x.comeAgain = false
-	x.replacing, x.guarded, x.named, x.certificate = false, false, false, nil
+	x.replacing, x.guarded, x.known, x.named, x.certificate = false, false, false, false, nil
 	x.fallback, x.rewritten, x.continued, x.keep, x.lingering, x.quiet = false, false, false, false, false, false
 	x.whole, x.streaming, x.cutShort, x.committed = false, false, false, false
 	x.dropPrefix()

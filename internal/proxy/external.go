@@ -181,6 +181,7 @@ func (x *exchange) ownService(s *subrequest, target []byte) (out []byte, ok bool
 // about the request what the client cannot say itself.
 func (x *exchange) appendServiceFields(b []byte, s *serviceCall) []byte {
 	e := x.policies.External
+	x.hideTwins()
 	b = x.appendRequestID(b)
 	b = append(append(append(append(b, "X-Original-URL: "...), x.c.scheme()...), "://"...), x.authority()...)
 	b = append(x.appendURI(b), "\r\n"...)

@@ -88,7 +88,7 @@ func (x *exchange) addConnectionParams(p *fastcgi.Params) {
 		name = "_"
 	}
 	p.AddString("SERVER_NAME", []byte(name))
-	if x.keepsCredentials() {
+	if x.known { // RFC 3875 §4.1.11: applications take it for proven
 		p.AddString("REMOTE_USER", x.user())
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/fcgi"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -76,6 +77,30 @@ func TestFastCGIParams(t *testing.T) {
 	})
 	if _, body := r.dial().get("/shop/"); body != "/app/shop/index.php own /shop/ 200" {
 		t.Errorf("%q", body)
+	}
+}
+
+// TestFastCGIUser: an application hears of a user only who has proven to be that,
+// not who was let in by another guard.
+func TestFastCGIUser(t *testing.T) {
+	t.Parallel()
+	r := applied(t, func(route *ir.Route) {
+		basicAuth(nil, route)
+		route.Access, route.SatisfyAny = &ir.Access{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, true
+	}, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, "%q", fcgi.ProcessEnv(r)["REMOTE_USER"])
+	})
+	for _, tt := range []struct{ remote, fields, want string }{
+		{"11.1.1.1:5", basicHeader("ann", "se:cret"), `"ann"`},
+		{"10.1.1.1:5", basicHeader("ann", "a lie"), `""`},
+		{"10.1.1.1:5", "", `""`},
+	} {
+		r.remote.Store(&tt.remote)
+		c := r.dial()
+		c.send("GET / HTTP/1.1\r\nHost: a.test\r\n" + tt.fields + "\r\n")
+		if _, body := c.answer("GET"); body != tt.want {
+			t.Errorf("%s %q: REMOTE_USER %s, want %s", tt.remote, tt.fields, body, tt.want)
+		}
 	}
 }
 

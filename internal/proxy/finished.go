@@ -1,7 +1,11 @@
 package proxy
 
 import (
+	"crypto/sha1"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -103,6 +107,30 @@ func (x *exchange) appendOfTLS(b []byte, id variable.ID) []byte {
 		return append(b, v.Issuer...)
 	case id == variable.SSLClientCert:
 		return append(b, v.PEM...)
+	case id == variable.SSLClientEscapedCert:
+		return appendEscapedURI(b, v.PEM)
+	case len(state.PeerCertificates) > 0 && v.Sent:
+		return appendOfCertificate(b, state.PeerCertificates[0], id)
+	}
+	return b
+}
+
+// appendOfCertificate has what a certificate of a client says of itself, as
+// OpenSSL writes it.
+func appendOfCertificate(b []byte, cert *x509.Certificate, id variable.ID) []byte {
+	const date = "Jan _2 15:04:05 2006 GMT"
+	switch id {
+	case variable.SSLClientFingerprint:
+		sum := sha1.Sum(cert.Raw) //nolint:gosec // a name of the certificate, as nginx has it; nothing is judged by it here
+		return hex.AppendEncode(b, sum[:])
+	case variable.SSLClientSerial:
+		return fmt.Appendf(b, "%02X", cert.SerialNumber.Bytes())
+	case variable.SSLClientStart:
+		return cert.NotBefore.UTC().AppendFormat(b, date)
+	case variable.SSLClientEnd:
+		return cert.NotAfter.UTC().AppendFormat(b, date)
+	case variable.SSLClientRemain:
+		return strconv.AppendInt(b, int64(max(0, time.Until(cert.NotAfter)/(24*time.Hour))), 10)
 	}
 	return b
 }

@@ -51,9 +51,7 @@ func (x *exchange) appendUpstreamHead(b []byte) []byte {
 	}
 	b = x.traced.AppendFields(b)
 	external := x.external()
-	if x.table.Heads != nil {
-		x.hideTwins()
-	}
+	x.hideTwins()
 	if x.certificate != nil {
 		b = x.appendClientFields(b)
 	}
@@ -197,6 +195,9 @@ func (x *exchange) idempotent() bool {
 // one that means something, above all for what Daemun says (H4.9): many read
 // X_Real_IP and X-Real-IP as one.
 func (x *exchange) hideTwins() {
+	if x.table.Heads == nil {
+		return // the parser has dropped them
+	}
 	for i := range x.req.Fields {
 		f := &x.req.Fields[i]
 		if bytes.IndexByte(f.Name, '_') < 0 {
@@ -212,7 +213,6 @@ func (x *exchange) hideTwins() {
 				name[j] = '-'
 			}
 		}
-		external := x.external()
-		f.Hop = f.Hop || http1.LookupField(name) != http1.FieldOther || x.certificate != nil && isClientField(name) || external != nil && external.Replaces(name)
+		f.Hop = f.Hop || http1.LookupField(name) != http1.FieldOther || x.certificate != nil && isClientField(name)
 	}
 }

@@ -101,8 +101,12 @@ func (x *exchange) authorize() bool {
 		}
 	}
 	if p.Auth != nil && (p.Any || refused == 0) {
-		switch verdict := x.authenticate(); {
-		case verdict != policy.AuthPassed:
+		verdict := x.authenticate()
+		x.known = verdict == policy.AuthPassed
+		switch {
+		case verdict == policy.AuthBusy:
+			refused, x.comeAgain = 503, true
+		case !x.known:
 			refused = 401
 			x.challenge = p.Auth.AppendChallenge(x.challenge[:0], verdict, x.start)
 		case p.Any:

@@ -22,6 +22,10 @@ func TestRedirectLocations(t *testing.T) {
 		}
 	}
 	slash := func(_ *ir.Host, r *ir.Route) { r.Redirect = &ir.Redirect{Code: 301, AppendSlash: true} }
+	relative := func(h *ir.Host, r *ir.Route) {
+		slash(h, r)
+		r.RelativeRedirects = true
+	}
 	away := func(h *ir.Host, r *ir.Route) {
 		h.RegexMode, r.Match, r.Path, r.Pattern = true, ir.MatchRegex, "/original", "^/original"
 		r.Rewrite = &ir.Rewrite{Pattern: "/original", Target: "https://bar.example.org/$1"}
@@ -73,6 +77,9 @@ func TestRedirectLocations(t *testing.T) {
 		{"line break in the object", fixed(301, "https://new.test/\r\nEvil: 1"), get("/x"), false, 500, ""},
 		{"slash", slash, get("/x?q=1"), false, 301, "http://a.test/x/?q=1"},
 		{"slash, port", slash, "GET /x HTTP/1.1\r\nHost: a.test:99\r\n\r\n", false, 301, "http://a.test/x/"},
+		{"slash, odd path", slash, get("/%2fy/../x"), false, 301, "http://a.test/x/"},
+		{"slash, relative", relative, get("/x?q=1"), false, 301, "/x/?q=1"},
+		{"slash, relative, no other host", relative, get("/\\evil.test/../x"), false, 301, "/x/"},
 		{"rewritten away", away, get("/original/other"), false, 302, "https://bar.example.org/"},
 		{"rewritten away, query", away, get("/original?x=1"), false, 302, "https://bar.example.org/?x=1"},
 		{"captured line break", captured, get("/o/a%0d%0aEvil:1"), false, 302, "http://b.test/a%0D"},

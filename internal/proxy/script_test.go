@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"daemun/internal/ir"
+	"daemun/internal/variable"
 )
 
 func does(a ...ir.Action) *ir.Script {
@@ -103,6 +104,42 @@ func TestScript(t *testing.T) {
 				t.Errorf("%d %q, want %d %q", resp.StatusCode, got, tt.status, tt.want)
 			}
 		})
+	}
+}
+
+// TestScriptsDoNotGrow: what doubles, or keeps much of little, ends and does not
+// take all memory.
+func TestScriptsDoNotGrow(t *testing.T) {
+	t.Parallel()
+	repeat := func(n int, a ...ir.Action) (all []ir.Action) {
+		for range n {
+			all = append(all, a...)
+		}
+		return all
+	}
+	twice := ir.Action{Rewrite: &ir.RewriteStep{Pattern: "^(.*)$", Path: "$1$1"}}
+	args := ir.Action{Rewrite: &ir.RewriteStep{Pattern: "^", Path: "/x", HasArgs: true, Args: "$args"}}
+	many := []ir.Action{assigns("v", strings.Repeat("x", 60<<10))}
+	for i := range 26 {
+		many = append(many, assigns("v"+string(rune('a'+i)), "$v"))
+	}
+	for name, actions := range map[string][]ir.Action{
+		"a variable":     append(repeat(1, assigns("v", "x")), repeat(60, assigns("v", "$v$v"))...),
+		"a path":         repeat(60, twice),
+		"arguments":      repeat(60, args),
+		"many variables": many,
+	} {
+		r, _ := up(t, mirrorHead, func(_ *ir.Host, r *ir.Route) { r.Script = does(append(actions, gives(200, "all of it"))...) })
+		c := r.dial()
+		for range 2 {
+			if resp, body := c.get("/abc?d=e"); resp.StatusCode != 500 {
+				t.Errorf("%s: %d, %d octets", name, resp.StatusCode, len(body))
+			}
+		}
+	}
+	r, _ := up(t, mirrorHead, func(_ *ir.Host, r *ir.Route) { r.Script = does(gives(200, strings.Repeat("$args", 4000))) })
+	if _, body := r.dial().get("/?" + strings.Repeat("x", 4<<10)); len(body) > 2*variable.Longest {
+		t.Errorf("an answer of %d octets", len(body))
 	}
 }
 

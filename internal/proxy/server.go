@@ -97,6 +97,7 @@ type Server struct {
 	longs    sync.Pool // of *longPiece
 	services sync.Pool // of *serviceCall
 
+	began time.Time
 	// Set by New, changed by tests only.
 	tunnelAge time.Duration
 	writeIdle time.Duration
@@ -139,7 +140,7 @@ func New(c Config) *Server {
 		s.http2 = http2.DefaultLimits()
 	}
 	s.tunnelAge, s.writeIdle, s.bodyGrace, s.bodyRate = maxTunnelAge, writeIdle, leastRateAfter, leastRate
-	s.pages = newPages()
+	s.pages, s.began = newPages(), time.Now()
 	s.open = make(map[*conn]struct{})
 	s.pieces.New = func() any { return new(piece) }
 	s.longs.New = func() any { return new(longPiece) }
@@ -213,6 +214,9 @@ func (s *Server) untrack(c *conn) {
 	delete(s.open, c)
 	s.mu.Unlock()
 }
+
+// idles notes since when the connection waits for a request.
+func (c *conn) idles(now time.Time) { c.idleSince.Store(int64(now.Sub(c.server.began))) }
 
 // ShedIdle closes the connection that has waited longest for a request and
 // reports whether there was one (H6.13).

@@ -178,7 +178,9 @@ func (x *exchange) redirectFixed() bool {
 		l = x.appendOrigin(l)
 	}
 	if r.AppendSlash {
-		l = append(x.appendCurrentPath(l), '/')
+		// The path as it was matched, as nginx has it: of what was received a
+		// browser could read the beginning as another host.
+		l = append(canonical.AppendEscapedPath(l, x.match.Path), '/')
 		l = x.appendArgs(l)
 	} else {
 		l = append(l, r.Location...)

@@ -61,7 +61,7 @@ func (c *conn) serveHTTP2() {
 		config.Limits.Total = max(config.Limits.Total, t.Settings.KeepAliveRequests)
 	}
 	c.rd.First = http2Source
-	c.idleSince.Store(time.Now().UnixNano())
+	c.idles(time.Now())
 	c.state.CompareAndSwap(stateActive, stateIdle) // it was waiting for the preface
 	h := http2.NewServer(c.nc, &c.rd, config)
 	c.http2.Store(h)
@@ -81,7 +81,7 @@ func (h streamHandler) Busy(busy bool) {
 		h.c.state.Store(stateActive)
 		return
 	}
-	h.c.idleSince.Store(time.Now().UnixNano())
+	h.c.idles(time.Now())
 	h.c.state.CompareAndSwap(stateActive, stateIdle)
 }
 

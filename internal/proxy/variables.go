@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"daemun/internal/http1"
 	"daemun/internal/variable"
@@ -113,6 +114,8 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 	switch id {
 	case variable.RemoteAddr:
 		return x.client().Unmap().WithZone("").AppendTo(b)
+	case variable.BinaryRemoteAddr:
+		return appendBinary(b, x.client().Unmap())
 	case variable.RemotePort:
 		return strconv.AppendUint(b, uint64(x.c.info.Remote.Port()), 10)
 	case variable.RemoteUser:
@@ -130,6 +133,17 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		return append(b, x.shownHost()...)
 	case variable.PeerAddr:
 		return x.c.info.Peer.Addr().Unmap().WithZone("").AppendTo(b)
+	case variable.PeerPort:
+		return strconv.AppendUint(b, uint64(x.c.info.Peer.Port()), 10)
+	case variable.AddForwardedFor:
+		return x.appendForwardedFor(b)
+	case variable.HTTPS:
+		if x.c.secure {
+			return append(b, "on"...)
+		}
+		return b
+	case variable.DateGMT, variable.DateLocal:
+		return appendDate(b, time.Now(), id == variable.DateGMT)
 	case variable.ProxyAddr, variable.ProxyPort:
 		return appendProxied(b, id, x.c.info.Proxied.Source)
 	case variable.ProxyServerAddr, variable.ProxyServerPort:
@@ -170,6 +184,35 @@ func (x *exchange) appendConnectionVariable(b []byte, id variable.ID) []byte {
 		return append(b, "upstream-default-backend"...)
 	}
 	return b
+}
+
+func appendBinary(b []byte, addr netip.Addr) []byte {
+	if addr.Is4() {
+		four := addr.As4()
+		return append(b, four[:]...)
+	}
+	sixteen := addr.As16()
+	return append(b, sixteen[:]...)
+}
+
+// appendForwardedFor appends all addresses that the request names, and the one
+// that it comes from.
+func (x *exchange) appendForwardedFor(b []byte) []byte {
+	for i := range x.req.Fields {
+		if f := &x.req.Fields[i]; f.ID == http1.FieldXForwardedFor {
+			b = append(append(b, f.Value...), ", "...)
+		}
+	}
+	return x.client().Unmap().WithZone("").AppendTo(b)
+}
+
+// appendDate appends a date as server-side includes write it.
+func appendDate(b []byte, now time.Time, gmt bool) []byte {
+	const layout = "Monday, 02-Jan-2006 15:04:05 "
+	if gmt {
+		return append(now.UTC().AppendFormat(b, layout), "GMT"...)
+	}
+	return now.AppendFormat(b, layout+"MST")
 }
 
 func (x *exchange) appendFieldVariable(b []byte, arg string) []byte {

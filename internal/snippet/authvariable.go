@@ -20,6 +20,10 @@ func readAuthRequestSet(r *reader, d *directive) string {
 		return "$" + name + " is a variable of nginx, which cannot be set here: take another name"
 	}
 	r.declare(name)
+	if r.context == Auth {
+		r.problem(d, NoEffect, "the service has not answered yet there, and the variable is empty: write it into a configuration-snippet")
+		return ""
+	}
 	v := ir.AuthVariable{Name: name, Value: r.text(d, d.args[1])}
 	return r.apply(func(p *ir.Policies) {
 		if p.ExternalAuth == nil || len(p.ExternalAuth.Variables) >= maxAuthVariables {

@@ -27,11 +27,11 @@ func readCookieFlags(r *reader, d *directive) string {
 		return "a variable is not supported"
 	}
 	for _, w := range d.args[1:] {
-		switch w.text {
+		switch strings.ToLower(w.text) {
 		case "secure", "nosecure":
-			made.Secure = onUnless(w.text == "nosecure")
+			made.Secure = onUnless(strings.EqualFold(w.text, "nosecure"))
 		case "httponly", "nohttponly":
-			made.HTTPOnly = onUnless(w.text == "nohttponly")
+			made.HTTPOnly = onUnless(strings.EqualFold(w.text, "nohttponly"))
 		case "samesite=strict":
 			made.SameSite = "Strict"
 		case "samesite=lax":

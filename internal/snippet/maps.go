@@ -1,7 +1,6 @@
 package snippet
 
 import (
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -107,61 +106,6 @@ func (r *reader) mapExpression(m *ir.Map, d *directive, e ir.MapEntry) string {
 	e.To = r.text(d, d.args[0]) // behind it: the names of the groups are known now
 	m.Expressions = append(m.Expressions, e)
 	return ""
-}
-
-func readGeo(r *reader, d *directive) string {
-	m := ir.Map{Source: "$remote_addr"}
-	if len(d.args) == 2 {
-		m.Source = r.text(d, d.args[0])
-	}
-	name, wrong := r.mapVariable(d.args[len(d.args)-1])
-	if wrong != "" {
-		return wrong
-	}
-	m.Name = name
-	for i := range d.block {
-		if wrong := geoEntry(&m, &d.block[i]); wrong != "" {
-			return r.brokenLine(d, d.block[i].at, wrong)
-		}
-	}
-	r.addMap(d, m)
-	return ""
-}
-
-// geoEntry reads a line of geo. A later one for the same network counts, as in
-// nginx.
-func geoEntry(m *ir.Map, d *directive) string {
-	switch {
-	case d.isBlock || len(d.args) != 1:
-		return "a line has a network and a value"
-	case slices.Contains([]string{"ranges", "delete", "include", "proxy", "proxy_recursive"}, d.name):
-		return d.name + " is not supported: write networks such as 10.0.0.0/8 (for proxies there is the ConfigMap key proxy-real-ip-cidr)"
-	case strings.Contains(d.args[0].text, "$"):
-		return "a variable is not supported in the value"
-	case d.name == "default":
-		m.Default = d.args[0].text
-		return ""
-	}
-	net, ok := network(d.name)
-	if !ok {
-		return d.name + " is neither default nor a network such as 10.0.0.0/8"
-	}
-	m.Networks = slices.DeleteFunc(m.Networks, func(have ir.MapNetwork) bool { return have.Net == net })
-	m.Networks = append(m.Networks, ir.MapNetwork{Net: net, To: d.args[0].text})
-	return ""
-}
-
-// network reads a network, or an address.
-func network(s string) (p netip.Prefix, ok bool) {
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		a, err := netip.ParseAddr(s)
-		if err != nil {
-			return p, false
-		}
-		p = netip.PrefixFrom(a, a.BitLen())
-	}
-	return p.Masked(), true
 }
 
 // settleMaps leaves maps out that need their own value.

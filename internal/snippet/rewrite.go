@@ -201,7 +201,7 @@ func readLocation(r *reader, d *directive) string {
 		return `its path does not begin with "/"`
 	}
 	inner := r.inner(d, innerLocation)
-	r.Locations = append(r.Locations, LocationBlock{Match: match, Pattern: pattern, Block: inner.Block})
+	r.Locations = append(r.Locations, LocationBlock{At: d.at, Match: match, Pattern: pattern, Block: inner.Block})
 	return ""
 }
 

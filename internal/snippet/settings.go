@@ -88,7 +88,8 @@ func readAuthRequest(r *reader, d *directive) string {
 
 func readAccessLog(r *reader, d *directive) string {
 	if d.args[0].text != "off" {
-		return "only off is supported: use the ConfigMap keys of the access log"
+		r.problem(d, Lost, "all lines go to where the access log of all goes: use the ConfigMap keys of the access log")
+		return ""
 	}
 	return r.apply(func(p *ir.Policies) { p.AccessLog = false })
 }

@@ -52,11 +52,13 @@ type Options struct {
 type Weight uint8
 
 // The weights: the text cannot be used as it was meant; a directive changes
-// nothing here; an expression needs the engine with back-tracking.
+// nothing here; an expression needs the engine with back-tracking; a directive
+// that guards nothing is left out.
 const (
 	Broken Weight = iota
 	NoEffect
 	Costly
+	Lost
 )
 
 // Problem is something to say about a text.
@@ -106,6 +108,7 @@ type Block struct {
 
 // LocationBlock is a location of a server-snippet.
 type LocationBlock struct {
+	At      Place
 	Match   ir.LocationMatch
 	Pattern string
 	Block   *Block
@@ -179,12 +182,14 @@ func (r *reader) directive(d *directive) {
 		r.broken(d, "there is no directive of this name, or none that is known here")
 	case row.read == nil && row.tuning:
 		r.problem(d, NoEffect, orElse(row.instead, "it adjusts what only nginx has; it has no effect"))
+	case row.lost:
+		r.problem(d, Lost, row.instead)
 	case row.read == nil:
 		r.broken(d, "it is not supported: "+row.instead)
 	case row.in&r.context == 0 && row.shadowed&r.context != 0:
 		r.problem(d, NoEffect, "it has no effect here, because every route has its own: set it in a configuration-snippet or location-snippet")
 	case row.in&r.context == 0:
-		r.broken(d, "it is not allowed "+r.context.where())
+		r.broken(d, "it is not allowed "+r.context.where()+row.rightPlace())
 	case d.isBlock != row.block:
 		r.broken(d, map[bool]string{true: `it has no block: write ";" behind it`, false: "it needs a block in { }"}[d.isBlock])
 	case len(d.args) < row.least || row.most >= 0 && len(d.args) > row.most:
@@ -194,6 +199,17 @@ func (r *reader) directive(d *directive) {
 			r.broken(d, wrong)
 		}
 	}
+}
+
+// rightPlace says where a directive could be written instead.
+func (r *row) rightPlace() string {
+	switch r.in {
+	case HTTP:
+		return ": write it into the ConfigMap key http-snippet"
+	case Server:
+		return ": write it into a server-snippet"
+	}
+	return ""
 }
 
 func orElse(s, other string) string {
@@ -239,10 +255,15 @@ func (r *reader) root() *reader {
 
 // text notes the variables of an argument.
 func (r *reader) text(d *directive, w word) string {
-	_, users := variable.ParseOpen(w.text)
+	text, users := variable.ParseOpen(w.text)
 	for _, name := range users {
 		r.root().uses = append(r.root().uses, use{name, d.name, w.at})
 	}
+	text.Parts(func(id variable.ID, _, arg string) {
+		if id == variable.Absent && strings.HasPrefix(arg, "geoip_") { // it may decide who passes
+			r.broken(d, "$"+arg+" has no value: use-geoip2 reads databases in MaxMind's format, and its variables begin with $geoip2_, such as $geoip2_city_country_code")
+		}
+	})
 	return w.text
 }
 

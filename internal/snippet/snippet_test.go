@@ -196,6 +196,9 @@ func TestProblems(t *testing.T) {
 		{Auth, "rewrite ^ /x;", "rewrite: it is not allowed in an auth-snippet"},
 		{HTTP, "return 404;", "return: it is not allowed in an http-snippet"},
 		{Location, "return 404", "the text ends within the directive"},
+		{Location, "if ($geoip_country_code = XX) { return 403; }", "if: $geoip_country_code has no value"},
+		{Server, "map $host $x { a b; }", "map: it is not allowed in a server-snippet: write it into the ConfigMap key http-snippet"},
+		{HTTP, "server { listen 8080; }", "server: it is not supported: name a Service"},
 	} {
 		b := Read(tt.context, tt.text, Options{})
 		found := false
@@ -219,8 +222,25 @@ func TestWithoutEffect(t *testing.T) {
 		text    string
 	}{
 		{Location, "proxy_buffering on;"}, {Location, "gzip on;"}, {Server, "proxy_read_timeout 5s;"}, {Server, "proxy_set_header X 1;"}, {HTTP, "client_max_body_size 1m;"}, {Location, "proxy_set_header Connection \"\";"},
+		{Auth, "auth_request_set $user $upstream_http_x_user;"}, {Server, "ssl_stapling on;"},
 	} {
 		if b := Read(tt.context, tt.text, Options{}); len(b.Problems) != 1 || b.Problems[0].Weight != NoEffect {
+			t.Errorf("%s: %v", tt.text, b.Problems)
+		}
+	}
+}
+
+// TestLost pins what is left out although it would do something in nginx: it
+// guards nothing.
+func TestLost(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		context Context
+		text    string
+	}{
+		{Location, "proxy_cache x;"}, {Server, "proxy_cache_lock on;"}, {HTTP, "proxy_cache_path /x keys_zone=a:1m;"}, {Location, "access_log /dev/null main;"},
+	} {
+		if b := Read(tt.context, tt.text, Options{}); len(b.Problems) != 1 || b.Problems[0].Weight != Lost || b.Broken() {
 			t.Errorf("%s: %v", tt.text, b.Problems)
 		}
 	}
@@ -275,7 +295,7 @@ func FuzzRead(f *testing.F) {
 	for _, s := range []string{
 		`if ($http_x ~* "a(b)") { return 301 https://$1$request_uri; }`, `location ~ ^/x { deny all; }`, "a {\n", `more_set_headers -s 404 "A: b";`,
 		`rewrite ^/(.*)$ /$1?a=b? break;`, `error_page 404 = @x; location @x { return 302 $scheme://y; }`, `limit_except GET { allow 1.2.3.4; deny all; }`, `x_by_lua_block { {} }`,
-		`map $host$x $y { default 1; "" 2; ~^(a)b "$1"; hostnames; .a.test 3; }`, `geo $x { 10.0.0.0/8 1; default 0; }`, `error_page 403 404 =200 /x?$args; proxy_cookie_flags ~a secure nosamesite;`,
+		`map $host$x $y { default 1; "" 2; ~^(a)b "$1"; hostnames; .a.test 3; }`, `geo $x { 10.0.0.0/8 1; default 0; }`, `geo $x { ranges; default 0; 10.0.0.1-10.0.1.9 1; 10.0.0.3-10.0.0.4 2; }`, `split_clients $host $x { 1.5% a; * b; }`, `error_page 403 404 =200 /x?$args; proxy_cookie_flags ~a secure nosamesite;`,
 	} {
 		f.Add(s)
 	}

@@ -2,6 +2,7 @@ package snippet
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,9 +19,10 @@ type row struct {
 	doc         string
 	// read returns what is wrong, "" if nothing is. It is nil for what is not
 	// supported; instead says what to use, or with tuning why nothing is lost.
-	read    func(r *reader, d *directive) (wrong string)
-	instead string
-	tuning  bool
+	// What is lost guards nothing.
+	read         func(r *reader, d *directive) (wrong string)
+	instead      string
+	tuning, lost bool
 }
 
 const (
@@ -31,7 +33,7 @@ const (
 
 // rows is the table. It is never written.
 func rows() []row {
-	return append(append(supported(), unsupported()...), tuning()...)
+	return slices.Concat(supported(), unsupported(), lost(), tuning())
 }
 
 func supported() []row {
@@ -59,7 +61,7 @@ func supported() []row {
 		{name: "limit_except", in: Location, block: true, least: 1, most: -1, usage: "limit_except GET { deny all; }", doc: "allow and deny for all other methods.", read: readLimitExcept},
 		{name: "auth_basic", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_basic off", doc: "off: no basic authentication. For another value use `auth-type`.", read: readAuthBasic},
 		{name: "auth_request", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_request off", doc: "off: no service is asked. For another value use `auth-url`.", read: readAuthRequest},
-		{name: "auth_request_set", in: Location, shadowed: Server | HTTP, least: 2, most: 2, usage: "auth_request_set $name text", doc: "Gives a variable a value when the service of `auth-url` has answered: $upstream_http_…, $upstream_cookie_…, $upstream_status and $upstream_addr are those of its answer.", read: readAuthRequestSet},
+		{name: "auth_request_set", in: Location | Auth, shadowed: Server | HTTP, least: 2, most: 2, usage: "auth_request_set $name text", doc: "Gives a variable a value when the service of `auth-url` has answered: $upstream_http_…, $upstream_cookie_…, $upstream_status and $upstream_addr are those of its answer.", read: readAuthRequestSet},
 
 		{name: "location", in: Server, block: true, least: 1, most: 2, usage: "location [=|^~|~|~*] path { … }", doc: "A path that is answered without a backend; @name for error_page.", read: readLocation},
 		{name: "error_page", in: Location | Server | innerLocation, least: 2, most: -1, usage: "error_page status … [=[status]] path, @name or URL", doc: "Answers as the route of a path of this host, or as a location @name, instead of a page of Daemun; or redirects to a URL.", read: readErrorPage},
@@ -68,8 +70,9 @@ func supported() []row {
 		{name: "default_type", in: anyLocation | Server | HTTP, least: 1, most: 1, usage: "default_type text/plain", doc: "Media type of a body that return gives.", read: func(*reader, *directive) string { return "" }},
 
 		{name: "map", in: HTTP, block: true, least: 2, most: 2, usage: "map text $name { … }", doc: "A variable whose value another text decides: lines of a text or ~expression and a value, default, hostnames, volatile.", read: readMap},
-		{name: "geo", in: HTTP, block: true, least: 1, most: 2, usage: "geo [$address] $name { … }", doc: "A variable whose value the network of the client decides: lines of a network and a value, default.", read: readGeo},
+		{name: "geo", in: HTTP, block: true, least: 1, most: 2, usage: "geo [$address] $name { … }", doc: "A variable whose value the network of the client decides: lines of a network and a value, default, delete; ranges.", read: readGeo},
 
+		{name: "split_clients", in: HTTP, block: true, least: 2, most: 2, usage: "split_clients text $name { … }", doc: "A variable that has each of its values for a share of the texts: lines of a share and a value, * for the rest. The same text always has the same value, and that of nginx.", read: readSplit},
 		{name: "access_log", in: Location | ifLocation | innerLocation | Server, shadowed: HTTP, least: 1, most: -1, usage: "access_log off", doc: "off: no line in the access log.", read: readAccessLog},
 		{name: "limit_rate", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate size", doc: "Octets per second of a response.", read: readLimitRate},
 		{name: "limit_rate_after", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "limit_rate_after size", doc: "From where on limit_rate counts.", read: readLimitRateAfter},
@@ -96,59 +99,6 @@ func supported() []row {
 	}
 }
 
-// unsupported are the directives that people write and that have another form
-// here.
-func unsupported() []row {
-	var list []row
-	for _, u := range []struct{ names, instead string }{
-		{"proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass memcached_pass", "name the Service in the rules of an Ingress (backend-protocol says how it is spoken to)"},
-		{"root alias try_files index autoindex", "files are served by a Service"},
-		{"auth_basic_user_file", "use the annotations auth-type and auth-secret"},
-		{"limit_req limit_req_zone limit_req_status", "use the annotations limit-rps and limit-rpm"},
-		{"limit_conn limit_conn_zone limit_conn_status", "use the annotation limit-connections"},
-		{"set_real_ip_from real_ip_header real_ip_recursive", "use the ConfigMap keys use-forwarded-headers and proxy-real-ip-cidr"},
-		{"proxy_ssl_name proxy_ssl_server_name proxy_ssl_verify proxy_ssl_certificate proxy_ssl_certificate_key proxy_ssl_trusted_certificate", "use the annotations proxy-ssl-secret, proxy-ssl-name and their companions"},
-		{"ssl_verify_client ssl_client_certificate ssl_verify_depth", "use the annotation auth-tls-secret"},
-		{"ssl_ciphers ssl_protocols ssl_prefer_server_ciphers", "use the ConfigMap keys ssl-ciphers and ssl-protocols"},
-		{"mirror mirror_request_body", "use the annotation mirror-target"},
-		{"modsecurity modsecurity_rules modsecurity_rules_file", "use the annotations enable-modsecurity and modsecurity-snippet"},
-		{"proxy_cache proxy_cache_path proxy_cache_valid proxy_cache_key proxy_cache_bypass proxy_no_cache proxy_cache_use_stale proxy_cache_lock", "responses are not kept: put a cache in front of the Service"},
-		{"split_clients", "use a canary"},
-		{"upstream server", "name a Service in the rules of an Ingress"},
-		{"log_format", "use the ConfigMap key log-format-upstream"},
-		{"include load_module env perl js_include", "no files are read and no code is run"},
-		{"content_by_lua_block access_by_lua_block rewrite_by_lua_block header_filter_by_lua_block body_filter_by_lua_block log_by_lua_block set_by_lua_block init_by_lua_block content_by_lua access_by_lua rewrite_by_lua lua_package_path", "no code is run: use typed directives, or a service for auth-url"},
-		{"valid_referers", "use the ConfigMap key block-referers"},
-		{"more_set_request_headers", "use more_set_input_headers"},
-		{"gzip_static", "let the backend compress"},
-	} {
-		for name := range strings.FieldsSeq(u.names) {
-			list = append(list, row{name: name, instead: u.instead})
-		}
-	}
-	return list
-}
-
-// tuning are the directives that have nothing to adjust here.
-func tuning() []row {
-	var list []row
-	for _, u := range []struct{ names, why string }{
-		{"proxy_buffering proxy_request_buffering proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_max_temp_file_size proxy_temp_file_write_size client_body_buffer_size", "use the annotation or ConfigMap key of this name; in a snippet it has no effect"},
-		{"gzip gzip_types gzip_min_length gzip_comp_level gzip_proxied gzip_vary gzip_disable gzip_http_version gzip_buffers brotli brotli_types brotli_comp_level", "use the ConfigMap keys use-gzip and enable-brotli; in a snippet it has no effect"},
-		{"client_header_buffer_size large_client_header_buffers underscores_in_headers ignore_invalid_headers client_header_timeout client_body_timeout keepalive_timeout keepalive_requests send_timeout", "use the ConfigMap key of this name; in a snippet it has no effect"},
-		{"chunked_transfer_encoding tcp_nodelay tcp_nopush sendfile aio directio output_buffers postpone_output reset_timedout_connection lingering_close", ""},
-		{"proxy_headers_hash_max_size proxy_headers_hash_bucket_size variables_hash_max_size variables_hash_bucket_size server_names_hash_max_size server_names_hash_bucket_size map_hash_max_size map_hash_bucket_size types_hash_max_size", ""},
-		{"etag if_modified_since server_tokens absolute_redirect port_in_redirect log_not_found log_subrequest rewrite_log uninitialized_variable_warn error_log charset", ""},
-		{"grpc_buffer_size http2_max_concurrent_streams http2_push_preload ssl_session_cache ssl_session_timeout ssl_buffer_size open_file_cache resolver resolver_timeout", ""},
-		{"worker_processes worker_connections worker_rlimit_nofile worker_shutdown_timeout worker_cpu_affinity events lua_shared_dict", ""},
-	} {
-		for name := range strings.FieldsSeq(u.names) {
-			list = append(list, row{name: name, instead: u.why, tuning: true})
-		}
-	}
-	return list
-}
-
 func lookup(name string) (row, bool) {
 	for _, r := range rows() {
 		if r.name == name {
@@ -167,7 +117,8 @@ const preface = "" +
 	"* Both gates of ingress-nginx hold: the ConfigMap of `--configmap` needs `allow-snippet-annotations: \"true\"` and `annotations-risk-level: Critical`. Snippets of that\n" +
 	"  ConfigMap itself have no gate.\n" +
 	"* A directive that is not understood is a problem with its line and column, and what to use instead. Because it may guard, the routes answer 503 until it is gone; with\n" +
-	"  `--ignore-unsupported-snippets` they are served without it. In `http-snippet`, `main-snippet` and `stream-snippet` it is only left out.\n" +
+	"  `--ignore-unsupported-snippets` they are served without it. In `http-snippet`, `main-snippet` and `stream-snippet` it is only left out, and so is everywhere what\n" +
+	"  guards nothing, such as a cache: a warning says so.\n" +
 	"* `daemun migrate` and `daemun lint` say which directives of your Ingresses these are.\n" +
 	"* Order and inheritance are nginx's: set, if, return and rewrite come before the https redirect and all guards, allow and deny behind them; the add_header directives of the innermost\n" +
 	"  text count alone; the settings of the last if that held are used; a server-snippet is that of the oldest Ingress of the host, and runs before the route is chosen.\n" +
@@ -187,6 +138,10 @@ func Markdown() string {
 	}
 	b.WriteString("\n| Not a directive here | Instead |\n|---|---|\n")
 	for _, group := range grouped(unsupported()) {
+		fmt.Fprintf(&b, "| %s | %s |\n", group.names, group.text)
+	}
+	b.WriteString("\n| Left out with a warning | Instead |\n|---|---|\n")
+	for _, group := range grouped(lost()) {
 		fmt.Fprintf(&b, "| %s | %s |\n", group.names, group.text)
 	}
 	b.WriteString("\n| Without effect | |\n|---|---|\n")

@@ -3,6 +3,7 @@ package translate
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -166,7 +167,7 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 			given = map[*host][]string{}
 		}
 		field := annotation.Field(t.options.AnnotationsPrefix + "/server-alias")
-		for _, written := range h.alias.values.ServerAlias {
+		for _, written := range aliasForms(h.alias.values.ServerAlias) {
 			name, costly, why := aliasName(written, t.options.Beyond)
 			if why == "" {
 				_, isHost := t.hosts[name]
@@ -202,6 +203,31 @@ func (t *Translator) aliases(redirects map[string]*ir.Host, problems *[]ir.Probl
 	}
 	return given
 }
+
+// aliasForms says with names, wildcards of one label, and expressions what nginx
+// takes its wildcards for, which stand for any number of labels, also at the end,
+// and of which a dot at the beginning is both the name and its wildcard.
+func aliasForms(written []string) (forms []string) {
+	for _, alias := range written {
+		lower := strings.ToLower(alias)
+		sign, rest, _ := strings.Cut(lower, ".")
+		begin, trailing := strings.CutSuffix(lower, ".*")
+		switch {
+		case sign == "" && dnsName.MatchString(rest):
+			forms = append(forms, rest, "*."+rest, deeper(rest))
+		case sign == "*" && dnsName.MatchString(rest):
+			forms = append(forms, alias, deeper(rest))
+		case trailing && dnsName.MatchString(begin):
+			forms = append(forms, "~^"+regexp.QuoteMeta(begin)+`\..+$`)
+		default:
+			forms = append(forms, alias)
+		}
+	}
+	return forms
+}
+
+// deeper is an expression for names with two labels or more before name.
+func deeper(name string) string { return `~^.+\..+\.` + regexp.QuoteMeta(name) + "$" }
 
 // aliasName returns the canonical form of an alias, or why it has none. costly
 // says why its expression needs the engine with back-tracking, beyond.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"daemun/internal/annotation"
@@ -115,6 +116,32 @@ func isDES(hash string) bool {
 	})
 }
 
+// Checks of passwords take turns with those of all other namespaces, so that none
+// may take longer than about a second.
+const (
+	maxBcryptCost  = 14
+	maxCryptRounds = 1_000_000 // some tools write 656,000
+)
+
+// tooCostly reports that a hash wants more work for each try than is done.
+func tooCostly(hash string) bool {
+	if rest, ok := strings.CutPrefix(hash, "$2"); ok {
+		if len(rest) < len("y$10") {
+			return false
+		}
+		cost, err := strconv.Atoi(rest[2:4])
+		return err == nil && cost > maxBcryptCost
+	}
+	for _, form := range []string{"$5$rounds=", "$6$rounds="} {
+		if rest, ok := strings.CutPrefix(hash, form); ok {
+			digits, _, _ := strings.Cut(rest, "$")
+			rounds, err := strconv.Atoi(digits)
+			return err != nil || rounds > maxCryptRounds
+		}
+	}
+	return false
+}
+
 // checkUsers reports users who can never pass.
 func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 	field := annotation.Field(c.t.options.AnnotationsPrefix + "/auth-secret")
@@ -122,7 +149,7 @@ func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 		c.report(annotation.CodeUsers, ir.SeverityWarning, field, "Secret %q holds no user: every request gets 401", auth.Secret)
 		return
 	}
-	var formless, elsewhere, des names
+	var formless, elsewhere, des, costly names
 	for i := range auth.Users {
 		u := &auth.Users[i]
 		if auth.Digest {
@@ -136,6 +163,11 @@ func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 			des.add(u.Name)
 			continue
 		}
+		if tooCostly(u.Hash) {
+			costly.add(u.Name)
+			u.Hash = ""
+			continue
+		}
 		if !slices.ContainsFunc(hashForms, func(form string) bool { return strings.HasPrefix(u.Hash, form) }) {
 			formless.add(u.Name)
 		}
@@ -147,6 +179,10 @@ func (c *compilation) checkUsers(auth *ir.BasicAuth) {
 	if des.count > 0 {
 		c.report(annotation.CodeUsers, ir.SeverityWarning, field,
 			"Secret %q: the hash of %v is crypt with DES, which reads eight characters of a password only and is not accepted, so nobody can log in as that user: make a new one with htpasswd -B", auth.Secret, &des)
+	}
+	if costly.count > 0 {
+		c.report(annotation.CodeUsers, ir.SeverityWarning, field,
+			"Secret %q: the hash of %v takes too long to check, so nobody can log in as that user: the cost of bcrypt is at most %d, the rounds of crypt %d", auth.Secret, &costly, maxBcryptCost, maxCryptRounds)
 	}
 	if formless.count > 0 {
 		c.report(annotation.CodeUsers, ir.SeverityWarning, field,

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"daemun/internal/annotation"
 	"daemun/internal/ir"
@@ -33,6 +34,10 @@ func (c *compilation) compileBackendTLS() {
 		return
 	}
 	name := a.Name
+	if wrong := c.hostsTell(name); wrong != "" && (made.Verify || a.SendName) {
+		c.deny("proxy-ssl-name", wrong)
+		return
+	}
 	if name == "" {
 		name = ownName
 		if made.Verify {
@@ -48,6 +53,19 @@ func (c *compilation) compileBackendTLS() {
 	sum := sha256.New()
 	fmt.Fprintf(sum, "%+v %x %x %x", made, made.CAs, made.Chain, made.Key)
 	c.upstreamTLSPrint = hex.EncodeToString(sum.Sum(nil))[:16]
+}
+
+// hostsTell says why the host of a rule is not what $host will be in a name.
+func (c *compilation) hostsTell(name string) (wrong string) {
+	annotation.BackendName(name, func(variable string) string {
+		for _, rule := range c.used.Spec.Rules {
+			if variable == "host" && (rule.Host == "" || strings.HasPrefix(rule.Host, "*.")) {
+				wrong = fmt.Sprintf("%.80q means the host of the request, which a rule for host %q does not tell beforehand: write the name itself", name, rule.Host)
+			}
+		}
+		return ""
+	})
+	return wrong
 }
 
 func (c *compilation) backendSecret(full store.Name, to *ir.BackendTLS) (wrong string) {
@@ -73,13 +91,26 @@ func (c *compilation) backendSecret(full store.Name, to *ir.BackendTLS) (wrong s
 	return ""
 }
 
-// overTLS returns a backend as the Ingress speaks TLS to it: one with a pool of
-// its own where that is not the usual way.
-func (in *ingress) overTLS(b ir.Backend, p ir.Protocol) ir.Backend {
+// overTLS returns a backend of a location of a host as the Ingress speaks TLS to
+// it: one with a pool of its own where that is not the usual way.
+func (in *ingress) overTLS(b ir.Backend, p ir.Protocol, l *location, host string) ir.Backend {
 	if in.upstreamTLS == nil || b.ID == "" || p == ir.ProtocolHTTP || p == ir.ProtocolFCGI || p == "GRPC" {
 		return b
 	}
 	b.ID += ir.BackendID(" tls " + in.upstreamTLSPrint)
 	b.TLS = in.upstreamTLS
+	name := annotation.BackendName(b.TLS.VerifyName, func(variable string) string {
+		return map[string]string{"host": host, "service_name": l.to.service, "namespace": in.name.Namespace, "ingress_name": in.name.Name}[variable]
+	})
+	if name == b.TLS.VerifyName {
+		return b
+	}
+	b.ID += ir.BackendID(" " + name)
+	made := *b.TLS
+	made.VerifyName = name
+	if made.ServerName != "" {
+		made.ServerName = name
+	}
+	b.TLS = &made
 	return b
 }

@@ -130,7 +130,9 @@ func (t *Translator) build(h *host) {
 	slices.SortStableFunc(locations, func(a, b location) int {
 		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), cmp.Compare(b.text, a.text))
 	})
-	if h.regexMode = needsRegexMode(locations); h.regexMode {
+	h.regexMode = needsRegexMode(locations)
+	h.checkLocations(locations, t.options.IgnoreSnippets)
+	if h.regexMode {
 		h.regexRoutes(locations)
 	} else {
 		h.plainRoutes(locations)
@@ -402,13 +404,13 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	r.Denied = l.in.denied
 	to := l.to.backend
 	if !l.standard {
-		to = l.in.overTLS(to, r.Protocol)
+		to = l.in.overTLS(to, r.Protocol, l, h.name)
 	}
 	r.Backend = to.ID
 	h.use(to)
 	r.SetsAffinity = l.in.values.Balance.Affinity != nil
 	if l.canary != nil && r.Backend != "" {
-		canary, to := *l.canary, l.in.overTLS(l.canaryTo, r.Protocol)
+		canary, to := *l.canary, l.in.overTLS(l.canaryTo, r.Protocol, l, h.name)
 		canary.Backend = to.ID
 		r.Canary = &canary
 		h.use(to)

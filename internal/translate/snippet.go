@@ -18,6 +18,8 @@ type settingSnippets struct {
 	declared []string
 	// names are those of their locations.
 	names []string
+	// object is the ConfigMap.
+	object ir.Ref
 }
 
 // settleSnippets reads the snippets of the ConfigMap. One for hosts and routes
@@ -47,6 +49,7 @@ func (s *settings) settleSnippets(o *Options) {
 			(p.Field == configmap.Field("log-format-upstream") && s.isDeclared(logs.Format) || p.Field == configmap.Field("log-format-stream") && s.isDeclared(logs.StreamFormat))
 	})
 	object := ir.Ref{Kind: "ConfigMap", Namespace: s.object.Namespace, Name: s.object.Name}
+	s.snippets.object = object
 	for _, l := range list {
 		if l.text == "" {
 			continue
@@ -81,7 +84,7 @@ func snippetProblems(b *snippet.Block, object ir.Ref, field string, lenient bool
 			made.Code, made.Severity = CodeSnippetNoEffect, ir.SeverityNotice
 		case p.Weight == snippet.Costly:
 			made.Code, made.Severity = CodeCostly, ir.SeverityNotice
-		case lenient:
+		case lenient, p.Weight == snippet.Lost:
 			made.Code, made.Severity = CodeSnippetIgnored, ir.SeverityWarning
 			made.Message += "; it is left out"
 		default:
@@ -339,34 +342,4 @@ func joinScripts(blocks []*snippet.Block, fields *ir.FieldEdits) *ir.Script {
 		return nil
 	}
 	return &s
-}
-
-// locations are those of the server-snippets.
-func (h *host) locations() (list []*ir.Location) {
-	for _, b := range h.hostBlocks() {
-		for _, l := range b.Locations {
-			r := &ir.Route{Path: l.Pattern, PathType: strings.TrimSpace("location " + string(l.Match)), Match: locationMatch(l.Match), Pattern: l.Pattern}
-			if h.onHost != nil {
-				r.Ingress = h.onHost.ref
-			}
-			r.Policies = h.global.Defaults.Policies
-			r.SSLRedirect, r.ForceSSLRedirect, r.BasicAuth, r.ExternalAuth = false, false, nil, nil
-			if h.closed {
-				r.Denied = 503
-			}
-			h.withBlocks(r, h.hostBlocks(), []*snippet.Block{l.Block})
-			list = append(list, &ir.Location{Match: l.Match, Pattern: l.Pattern, Route: r})
-		}
-	}
-	return list
-}
-
-func locationMatch(m ir.LocationMatch) ir.MatchKind {
-	switch m {
-	case ir.LocationExact, ir.LocationNamed:
-		return ir.MatchExact
-	case ir.LocationRegex, ir.LocationRegexFold:
-		return ir.MatchRegex
-	}
-	return ir.MatchPrefix
 }

@@ -254,9 +254,15 @@ func (e *Endpoint) open(ctx context.Context) (*net.TCPConn, error) {
 	return nil, err
 }
 
-// resolve returns the IPv4 addresses of the name, or else the IPv6 ones.
+// resolve returns the addresses of the Service that has the name, or the IPv4
+// addresses of the name, or else the IPv6 ones.
 func (e *Endpoint) resolve(ctx context.Context) ([]netip.Addr, error) {
 	c := &e.backend.registry.config
+	if c.Services != nil {
+		if found := c.Services(e.spec.Host); len(found) > 0 {
+			return found, nil
+		}
+	}
 	for _, network := range []string{"ip4", "ip6"} {
 		if network == "ip6" && e.backend.registry.ipv4Names.Load() {
 			break

@@ -42,7 +42,12 @@ type Config struct {
 	DialFilter func(netip.AddrPort) error
 	// AllowLoopbackNames lets ExternalName targets resolve to loopback.
 	AllowLoopbackNames bool
-	// Resolver resolves ExternalName targets; nil is net.DefaultResolver.
+	// Services has the addresses of the names of Services, which may be
+	// loopback; of other names it has none, and nil has none of any. It is
+	// called by many goroutines.
+	Services func(host string) []netip.Addr
+	// Resolver resolves all other ExternalName targets; nil is
+	// net.DefaultResolver.
 	Resolver Resolver
 	// TLS is the configuration for https upstreams; nil is no verification
 	// and no SNI (§4.9). It is cloned.

@@ -284,6 +284,9 @@ func TestDialNames(t *testing.T) {
 		{"mapped", Config{Resolver: names{"ip6 x.test": {netip.MustParseAddr("::ffff:127.0.0.1")}}, AllowLoopbackNames: true}, nil},
 		{"loopback", Config{Resolver: names{"ip4 x.test": loopback}}, ErrUnresolved},
 		{"unknown", Config{Resolver: names{}}, ErrUnresolved},
+		{"of a Service", Config{Resolver: names{}, Services: func(string) []netip.Addr { return loopback }}, nil},
+		{"of no Service", Config{Resolver: names{"ip4 x.test": loopback}, AllowLoopbackNames: true, Services: func(string) []netip.Addr { return nil }}, nil},
+		{"of a Service, filtered", Config{Services: func(string) []netip.Addr { return loopback }, DialFilter: func(netip.AddrPort) error { return refusing }}, refusing},
 		{"filtered", Config{Resolver: names{"ip4 x.test": loopback}, AllowLoopbackNames: true, DialFilter: func(netip.AddrPort) error { return refusing }}, refusing},
 	}
 	for _, tt := range tests {

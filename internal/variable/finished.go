@@ -45,6 +45,12 @@ const (
 	SSLClientSubject
 	SSLClientIssuer
 	SSLClientCert
+	SSLClientEscapedCert
+	SSLClientFingerprint
+	SSLClientSerial
+	SSLClientStart
+	SSLClientEnd
+	SSLClientRemain
 	// SentField is a field of the response to the client, UpstreamField one of
 	// the backend's response, UpstreamCookie one of its cookies.
 	SentField
@@ -69,7 +75,9 @@ var finishedIDs = map[string]ID{
 	"ssl_protocol": SSLProtocol, "ssl_cipher": SSLCipher, "ssl_curve": SSLCurve, "ssl_server_name": SSLServerName,
 	"ssl_session_reused": SSLSessionReused, "ssl_alpn_protocol": SSLALPN,
 	"ssl_client_verify": SSLClientVerify, "ssl_client_s_dn": SSLClientSubject, "ssl_client_i_dn": SSLClientIssuer,
-	"ssl_client_raw_cert": SSLClientCert, "ssl_client_cert": SSLClientCert,
+	"ssl_client_raw_cert": SSLClientCert, "ssl_client_cert": SSLClientCert, "ssl_client_escaped_cert": SSLClientEscapedCert,
+	"ssl_client_fingerprint": SSLClientFingerprint, "ssl_client_serial": SSLClientSerial,
+	"ssl_client_v_start": SSLClientStart, "ssl_client_v_end": SSLClientEnd, "ssl_client_v_remain": SSLClientRemain,
 }
 
 // absentNames are variables that nginx knows and that have no value here: most
@@ -78,12 +86,12 @@ var absentNames = []string{
 	"document_root", "realpath_root", "request_filename", "request_body", "request_body_file",
 	"pipe", "gzip_ratio", "limit_rate", "limit_req_status", "limit_conn_status", "nginx_version",
 	"upstream_cache_status", "upstream_cache_age", "upstream_cache_key", "upstream_cache_last_modified", "upstream_queue_time", "upstream_last_server_name",
-	"tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd", "tcpinfo_rcv_space", "http3", "proxy_host", "proxy_port",
+	"tcpinfo_rtt", "tcpinfo_rttvar", "tcpinfo_snd_cwnd", "tcpinfo_rcv_space", "http3", "proxy_port",
 	"ssl_ciphers", "ssl_curves", "ssl_early_data", "ssl_session_id", "ssl_sigalg",
-	"ssl_client_escaped_cert", "ssl_client_fingerprint", "ssl_client_serial", "ssl_client_v_start", "ssl_client_v_end", "ssl_client_v_remain",
 	"ssl_client_s_dn_legacy", "ssl_client_i_dn_legacy", "ssl_preread_server_name", "ssl_preread_protocol", "ssl_preread_alpn_protocols",
 	"connections_active", "connections_reading", "connections_writing", "connections_waiting",
-	"balancer_ewma_score", "uid_got", "uid_set", "uid_reset", "geoip_country_code", "geoip_country_name", "geoip_city",
+	"balancer_ewma_score", "uid_got", "uid_set", "uid_reset", "geoip_country_code", "geoip_country_code3", "geoip_country_name",
+	"geoip_city", "geoip_city_country_code", "geoip_city_country_name", "geoip_city_continent_code", "geoip_region", "geoip_region_name", "geoip_latitude", "geoip_longitude", "geoip_postal_code", "geoip_org",
 }
 
 // finishedPrefixes are variables with an argument.

@@ -57,6 +57,17 @@ const (
 	PassScheme
 	BestHost
 	PeerAddr
+	PeerPort
+	// BinaryRemoteAddr is the address of the client in 4 or 16 octets.
+	BinaryRemoteAddr
+	// AddForwardedFor is X-Forwarded-For of the request with the address of the
+	// client behind it.
+	AddForwardedFor
+	// HTTPS is "on" with TLS.
+	HTTPS
+	// The date of now, as server-side includes write it.
+	DateGMT
+	DateLocal
 	// The addresses of the header of the PROXY protocol.
 	ProxyAddr
 	ProxyPort
@@ -82,13 +93,14 @@ var ids = map[string]ID{
 	"scheme": Scheme, "pass_access_scheme": PassScheme, "request_method": Method,
 	"request_uri": RequestURI, "escaped_request_uri": EscapedRequestURI, "uri": URI, "document_uri": URI,
 	"args": Args, "query_string": Args, "is_args": IsArgs,
-	"remote_addr": RemoteAddr, "binary_remote_addr": RemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr,
+	"remote_addr": RemoteAddr, "binary_remote_addr": BinaryRemoteAddr, "the_real_ip": RemoteAddr, "realip_remote_addr": PeerAddr, "realip_remote_port": PeerPort,
+	"proxy_add_x_forwarded_for": AddForwardedFor, "https": HTTPS, "date_gmt": DateGMT, "date_local": DateLocal,
 	"proxy_protocol_addr": ProxyAddr, "proxy_protocol_port": ProxyPort, "proxy_protocol_server_addr": ProxyServerAddr, "proxy_protocol_server_port": ProxyServerPort,
 	"remote_port": RemotePort, "remote_user": RemoteUser,
-	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "server_protocol": ServerProtocol,
+	"server_name": ServerName, "server_port": ServerPort, "pass_server_port": ServerPort, "pass_port": ServerPort, "server_protocol": ServerProtocol,
 	"request_id": RequestID, "req_id": RequestID,
 	"namespace": Namespace, "ingress_name": IngressName, "service_name": ServiceName, "service_port": ServicePort,
-	"location_path": LocationPath, "proxy_upstream_name": UpstreamName,
+	"location_path": LocationPath, "proxy_upstream_name": UpstreamName, "proxy_host": UpstreamName,
 	"content_type": ContentType, "content_length": ContentLength,
 	"fastcgi_script_name":    ScriptName,
 	"opentelemetry_trace_id": TraceID, "opentelemetry_span_id": SpanID, "opentelemetry_sampled": TraceSampled,
@@ -189,9 +201,18 @@ func named(name string) (part, bool) {
 	return finished(name)
 }
 
-// Append appends the text with the values of a request.
+// Longest is about how long a text becomes: variables that others are made of
+// could grow without end, and no message could hold what is longer.
+const Longest = 1 << 20
+
+// Append appends the text with the values of a request, up to a variable that
+// begins beyond Longest.
 func (t *Text) Append(dst []byte, from Source) []byte {
+	start := len(dst)
 	for i := range t.parts {
+		if len(dst)-start > Longest {
+			return dst
+		}
 		if p := &t.parts[i]; p.id == literal {
 			dst = append(dst, p.text...)
 		} else {

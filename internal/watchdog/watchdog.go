@@ -1,8 +1,8 @@
 // Package watchdog turns the real way in into whether the program is alive: it
-// connects to the port of clients and asks for the health page, as they would
+// connects to a port of clients and asks for the health page, as they would
 // (H11.13).
 //
-//	w := watchdog.New(watchdog.Config{Address: listener.Addr().String()})
+//	w := watchdog.New(watchdog.Config{Address: listener.Addr().String(), TLS: true})
 //	err := w.Run(ctx)
 //	… w.Err() …
 //
@@ -14,6 +14,7 @@ package watchdog
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,10 @@ import (
 type Config struct {
 	// Address is that of the listener.
 	Address string
-	// Greeting is sent before the request; nil is nothing.
+	// TLS says that the listener ends TLS. Whose certificate it shows is not
+	// looked at: this is about life.
+	TLS bool
+	// Greeting is sent before everything else; nil is nothing.
 	Greeting func() string
 	// Every is the time between two questions, Patience that for an answer; 0 is
 	// 10 s and 5 s.
@@ -134,12 +138,17 @@ func (w *Watchdog) answered(ctx context.Context) bool {
 	_ = c.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	text := question
 	if w.config.Greeting != nil {
-		text = w.config.Greeting() + text
+		if _, err = io.WriteString(c, w.config.Greeting()); err != nil {
+			return !silent(err)
+		}
 	}
-	if _, err = io.WriteString(c, text); err == nil {
-		_, err = c.Read(make([]byte, 1))
+	way := io.ReadWriter(c)
+	if w.config.TLS {
+		way = tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // any certificate is an answer
+	}
+	if _, err = io.WriteString(way, question); err == nil { // with TLS: after the handshake
+		_, err = way.Read(make([]byte, 1))
 	}
 	return !silent(err)
 }

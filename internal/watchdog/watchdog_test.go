@@ -3,9 +3,11 @@ package watchdog
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -82,6 +84,41 @@ func TestAnyAnswerIsLife(t *testing.T) {
 		if w := New(Config{Address: address, Patience: time.Minute}); !w.answered(t.Context()) {
 			t.Errorf("%s is a miss", name)
 		}
+	}
+}
+
+// TestQuestionOverTLS: the greeting comes before the handshake; a handshake that
+// nobody answers is a miss, one that is refused is an answer.
+func TestQuestionOverTLS(t *testing.T) {
+	t.Parallel()
+	got := make(chan string, 1)
+	certificate := httptest.NewUnstartedServer(nil)
+	certificate.StartTLS()
+	defer certificate.Close()
+	config := &tls.Config{Certificates: certificate.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	const greeting = "PROXY UNKNOWN\r\n"
+	w := New(Config{TLS: true, Address: listen(t, func(c net.Conn) {
+		b := make([]byte, len(greeting)+len(question))
+		_, _ = io.ReadFull(c, b[:len(greeting)])
+		s := tls.Server(c, config)
+		_, _ = io.ReadFull(s, b[len(greeting):])
+		got <- string(b)
+		_, _ = io.WriteString(s, "HTTP/1.1 200 OK\r\n\r\n")
+	}), Patience: time.Minute, Greeting: func() string { return greeting }})
+	if !w.answered(t.Context()) {
+		t.Error("a miss")
+	}
+	if text := <-got; text != greeting+question {
+		t.Errorf("sent %q", text)
+	}
+	if w := New(Config{TLS: true, Address: listen(t, nil), Patience: time.Millisecond}); w.answered(t.Context()) {
+		t.Error("a handshake without an answer is one")
+	}
+	refused := listen(t, func(c net.Conn) {
+		_ = tls.Server(c, &tls.Config{Certificates: config.Certificates, ClientAuth: tls.RequireAnyClientCert, MinVersion: tls.VersionTLS12}).Handshake()
+	})
+	if w := New(Config{TLS: true, Address: refused, Patience: time.Minute}); !w.answered(t.Context()) {
+		t.Error("a refused handshake is a miss")
 	}
 }
 

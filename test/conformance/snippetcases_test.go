@@ -1,11 +1,25 @@
 package conformance
 
+import "strconv"
+
+// manyRequests are requests with different texts, of different lengths.
+func manyRequests(request string, n int) (list []string) {
+	for i := range n {
+		list = append(list, request+strconv.Itoa(i*i*i*i*i))
+	}
+	return append(list, request)
+}
+
 // snippetHTTP is the http-snippet of all cases.
 const snippetHTTP = `
 map $http_x_tier $tier { default basic; "" none; gold first; ~^sil(?<rest>.*)$ "silver-$rest"; ~*^BRONZE third; "\default" escaped; }
 map $host:$arg_m $both { default "$host-none"; ~:m$ "m of $host"; }
 map $http_x_name $zone { hostnames; default other; .a.test a; *.b.test b; www.* www; }
 geo $inside { default 0; 127.0.0.0/8 1; 127.0.0.1 2; 10.0.0.0/8 3; }
+geo $arg_ip $ranged { ranges; default out; 10.0.0.1-10.0.1.200 outer; 10.0.0.7-10.0.0.9 inner; 192.0.2.1-192.0.2.1 one; }
+geo $arg_ip $less { default out; 10.0.0.0/8 ten; 10.1.0.0/16 sub; delete 10.1.0.0/16; }
+split_clients "$arg_id" $side { 10% a; 33.33% b; 0.5% c; * d; }
+split_clients "$binary_remote_addr$arg_id" $half { 50% a; }
 geo $arg_ip $where { default far; 10.0.0.0/8 ten; 10.1.0.0/16 near; 2001:db8::/32 six; }
 `
 
@@ -127,5 +141,12 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 		[]string{"GET /", "GET /|X-Tier: x", "GET /?m=m|X-Tier: GOLD", "GET /|X-Tier: silver", "GET /|X-Tier: bronze1", "GET /|X-Tier: default", "GET /|X-Name: a.test", "GET /|X-Name: x.y.A.test", "GET /|X-Name: b.test", "GET /|X-Name: c.b.test.", "GET /|X-Name: www.c"},
 	},
 	{"map in a condition", "", `if ($tier = first) { return 402 "$tier"; }`, []string{"GET /|X-Tier: gold", "GET /"}},
+	{"variables of the way here", "", `proxy_set_header X-Tf "$proxy_add_x_forwarded_for"; proxy_set_header X-Ts "$https|$realip_remote_addr";`, []string{"GET /", "GET /|X-Forwarded-For: 10.1.1.1, 10.2.2.2"}},
+	{"proxy_cookie_flags in any case", "", `proxy_cookie_flags a Secure SameSite=None; proxy_cookie_flags b NoHttpOnly;`, []string{"GET /cookie"}},
+	{
+		"geo with ranges", "", `add_header X-Geo "$ranged $less";`,
+		[]string{"GET /", "GET /?ip=10.0.0.0", "GET /?ip=10.0.0.1", "GET /?ip=10.0.0.8", "GET /?ip=10.0.0.10", "GET /?ip=10.0.1.200", "GET /?ip=10.0.1.201", "GET /?ip=192.0.2.1", "GET /?ip=10.1.2.3", "GET /?ip=::1"},
+	},
+	{"split_clients", "", `add_header X-Split "$side $half";`, manyRequests("GET /?id=", 60)},
 	{"geo", "", `add_header X-Geo "$inside $where";`, []string{"GET /", "GET /?ip=10.1.2.3", "GET /?ip=10.2.2.3", "GET /?ip=2001:db8::1", "GET /?ip=x"}},
 }

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -63,5 +64,27 @@ func askFor(d *daemuntest.Instance, urls ...string) (stop func()) {
 		close(end)
 		asking.Wait()
 		d.Client().CloseIdleConnections()
+	}
+}
+
+// TestProfilesAreServedWhereAsked: at an address of their own, which no route
+// leads to, and nowhere without --profiling.
+func TestProfilesAreServedWhereAsked(t *testing.T) {
+	t.Parallel()
+	d := daemuntest.Up(t, daemuntest.Options{Bin: bin, Args: []string{"--profiling", "--profiler-port", "0"}}, map[string]string{"m.yaml": "# nothing to serve"})
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for url, want := range map[string]int{
+		"http://" + d.Profiler + "/debug/pprof/goroutine?debug=1": 200,
+		"http://" + d.Admin + "/debug/pprof/goroutine?debug=1":    404,
+		"http://" + d.HTTP + "/debug/pprof/goroutine?debug=1":     404,
+	} {
+		r, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != want {
+			t.Errorf("%s: %d, want %d", url, r.StatusCode, want)
+		}
 	}
 }

@@ -58,13 +58,18 @@ func on(annotations ...string) []string { return annotations }
 // backends is a Service whose endpoints are programs of the test.
 func backends(t *testing.T, name string, endpoints ...http.Handler) string {
 	t.Helper()
-	var addresses []string
+	return backendsAt(name, backendAddresses(t, endpoints...)...)
+}
+
+// backendAddresses are where programs of the test listen.
+func backendAddresses(t *testing.T, endpoints ...http.Handler) (addresses []string) {
+	t.Helper()
 	for _, handler := range endpoints {
 		s := httptest.NewServer(handler)
 		t.Cleanup(s.Close)
 		addresses = append(addresses, s.Listener.Addr().String())
 	}
-	return backendsAt(name, addresses...)
+	return addresses
 }
 
 // backendsAt is a Service with endpoints at addresses.

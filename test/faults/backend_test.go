@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -19,11 +20,16 @@ type backend struct {
 	open, waiting atomic.Int64
 	// leave is closed when the test ends: nothing hangs any longer.
 	leave chan struct{}
+	// For the test of clocks: requests to the service of auth-url and of
+	// probes; those held until release is closed; tickets of TLS.
+	asked, probed, holding atomic.Int64
+	release                chan struct{}
+	tickets                tls.ClientSessionCache
 }
 
 func newBackend(t *testing.T) *backend {
 	t.Helper()
-	b := &backend{leave: make(chan struct{})}
+	b := &backend{leave: make(chan struct{}), release: make(chan struct{}), tickets: tls.NewLRUClientSessionCache(0)}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -81,6 +87,22 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, "begin")
 		_ = http.NewResponseController(w).Flush()
 		b.hang(r)
+	case "/auth":
+		b.asked.Add(1)
+	case "/probe":
+		b.probed.Add(1)
+	case "/hold":
+		b.holding.Add(1)
+		defer b.holding.Add(-1)
+		select {
+		case <-b.release:
+		case <-r.Context().Done():
+		}
+	case "/ws":
+		b.takeOver(w, func(c net.Conn) {
+			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n")
+			_, _ = io.Copy(c, c)
+		})
 	case "/reset":
 		b.takeOver(w, func(c net.Conn) { _ = c.(*net.TCPConn).SetLinger(0) })
 	case "/bytes":

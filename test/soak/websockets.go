@@ -15,20 +15,29 @@ import (
 	"time"
 )
 
-// spareFiles is what a process needs beside its WebSockets.
-const spareFiles = 1 << 10
+const (
+	// spareFiles is what the program keeps beside its clients and their backends
+	// (H6.13); this process needs less.
+	spareFiles = 1 << 10
+	// otherClients are those beside the WebSockets, such as ours that ask how
+	// things are.
+	otherClients = 64
+)
+
+// filesFor is the limit of open files that so many WebSockets need. Each is two
+// descriptors of the program, one to the client and one to the backend, and as
+// many here: processes of their own for clients and backends would not lower it.
+func filesFor(webSockets int) uint64 { return uint64(2*(webSockets+otherClients) + spareFiles) }
 
 // mayOpen raises the limit of open files as far as that is needed and allowed,
 // for this process and those that it starts, and returns how many WebSockets may
-// be open at a time. Here and in the program each is two descriptors, and the
-// program takes no more clients than it has descriptors for them and for their
-// backends.
+// be open at a time.
 func mayOpen(wanted int) (int, error) {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil {
 		return 0, err
 	}
-	need := uint64(2*wanted + 2*spareFiles)
+	need := filesFor(wanted)
 	if r.Max < need {
 		// Only root may; others get what there is.
 		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: need, Max: need})
@@ -41,7 +50,7 @@ func mayOpen(wanted int) (int, error) {
 	if r.Cur >= need {
 		return wanted, nil
 	}
-	return max(0, (int(r.Cur)-2*spareFiles)/2), nil
+	return max(0, (int(r.Cur)-spareFiles)/2-otherClients), nil
 }
 
 // idleWebSockets opens so many WebSockets that say nothing, tells what each of
@@ -53,7 +62,7 @@ func idleWebSockets(ctx context.Context, dir string, wanted int) error {
 		return err
 	}
 	if n < wanted {
-		log.Printf("the limit of open files allows for %d WebSockets only", n)
+		log.Printf("%d WebSockets in place of %d: each takes two descriptors of the program, and here it may have no more (ulimit -Hn); %d need a limit of %d", n, wanted, wanted, filesFor(wanted))
 	}
 	l, err := start(ctx, dir)
 	if err != nil {

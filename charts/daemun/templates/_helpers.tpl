@@ -57,8 +57,12 @@ app.kubernetes.io/name: {{ include "daemun.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- define "daemun.chart" -}}
+{{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
 {{- define "daemun.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+helm.sh/chart: {{ include "daemun.chart" . }}
 {{ include "daemun.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: {{ include "daemun.name" . }}
@@ -68,8 +72,21 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end -}}
 
+{{- /* The names that templates in values know from the ingress-nginx chart: its
+own values.yaml shows them. */ -}}
+{{- define "ingress-nginx.name" -}}{{ include "daemun.name" . }}{{- end -}}
+{{- define "ingress-nginx.chart" -}}{{ include "daemun.chart" . }}{{- end -}}
+{{- define "ingress-nginx.namespace" -}}{{ include "daemun.namespace" . }}{{- end -}}
+{{- define "ingress-nginx.fullname" -}}{{ include "daemun.fullname" . }}{{- end -}}
+{{- define "ingress-nginx.controller.fullname" -}}{{ include "daemun.controller" . }}{{- end -}}
+{{- define "ingress-nginx.defaultBackend.fullname" -}}{{ include "daemun.defaultBackend" . }}{{- end -}}
+{{- define "ingress-nginx.serviceAccountName" -}}{{ include "daemun.serviceAccount" . }}{{- end -}}
+{{- define "ingress-nginx.labels" -}}{{ include "daemun.labels" . }}{{- end -}}
+{{- define "ingress-nginx.selectorLabels" -}}{{ include "daemun.selector" . }}{{- end -}}
+
 {{- /* daemun.meta: name, namespace and labels of an object of a component. Takes
-root, name, component, and optionally labels, annotations, cluster. */ -}}
+root, name, component, and optionally labels, annotations, cluster; and
+templates, if annotations are some. */ -}}
 {{- define "daemun.meta" -}}
 name: {{ .name }}
 {{- if not .cluster }}
@@ -82,8 +99,16 @@ labels:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- with .annotations }}
+{{- $texts := dict }}
+{{- range $key, $value := . }}
+{{- if not (kindIs "invalid" $value) }}
+{{- $text := include "daemun.number" $value }}
+{{- if $.templates }}{{ $text = tpl $text $.root }}{{ end }}
+{{- $_ := set $texts $key $text }}
+{{- end }}
+{{- end }}
 annotations:
-  {{- toYaml . | nindent 2 }}
+  {{- toYaml $texts | nindent 2 }}
 {{- end }}
 {{- end -}}
 
@@ -92,6 +117,8 @@ annotations:
 {{- define "daemun.image" -}}
 {{- $v := .Values.image -}}
 {{- $registry := $v.registry | default .Values.global.image.registry | default "docker.io" -}}
+{{- /* The default of the ingress-nginx chart, where Daemun is not, in a copy of all its values. */ -}}
+{{- if and (not $v.registry) (eq $registry "registry.k8s.io") }}{{ $registry = "docker.io" }}{{ end -}}
 {{- $registry }}/{{ $v.repository }}:{{ $v.tag | default .Chart.AppVersion }}
 {{- with $v.digest }}@{{ . }}{{ end -}}
 {{- end -}}

@@ -24,7 +24,7 @@ set are those of the external one. */ -}}
 apiVersion: v1
 kind: Service
 metadata:
-  {{- include "daemun.meta" (dict "root" .root "name" .name "component" "controller" "labels" (merge dict ($outer.labels | default dict) (.labels | default dict)) "annotations" $v.annotations) | nindent 2 }}
+  {{- include "daemun.meta" (dict "root" .root "name" .name "component" "controller" "labels" (merge dict ($outer.labels | default dict) (.labels | default dict)) "annotations" $v.annotations "templates" true) | nindent 2 }}
 spec:
   type: {{ .type }}
   {{- with include "daemun.address" $v | trim }}
