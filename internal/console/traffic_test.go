@@ -20,8 +20,8 @@ func TestTopJoinsRoutesOfABackend(t *testing.T) {
 		{Host: "a", Path: "/x", Backend: "n/a/80", Requests: 3, P99: 2, Total: 4, TotalFailed: 1},
 	}
 	for want, o := range map[string]TopOrder{
-		"BACKEND   READY   REQ/S   ERR/S   P50     P99   TOTAL   5XX\nn/a/80    0       4.0     0.0     100ms   2s    4       1\n": {By: "requests", Backends: true, Rows: 1},
-		"BACKEND   READY   REQ/S   ERR/S   P50   P99    TOTAL   5XX\nn/b/80    2       2.0     1.0     -     10ms   0       0\n": {By: "errors", Backends: true, Rows: 1},
+		"BACKEND   READY   REQ/S   ERR/S   P50     P99   TOTAL   5XX\nn/a/80    0       4.0     0.0     100ms   2s    4       1\n":                                              {By: "requests", Backends: true, Rows: 1},
+		"BACKEND   READY   REQ/S   ERR/S   P50   P99    TOTAL   5XX\nn/b/80    2       2.0     1.0     -     10ms   0       0\n":                                                {By: "errors", Backends: true, Rows: 1},
 		"HOST   PATH   BACKEND   READY   REQ/S   ERR/S   P50   P99   TOTAL   5XX   INGRESS\na      /x     n/a/80    0       3.0     0.0     -     2s    4       1     <none>\n": {By: "p99", Rows: 1},
 	} {
 		var out bytes.Buffer
