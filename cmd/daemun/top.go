@@ -23,8 +23,8 @@ func topCommand() *cobra.Command {
 		Use:   "top [routes|backends] [flags]",
 		Short: "Show the busiest routes of a running Daemun",
 		Long: `Print what routes, or backends, do now: requests and answers with 5xx per second,
-and how long requests take, averaged over the last ten to twenty seconds. On a
-terminal the table is refreshed until Ctrl-C; otherwise it is printed once.`,
+and how long requests take, averaged over the last ten to twenty seconds, then all
+requests and 5xx since the route exists. On a terminal the table is refreshed until Ctrl-C; otherwise it is printed once.`,
 		Example:   "  daemun top\n  daemun top backends --sort-by p99\n  daemun top --once -o json",
 		Args:      oneOf("routes", "backends"),
 		ValidArgs: []string{"routes", "backends"},

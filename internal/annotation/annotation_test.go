@@ -242,6 +242,9 @@ func TestValues(t *testing.T) {
 		{"session-cookie-name", "x", nil, CodeNoEffect},
 		{"service-upstream", "true", func(v *Values) { v.Balance.ServiceUpstream = true }, ""},
 		{"service-upstream", "on", nil, CodeDefault},
+		{"proxy-request-buffering", " off ", func(v *Values) { v.RequestBuffering = false }, ""},
+		{"fastcgi-index", "../x", nil, CodeRejected},
+		{"fastcgi-index", strings.Repeat("x", 256), nil, CodeRejected},
 		{"secure-backends", "true", nil, CodeObsolete},
 		{"rewrite-taget", "/", nil, CodeUnknown},
 		{"rewrite-target", "", nil, ""},
@@ -584,4 +587,32 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSameSiteTellsTheSpelling: who has the right word in the wrong case is told
+// so, who has another word is told the words.
+func TestSameSiteTellsTheSpelling(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{"lax": "spelled Lax", "STRICT": "spelled Strict", "loose": "none of None, Lax, Strict"} {
+		got := parse("affinity", "cookie", "session-cookie-samesite", value)
+		if len(got.Problems) != 1 || !strings.Contains(got.Problems[0].Message, want) {
+			t.Errorf("%s: %v, want %q", value, got.Problems, want)
+		}
+	}
+}
+
+// TestSetDefault: a key of the ConfigMap changes what Ingresses without the
+// annotation have, and a bad value nothing.
+func TestSetDefault(t *testing.T) {
+	t.Parallel()
+	v := Defaults()
+	if supported, err := SetDefault("proxy-body-size", "3m", &v); !supported || err != nil || v.MaxBody != 3<<20 {
+		t.Errorf("%v, %v, %d", supported, err, v.MaxBody)
+	}
+	if supported, err := SetDefault("proxy-body-size", "much", &v); !supported || err == nil || v.MaxBody != 3<<20 {
+		t.Errorf("a bad value: %v, %v, %d", supported, err, v.MaxBody)
+	}
+	if supported, err := SetDefault("no-such-annotation", "1", &v); supported || err != nil {
+		t.Errorf("an unknown name: %v, %v", supported, err)
+	}
 }

@@ -65,29 +65,32 @@ func WriteTop(w io.Writer, rows []admin.Busy, o TopOrder) error {
 	if o.Backends {
 		rows = joined(rows)
 	}
-	key := func(b *admin.Busy) float64 { return b.Requests }
+	// What was before decides where nothing is now.
+	key, before := func(b *admin.Busy) float64 { return b.Requests }, func(b *admin.Busy) uint64 { return b.Total }
 	switch o.By {
 	case "errors":
-		key = func(b *admin.Busy) float64 { return b.Failed }
+		key, before = func(b *admin.Busy) float64 { return b.Failed }, func(b *admin.Busy) uint64 { return b.TotalFailed }
 	case "p99":
 		key = func(b *admin.Busy) float64 { return b.P99 }
 	}
-	slices.SortStableFunc(rows, func(a, b admin.Busy) int { return cmp.Compare(key(&b), key(&a)) })
+	slices.SortStableFunc(rows, func(a, b admin.Busy) int {
+		return cmp.Or(cmp.Compare(key(&b), key(&a)), cmp.Compare(before(&b), before(&a)))
+	})
 	if o.Rows > 0 && len(rows) > o.Rows {
 		rows = rows[:o.Rows]
 	}
 	tw := tabwriter.NewWriter(w, 0, 8, 3, ' ', 0)
 	if o.Backends {
-		fmt.Fprintln(tw, "BACKEND\tREADY\tREQ/S\tERR/S\tP50\tP99")
+		fmt.Fprintln(tw, "BACKEND\tREADY\tREQ/S\tERR/S\tP50\tP99\tTOTAL\t5XX")
 	} else {
-		fmt.Fprintln(tw, "HOST\tPATH\tBACKEND\tREADY\tREQ/S\tERR/S\tP50\tP99\tINGRESS")
+		fmt.Fprintln(tw, "HOST\tPATH\tBACKEND\tREADY\tREQ/S\tERR/S\tP50\tP99\tTOTAL\t5XX\tINGRESS")
 	}
 	for _, r := range rows {
 		backend, ready := string(r.Backend), strconv.Itoa(r.Ready)
 		if backend == "" {
 			backend, ready = "404 page", "-"
 		}
-		numbers := fmt.Sprintf("%s\t%.1f\t%.1f\t%s\t%s", ready, r.Requests, r.Failed, orDash(r.P50), orDash(r.P99))
+		numbers := fmt.Sprintf("%s\t%.1f\t%.1f\t%s\t%s\t%d\t%d", ready, r.Requests, r.Failed, orDash(r.P50), orDash(r.P99), r.Total, r.TotalFailed)
 		if o.Backends {
 			fmt.Fprintf(tw, "%s\t%s\n", backend, numbers)
 			continue
@@ -117,6 +120,7 @@ func joined(rows []admin.Busy) (list []admin.Busy) {
 		}
 		b := &list[i]
 		b.Requests, b.Failed = b.Requests+r.Requests, b.Failed+r.Failed
+		b.Total, b.TotalFailed = b.Total+r.Total, b.TotalFailed+r.TotalFailed
 		b.P50, b.P99 = max(b.P50, r.P50), max(b.P99, r.P99)
 	}
 	return list

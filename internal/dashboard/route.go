@@ -6,6 +6,7 @@ import (
 
 	"daemun/internal/explain"
 	"daemun/internal/ir"
+	"daemun/internal/metrics"
 	"daemun/internal/store"
 	"daemun/internal/upstream"
 )
@@ -23,6 +24,9 @@ type routePage struct {
 	// None is why no endpoint is ready.
 	None     string
 	Problems []problemRow
+	// Total and Failed are the requests since the route exists, and those of
+	// them with 5xx.
+	Total, Failed string
 	// Explain and Tap are where to go from here.
 	Explain, Tap string
 }
@@ -58,11 +62,25 @@ func (d *Dashboard) route(r *http.Request) (*page, error) {
 	v.None = explain.WhyNone(at.host, at.route, source)
 	v.Endpoints = d.endpointRows(explain.Endpoints(at.host, at.route, source), at.route.Backend)
 	v.Problems = d.problemRows(explain.Concerning(at.route.IR, source.Problems))
+	v.Total, v.Failed = soFar(at.route.Metrics, at.route.CanaryMetrics)
 	v.Tap = link("/tap", "route", at.Host()+at.Path())
 	if host := strings.Replace(at.Host(), "*", "any", 1); host != "" {
 		v.Explain = link("/explain", "url", "http://"+host+at.Path())
 	}
 	return &page{template: "route", Title: hostName(at.Host()) + at.Path(), section: "Routes", Body: v}, nil
+}
+
+// soFar counts all requests and those that failed.
+func soFar(routes ...*metrics.Route) (total, failed string) {
+	var sum [metrics.Classes]uint64
+	all := uint64(0)
+	for _, r := range routes {
+		for class, n := range r.Classes() {
+			sum[class] += n
+			all += n
+		}
+	}
+	return count(all), count(sum[5])
 }
 
 // find is the route that a link of row.Link names.

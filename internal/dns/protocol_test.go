@@ -61,6 +61,8 @@ func TestProtocol(t *testing.T) {
 		{"OPT twice", edited(t, name, func(b []byte) []byte { return b }, withEDNS(1232), withEDNS(1232)), "FORMERR\nadditional OPT size 1232 rcode+0 version 0"},
 		{"OPT with a name", []byte("\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x01a\x00\x00\x01\x00\x01\x01a\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"), "FORMERR"},
 		{"unknown option", edns(func(b []byte) []byte { b[len(b)-1] = 6; return append(b, 0xff, 1, 0, 2, 7, 7) }), good + "\nadditional OPT size 1232 rcode+0 version 0"},
+		{"OPT behind another record", []byte("\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x02\x01a\x00\x00\x01\x00\x01" +
+			"\x01a\x00\x00\x10\x00\x01\x00\x00\x00\x00\x00\x04\x03abc" + "\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"), "REFUSED\nadditional OPT size 1232 rcode+0 version 0 option 15 0014"},
 		{"option cut off", edns(func(b []byte) []byte { b[len(b)-1] = 6; return append(b, 0xff, 1, 0, 3, 7, 7) }), "FORMERR\nadditional OPT size 1232 rcode+0 version 0"},
 	} {
 		t.Run(c.rule, func(t *testing.T) {

@@ -315,3 +315,18 @@ func TestClientAborted(t *testing.T) {
 		t.Errorf("%d places are taken", n)
 	}
 }
+
+// TestClientResponseOnAnIdleStream: a backend that answers what was not asked
+// loses its connection, and nobody who waits on that is left behind.
+func TestClientResponseOnAnIdleStream(t *testing.T) {
+	s := accept(t, testConfig())
+	st := s.ask()
+	s.wantRequest()
+	s.head(7, true, ":status", "200")
+	s.wantGoAway(http2.ErrCodeProtocol)
+	if _, _, err := st.ReadHead(); err == nil {
+		t.Error("the other stream has an answer")
+	}
+	st.Release(Cancel)
+	<-s.ended
+}

@@ -523,3 +523,32 @@ func TestH5_13_SectionOctets(t *testing.T) {
 	}
 	t.Fatalf("no GOAWAY: %v", err)
 }
+
+// TestDataOnItsWay: what a client sent before it heard that we have refused its
+// stream is no mistake of its.
+func TestDataOnItsWay(t *testing.T) {
+	config := testConfig()
+	config.Limits.Streams, config.Limits.Resets, config.Limits.ResetsAfter = 1, 20, 1
+	release := make(chan struct{})
+	defer close(release)
+	c := dial(t, config, blocked(release))
+	c.request(1, false, "POST")
+	c.request(3, false, "POST")
+	c.wantReset(3, http2.ErrCodeRefusedStream)
+	for range 50 {
+		c.must(c.WriteData(3, false, []byte("x")))
+	}
+	c.must(c.WritePing(false, [8]byte{7}))
+	for {
+		f, err := c.ReadFrame()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch f := f.(type) {
+		case *http2.RSTStreamFrame, *http2.GoAwayFrame:
+			t.Fatalf("answered with %v", f)
+		case *http2.PingFrame:
+			return
+		}
+	}
+}

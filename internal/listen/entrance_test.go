@@ -159,3 +159,17 @@ func TestEntranceByAddress(t *testing.T) {
 		})
 	}
 }
+
+// TestGreeting: who asks a listener from within the program, as the watchdog
+// does, has to begin as clients must.
+func TestGreeting(t *testing.T) {
+	t.Parallel()
+	if got := proxied(time.Minute).Greeting(); got != "PROXY UNKNOWN\r\n" {
+		t.Errorf("with the PROXY protocol: %q", got)
+	}
+	plain := &Entrance{}
+	plain.Update(&ir.Config{})
+	if got := plain.Greeting() + (&Entrance{}).Greeting() + (*Entrance)(nil).Greeting(); got != "" {
+		t.Errorf("without: %q", got)
+	}
+}

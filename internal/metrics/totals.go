@@ -43,6 +43,16 @@ func (r *Registry) Each(f func(*Route, *Totals)) {
 	}
 }
 
+// Classes are the requests of the route since it exists, by the class of their
+// status. A nil route has none.
+func (r *Route) Classes() [Classes]uint64 {
+	var t Totals
+	if r != nil {
+		r.addTo(&t)
+	}
+	return t.ByClass
+}
+
 // addTo adds up the cells of a route. It reads the few counters it wants: with
 // ten thousand routes a cell's many others would be felt.
 func (r *Route) addTo(t *Totals) {

@@ -33,6 +33,9 @@ func TestTotalsCountByClassAndDuration(t *testing.T) {
 			t.Errorf("%d requests", got.Requests())
 		}
 	})
+	if got := busy.Classes(); got != [Classes]uint64{1, 0, 2, 0, 0, 1} || idle.Classes() != (*Route)(nil).Classes() {
+		t.Errorf("classes %v", got)
+	}
 	if seen != 1 {
 		t.Errorf("%d routes", seen)
 	}

@@ -77,3 +77,15 @@ func TestForeignExpression(t *testing.T) {
 		t.Errorf("%+v", m.Route.IR)
 	}
 }
+
+// TestForeignExpressionGivenUpOnMatches: a path of which nobody knows whether
+// the expression matches is not handed to the next route.
+func TestForeignExpressionGivenUpOnMatches(t *testing.T) {
+	t.Parallel()
+	f := &foreign{Matcher: notNo{}}
+	for path, want := range map[string]bool{"/yes": true, "/none": false, "/a-path-that-is-too-long-for-it": true} {
+		if f.Match([]byte(path)) != want {
+			t.Errorf("%s: matches = %v", path, !want)
+		}
+	}
+}
