@@ -223,8 +223,14 @@ func TestWithoutEffect(t *testing.T) {
 		context Context
 		text    string
 	}{
-		{Location, "proxy_buffering on;"}, {Location, "gzip on;"}, {Server, "proxy_read_timeout 5s;"}, {Server, "proxy_set_header X 1;"}, {HTTP, "client_max_body_size 1m;"}, {Location, "proxy_set_header Connection \"\";"},
-		{Auth, "auth_request_set $user $upstream_http_x_user;"}, {Server, "ssl_stapling on;"},
+		{Location, "proxy_buffering on;"},
+		{Location, "gzip on;"},
+		{Server, "proxy_read_timeout 5s;"},
+		{Server, "proxy_set_header X 1;"},
+		{HTTP, "client_max_body_size 1m;"},
+		{Location, "proxy_set_header Connection \"\";"},
+		{Auth, "auth_request_set $user $upstream_http_x_user;"},
+		{Server, "ssl_stapling on;"},
 	} {
 		if b := Read(tt.context, tt.text, Options{}); len(b.Problems) != 1 || b.Problems[0].Weight != NoEffect {
 			t.Errorf("%s: %v", tt.text, b.Problems)

@@ -99,21 +99,21 @@ func (h *host) overTLS(l *location, b ir.Backend, r *ir.Route) ir.Backend {
 	if p := r.Protocol; b.ID == "" || p == ir.ProtocolHTTP || p == ir.ProtocolFCGI || p == "GRPC" {
 		return b
 	}
-	made, print := l.in.upstreamTLS, l.in.upstreamTLSPrint
+	made, pool := l.in.upstreamTLS, l.in.upstreamTLSPrint
 	if name, send := h.snippetTLS(l.in); name != nil || send != nil {
 		made = h.named(l.in, r, name, send)
-		print = strings.TrimSpace(print + " as " + made.VerifyName)
+		pool = strings.TrimSpace(pool + " as " + made.VerifyName)
 		if made.ServerName != "" {
-			print += " sni"
+			pool += " sni"
 		}
 	}
 	if made == nil {
 		return b
 	}
 	if known := h.withValues(l, made); known != made {
-		made, print = known, print+" "+known.VerifyName
+		made, pool = known, pool+" "+known.VerifyName
 	}
-	b.ID += ir.BackendID(" tls " + print)
+	b.ID += ir.BackendID(" tls " + pool)
 	b.TLS = made
 	return b
 }
