@@ -11,18 +11,18 @@ func Lookup(name string) (Row, bool) {
 }
 
 // SetDefault gives an annotation another default: v becomes what Ingresses
-// without it have. It reports whether the annotation is supported; the error
-// is that of a bad value, which changes nothing.
-func SetDefault(name, value string, v *Values) (supported bool, err error) {
+// without it have. The error is that of a bad value, which changes nothing. An
+// annotation that is not supported has no default to change.
+func SetDefault(name, value string, v *Values) error {
 	r, ok := Lookup(name)
 	if !ok || r.Support != Supported {
-		return false, nil
+		return nil
 	}
 	changed := *v
 	changed.Draft = new(*v.Draft)
 	if err := r.parse(value, &changed); err != nil {
-		return true, err
+		return err
 	}
 	*v = changed
-	return true, nil
+	return nil
 }

@@ -309,8 +309,7 @@ func (r *Row) support() Support {
 
 func (r *Row) set(value string, v *Values) error {
 	if r.annotation != "" {
-		_, err := annotation.SetDefault(r.annotation, value, &v.Defaults)
-		return err
+		return annotation.SetDefault(r.annotation, value, &v.Defaults)
 	}
 	return r.parse(value, v)
 }

@@ -137,7 +137,7 @@ func globalAuth(name string) func(string, *Values) error {
 	return func(s string, v *Values) error {
 		scratch := annotation.Defaults()
 		scratch.External = v.GlobalAuth
-		if _, err := annotation.SetDefault(name, s, &scratch); err != nil {
+		if err := annotation.SetDefault(name, s, &scratch); err != nil {
 			return err
 		}
 		v.GlobalAuth = scratch.External
