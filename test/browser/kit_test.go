@@ -315,7 +315,8 @@ func (b *tab) look(width, height int64, scheme string) {
 // longest is how much of a page a picture shows.
 const longest = 2600
 
-// picture writes what is seen to the folder of $SCREENSHOTS, if there is one.
+// picture writes what is seen to the folder that $SCREENSHOTS names, which it makes.
+// Without the variable there are no pictures.
 func (b *tab) picture(name string) {
 	b.t.Helper()
 	dir := os.Getenv("SCREENSHOTS")
@@ -327,6 +328,9 @@ func (b *tab) picture(name string) {
 	shot := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{
 		CaptureBeyondViewport: &beyond, Clip: &page.Viewport{Width: size.Width, Height: min(size.Height, longest), Scale: 1},
 	})
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
 	if err := os.WriteFile(filepath.Join(dir, name+".png"), shot.Data, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
