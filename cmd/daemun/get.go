@@ -116,7 +116,8 @@ func (q *getQuery) print(cmd *cobra.Command, address string) error {
 // watchStep is the time between two looks of get --watch.
 const watchStep = time.Second
 
-// follow prints the list and what changes in it until Ctrl-C.
+// follow prints the list and what changes in it until Ctrl-C, or until nobody
+// reads it.
 func (q *getQuery) follow(cmd *cobra.Command, address string) error {
 	ticker := time.NewTicker(watchStep)
 	defer ticker.Stop()
@@ -136,6 +137,9 @@ func (q *getQuery) follow(cmd *cobra.Command, address string) error {
 		case <-cmd.Context().Done():
 			return nil
 		case <-ticker.C:
+			if unread(cmd.OutOrStdout()) {
+				return nil
+			}
 		}
 	}
 }

@@ -100,6 +100,9 @@ func (t *tapping) copy(w io.Writer, body io.Reader) error {
 	for lines.Scan() {
 		line := bytes.TrimSpace(lines.Bytes())
 		if len(line) == 0 {
+			if unread(w) {
+				return nil
+			}
 			continue // that the connection still stands
 		}
 		if t.output == "json" {
