@@ -157,6 +157,22 @@ func TestEWMA(t *testing.T) {
 	}
 }
 
+// TestNewEndpointsAreNotOld: the average that new endpoints begin with counts from
+// the last measurement, else it would have sunk to nothing at once.
+func TestNewEndpointsAreNotOld(t *testing.T) {
+	t.Parallel()
+	r := NewRegistry(Config{})
+	b := many(r, 3)
+	now := time.Unix(1e9, 0)
+	for i, age := range []time.Duration{time.Hour, 0, 2 * time.Hour} {
+		b.endpoints()[i].Took(time.Second, now.Add(-age))
+	}
+	many(r, 4)
+	if v := b.endpoints()[3].took.at(now); v < 0.99 || v > 1.01 {
+		t.Errorf("a new endpoint has %v", v)
+	}
+}
+
 func TestConfigure(t *testing.T) {
 	t.Parallel()
 	r := NewRegistry(Config{})

@@ -72,3 +72,39 @@ func TestSurplusIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestSurplusIsLookedAtAgain: what was not idle for long enough when surplus was
+// looked at is looked at once more.
+func TestSurplusIsLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r, b := newBackendFor(t, Config{IdleMax: 1}, ir.Endpoint{Addr: s.addr()})
+	r.mu.Lock()
+	r.trimming.Store(true) // the timer is set, to long after the test
+	r.trimmer = time.AfterFunc(time.Hour, r.trim)
+	r.mu.Unlock()
+	e := b.Pick(nil)
+	conns := release(t, e, 3)
+	e.mu.Lock()
+	for _, c := range conns {
+		c.idleSince = time.Now().Add(time.Hour)
+	}
+	e.mu.Unlock()
+	if r.trim(); !r.trimming.Load() || e.idleCount() != 3 {
+		t.Errorf("looks again: %v, %d idle", r.trimming.Load(), e.idleCount())
+	}
+}
+
+// TestIdleIsWatched: the first idle connection sets the timer that closes it, the
+// next ones need not.
+func TestIdleIsWatched(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	r, b := newBackendFor(t, Config{}, ir.Endpoint{Addr: s.addr()})
+	dial(t, b.Pick(nil), Plain).Release()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !b.watched.Load() || !r.sweeping {
+		t.Errorf("watched: %v, the timer is set: %v", b.watched.Load(), r.sweeping)
+	}
+}
