@@ -19,9 +19,19 @@ const (
 	// leaves new clients in the queue before it turns one away (H6.13).
 	acceptPause = time.Second
 	// Failed accepts are repeated after a random part of a delay that doubles.
-	firstBackoff = 5 * time.Millisecond
-	lastBackoff  = time.Second
+	firstBackoff backoff = backoff(5 * time.Millisecond)
+	lastBackoff  backoff = backoff(time.Second)
 )
+
+// backoff is the delay after one more accept that has failed.
+type backoff time.Duration
+
+// next draws the wait and doubles the delay.
+func (b *backoff) next() time.Duration {
+	d := time.Duration(*b)
+	*b = min(2**b, lastBackoff)
+	return d/2 + rand.N(d/2)
+}
 
 // Serve accepts connections and runs h in a goroutine for each until Close is
 // called or ctx ends, then waits until all handlers have returned. The end of
@@ -54,11 +64,11 @@ func (l *Listener) isClosing() bool {
 }
 
 func (l *Listener) acceptLoop(ctx context.Context, h Handler) {
-	backoff := firstBackoff
+	wait := firstBackoff
 	for l.reserve() {
 		c, err := l.tcp.AcceptTCP()
 		if err == nil {
-			backoff = firstBackoff
+			wait = firstBackoff
 			if l.config.Full != nil && l.config.Full.Load() {
 				l.refused.Add(1) // first: whoever sees the end finds it counted
 				c.Close()
@@ -76,17 +86,16 @@ func (l *Listener) acceptLoop(ctx context.Context, h Handler) {
 			continue // the client has gone
 		}
 		l.acceptErrors.Add(1)
-		if backoff == firstBackoff {
+		if wait == firstBackoff {
 			l.logger.Warn("accept failed, slowing down", "listener", l.Addr().String(), "err", err)
 		}
 		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
 			l.shedIdle()
 			l.spare.use(l.turnAway)
 		}
-		if !l.pause(backoff/2 + rand.N(backoff/2)) {
+		if !l.pause(wait.next()) {
 			return
 		}
-		backoff = min(2*backoff, lastBackoff)
 	}
 }
 
