@@ -58,6 +58,30 @@ func TestUpdatesAddUp(t *testing.T) {
 	})
 }
 
+// TestReverseOfRepeatedEndpoints: an address that was listed twice keeps its name
+// when it is listed once.
+func TestReverseOfRepeatedEndpoints(t *testing.T) {
+	t.Parallel()
+	service := func(times int) *ir.Network {
+		s := &ir.Service{Namespace: "a", Name: "s", Headless: true, Ports: []ir.ServicePort{port("p", ir.TCP, 80)}}
+		for range times {
+			s.Endpoints = append(s.Endpoints, endpoint("10.0.0.1/h0", 8080))
+		}
+		return networkOf(s)
+	}
+	s := New(Config{})
+	for _, times := range []int{2, 1, 3, 1} {
+		s.Update(service(times))
+		if got, want := direct(t, s, question(t, "1.0.0.10.in-addr.arpa. PTR"), maxTCP), "NOERROR aa\n1.0.0.10.in-addr.arpa. 5 PTR h0.s.a.svc.cluster.local."; got != want {
+			t.Errorf("listed %d times:\n%s", times, got)
+		}
+	}
+	s.Update(networkOf())
+	if n := s.zone.Load().reverse.count; n != 0 {
+		t.Errorf("%d reverse names of nothing", n)
+	}
+}
+
 func same(rt *rapid.T, t *testing.T, a, b *Server, text string) {
 	q := question(t, text)
 	if got, want := direct(t, a, q, maxTCP), direct(t, b, q, maxTCP); got != want {
