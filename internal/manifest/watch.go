@@ -34,7 +34,7 @@ const (
 // goroutine and returns nil when ctx ends. Without working file events it
 // still notices changes within two seconds. Load must have been called before.
 func (l *Loader) Watch(ctx context.Context, changed func(Change)) error {
-	w := &watcher{loader: l, watched: map[string]bool{}, pending: map[string]bool{}}
+	w := newWatcher(l)
 	if fs, err := fsnotify.NewWatcher(); err == nil {
 		w.fs, w.events, w.errors = fs, fs.Events, fs.Errors
 		defer fs.Close()
@@ -48,6 +48,7 @@ func (l *Loader) Watch(ctx context.Context, changed func(Change)) error {
 
 type watcher struct {
 	loader *Loader
+	rescan time.Duration
 	fs     *fsnotify.Watcher // nil: only rescans
 	events <-chan fsnotify.Event
 	errors <-chan error
@@ -62,10 +63,14 @@ type watcher struct {
 	unsettled bool
 }
 
+func newWatcher(l *Loader) *watcher {
+	return &watcher{loader: l, rescan: rescan, watched: map[string]bool{}, pending: map[string]bool{}}
+}
+
 // run ends with ctx. Four things happen: an event, an error of the events
 // (some were lost), the end of a quiet time, the time for a rescan.
 func (w *watcher) run(ctx context.Context, changed func(Change)) error {
-	tick := time.NewTicker(rescan)
+	tick := time.NewTicker(w.rescan)
 	defer tick.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
