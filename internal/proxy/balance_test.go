@@ -181,6 +181,35 @@ func TestAffinityFailure(t *testing.T) {
 	}
 }
 
+// TestAffinityOfNewClientFailure: a client without a cookie is given an endpoint, and
+// keeps it when that fails.
+func TestAffinityOfNewClientFailure(t *testing.T) {
+	t.Parallel()
+	good := named(t, "good")
+	bad := newScript(t, func(_ int, c *client) { c.head() }) // closes without an answer
+	cfg := oneRoute(setsAffinity)
+	cfg.Settings.KeepAliveRequests = 1 << 30
+	r := newRig(t, cfg)
+	r.upstreams.Configure(&ir.Backend{ID: backendID, Balance: affinity(nil)})
+	r.endpoints(bad.addr(), good.addr())
+	c := r.dial()
+	failed := 0
+	for range 60 { // keys are random: each has either endpoint with the same chance
+		who, resp := c.ask("/", "")
+		switch cookie := jar(resp); {
+		case cookie == "":
+			t.Fatalf("%d without a cookie", resp.StatusCode)
+		case resp.StatusCode == 502:
+			failed++
+		case who != "good":
+			t.Errorf("%d from %q", resp.StatusCode, who)
+		}
+	}
+	if failed == 0 {
+		t.Error("all have come to the endpoint that works")
+	}
+}
+
 // TestHashBy: equal values of the text come to the same endpoint, or to a part
 // of them; another one when that fails.
 func TestHashBy(t *testing.T) {
@@ -320,6 +349,28 @@ func TestCanaryAffinity(t *testing.T) {
 	}
 	if who, _ := c.ask("/", "Cookie: "+toMain+"\r\nX-C: always\r\n"); who == "c" {
 		t.Error("legacy: a client of the main side comes to the canary")
+	}
+}
+
+// TestCanaryHasNoAffinityOfItsOwn: clients of the canary stick by the cookie of the
+// main backend or not at all, whatever the Service of the canary has elsewhere.
+func TestCanaryHasNoAffinityOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, legacy := range []bool{false, true} {
+		r := balanced(t, nil, canaryRoute(func(c *ir.Canary) { c.Header, c.Legacy = "X-C", legacy }))
+		other := named(t, "d")
+		r.upstreams.Update(ir.EndpointSet{Backend: canaryID, Endpoints: []ir.Endpoint{{Addr: named(t, "c").addr()}, {Addr: other.addr()}}})
+		r.upstreams.Configure(&ir.Backend{ID: canaryID, Balance: affinity(nil)})
+		c, seen := r.dial(), map[string]bool{}
+		for range 4 {
+			who, resp := c.ask("/", "X-C: always\r\nCookie: INGRESSCOOKIE=key\r\n")
+			if seen[who] = true; jar(resp) != "" {
+				t.Errorf("cookie %q", jar(resp))
+			}
+		}
+		if !seen["c"] || !seen["d"] || len(seen) != 2 {
+			t.Errorf("legacy %v: came to %v", legacy, seen)
+		}
 	}
 }
 

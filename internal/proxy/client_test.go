@@ -124,6 +124,7 @@ func TestClientCertificates(t *testing.T) {
 		verify string // what the backend is told
 	}{
 		{"good", nil, good, 200, "SUCCESS"},
+		{"good, not passed on", func(c *ir.ClientAuth) { c.PassCertificate = false }, good, 200, "SUCCESS"},
 		{"none", nil, nil, 400, ""},
 		{"expired", nil, expired, 400, ""},
 		{"of a stranger", nil, strange, 400, ""},
@@ -185,7 +186,11 @@ func TestClientCertificates(t *testing.T) {
 				}
 				if tt.cert != nil && tt.verify != "NONE" {
 					own := url.QueryEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: tt.cert.Certificate[0]})))
-					if !hasField(head, "ssl-client-subject-dn: CN=ann,O=Acme") || !hasField(head, "ssl-client-cert: "+strings.ReplaceAll(own, "+", "%20")) {
+					passed := hasField(head, "ssl-client-cert: "+strings.ReplaceAll(own, "+", "%20"))
+					if want := r.config.Hosts[1].ClientAuth.PassCertificate; passed != want || !want && strings.Contains(head, "ssl-client-cert:") {
+						t.Errorf("the certificate is passed on: %v, want %v", passed, want)
+					}
+					if !hasField(head, "ssl-client-subject-dn: CN=ann,O=Acme") {
 						t.Errorf("the backend got %q", head)
 					}
 				}
