@@ -43,18 +43,18 @@ func TestH2_10StreamAborted(t *testing.T) {
 			_, b := newBackendFor(t, Config{}, ir.Endpoint{Addr: at})
 			e := b.Pick(nil)
 			c := stream(t, e)
+			defer c.Discard()
 			const head = " / HTTP/1.1\r\nHost: a.test\r\n\r\n"
 			if err := c.Stream().WriteRequest(http2.Request{Head: []byte("POST" + head)}, []byte("half"), false); err != nil {
 				t.Fatal(err)
 			}
-			if !<-came {
+			if !within(t, came) {
 				t.Fatal("the body has not begun")
 			}
 			abort(c)
-			if err := <-ended; err == nil {
+			if err := within(t, ended); err == nil {
 				t.Error("the body seems complete")
 			}
-			c.Discard()
 			next := stream(t, e)
 			defer next.Discard()
 			if !next.Reused() {
@@ -69,6 +69,16 @@ func TestH2_10StreamAborted(t *testing.T) {
 			}
 		})
 	}
+}
+
+func within[T any](t *testing.T, c <-chan T) (v T) {
+	t.Helper()
+	select {
+	case v = <-c:
+	case <-time.After(patience):
+		t.Fatal("never happened")
+	}
+	return v
 }
 
 func stream(t *testing.T, e *Endpoint) *Conn {
