@@ -231,6 +231,24 @@ func TestProxiedConnections(t *testing.T) {
 	}
 }
 
+// TestProxiedConnectionsOfTrustedPeers: what came to the https port of the balancer
+// is https, whatever the peer says; else the peer is believed.
+func TestProxiedConnectionsOfTrustedPeers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ to, said, want string }{
+		{"198.51.100.1:443", "http", "https"}, {"198.51.100.1:443", "https", "https"},
+		{"198.51.100.1:8080", "https", "https"}, {"198.51.100.1:8080", "http", "http"},
+	} {
+		r := from(t, ir.Forwarded{Believe: true, Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, nil)
+		r.proxied.Store(&proxyproto.Header{Source: netip.MustParseAddrPort("192.0.2.7:999"), Destination: netip.MustParseAddrPort(tt.to)})
+		c := r.dial()
+		c.send("GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-Proto: " + tt.said + "\r\n\r\n")
+		if _, head := c.answer("GET"); !strings.Contains(head, "\r\nX-Forwarded-Proto: "+tt.want+"\r\n") {
+			t.Errorf("to %s, said to be %s: want %s in %q", tt.to, tt.said, tt.want, head)
+		}
+	}
+}
+
 // TestBelievingAllocatesNothing for addresses of IPv4.
 func TestBelievingAllocatesNothing(t *testing.T) {
 	r, _ := up(t, lean, nil)
