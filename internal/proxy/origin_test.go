@@ -213,6 +213,21 @@ func TestH4_7_NobodyIsThisMachine(t *testing.T) {
 	}
 }
 
+// TestH4_7_WhoIsBelievedIsNotThisMachine: a proxy on this machine, whose word is
+// taken, does not lead its clients to the status page.
+func TestH4_7_WhoIsBelievedIsNotThisMachine(t *testing.T) {
+	t.Parallel()
+	cfg := oneRoute(nil)
+	cfg.Settings.Forwarded = ir.Forwarded{Believe: true, Trusted: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	c := newRig(t, cfg).dial()
+	for said, want := range map[string]int{"": 200, "X-Forwarded-For: 192.0.2.1\r\n": 403, "X-Forwarded-For: 127.0.0.9\r\n": 200} {
+		c.send("GET /nginx_status HTTP/1.1\r\nHost: x.test\r\n" + said + "\r\n")
+		if resp, _ := c.answer("GET"); resp.StatusCode != want {
+			t.Errorf("%q: %d, want %d", said, resp.StatusCode, want)
+		}
+	}
+}
+
 // TestProxiedConnections: the port and the scheme are those that the balancer
 // was asked at.
 func TestProxiedConnections(t *testing.T) {
@@ -236,8 +251,10 @@ func TestProxiedConnections(t *testing.T) {
 func TestProxiedConnectionsOfTrustedPeers(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ to, said, want string }{
-		{"198.51.100.1:443", "http", "https"}, {"198.51.100.1:443", "https", "https"},
-		{"198.51.100.1:8080", "https", "https"}, {"198.51.100.1:8080", "http", "http"},
+		{"198.51.100.1:443", "http", "https"},
+		{"198.51.100.1:443", "https", "https"},
+		{"198.51.100.1:8080", "https", "https"},
+		{"198.51.100.1:8080", "http", "http"},
 	} {
 		r := from(t, ir.Forwarded{Believe: true, Trusted: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}}, nil)
 		r.proxied.Store(&proxyproto.Header{Source: netip.MustParseAddrPort("192.0.2.7:999"), Destination: netip.MustParseAddrPort(tt.to)})
