@@ -43,10 +43,10 @@ func TestMirrorsAreBounded(t *testing.T) {
 		}
 	}
 	if m.begin() {
-		t.Error("room beyond the bound")
+		t.Fatal("room beyond the bound")
 	}
 	if m.end(); !m.begin() {
-		t.Error("no room after an end")
+		t.Fatal("no room after an end")
 	}
 	for range mirrorsMax {
 		m.end()
