@@ -223,6 +223,8 @@ type Policies struct {
 	// Limits and Bandwidth are nil when absent.
 	Limits    *Limits    `json:"limits,omitempty"`
 	Bandwidth *Bandwidth `json:"bandwidth,omitempty"`
+	// ZoneLimits come from snippets; nil when absent.
+	ZoneLimits *ZoneLimits `json:"zoneLimits,omitempty"`
 	// ResponseFields are set on every response of the route, in place of
 	// those of the backend. They are sorted by name.
 	ResponseFields []Field `json:"responseFields,omitempty"`

@@ -83,6 +83,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.Errors, b.Errors) &&
 		a.SatisfyAny == b.SatisfyAny &&
 		equalDeep(a.Limits, b.Limits) &&
+		equalDeep(a.ZoneLimits, b.ZoneLimits) &&
 		equalPointer(a.Bandwidth, b.Bandwidth) &&
 		slices.Equal(a.ResponseFields, b.ResponseFields) &&
 		equalDeep(a.Fields, b.Fields) &&
