@@ -155,6 +155,8 @@ type Route struct {
 	// SetsAffinity says that the route gives out the affinity cookie of its
 	// backend; others only honour it.
 	SetsAffinity bool `json:"setsAffinity,omitempty"`
+	// Locations are those within the route, which its snippets have.
+	Locations []*Location `json:"locations,omitempty"`
 
 	Policies
 }

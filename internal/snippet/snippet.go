@@ -95,7 +95,7 @@ type Block struct {
 	Zones      []ir.Zone
 	// Intercept and RecursivePages are nil in a text that does not say it.
 	Intercept, RecursivePages *bool
-	// Locations are those of a host, in their order.
+	// Locations are those of a host, or within a route, in their order.
 	Locations []LocationBlock
 	// Apply are other settings of a route, in their order.
 	Apply []func(*ir.Policies)
@@ -259,7 +259,7 @@ func (c Context) where() string {
 	case ifLocation, ifServer:
 		return "within an if"
 	case innerLocation:
-		return "in a location of a server-snippet, which has no backend: it may return, refuse and set"
+		return "in a location of a snippet, which has no backend: it may return, refuse and set"
 	case limitExcept:
 		return "within limit_except"
 	}

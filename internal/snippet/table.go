@@ -63,7 +63,7 @@ func supported() []row {
 		{name: "auth_request", in: Location | innerLocation, shadowed: Server | HTTP, least: 1, most: 1, usage: "auth_request off", doc: "off: no service is asked. For another value use `auth-url`.", read: readAuthRequest},
 		{name: "auth_request_set", in: Location | Auth, shadowed: Server | HTTP, least: 2, most: 2, usage: "auth_request_set $name text", doc: "Gives a variable a value when the service of `auth-url` has answered: $upstream_http_…, $upstream_cookie_…, $upstream_status and $upstream_addr are those of its answer.", read: readAuthRequestSet},
 
-		{name: "location", in: Server, block: true, least: 1, most: 2, usage: "location [=|^~|~|~*] path { … }", doc: "A path that is answered without a backend; @name for error_page.", read: readLocation},
+		{name: "location", in: Server | Location, block: true, least: 1, most: 2, usage: "location [=|^~|~|~*] path { … }", doc: "A path that is answered without a backend; within a route, with its guards. @name, on the host only, is for error_page.", read: readLocation},
 		{name: "error_page", in: Location | Server | innerLocation, least: 2, most: -1, usage: "error_page status … [=[status]] path, @name or URL", doc: "Answers as the route of a path of this host, or as a location @name, instead of a page of Daemun; or redirects to a URL.", read: readErrorPage},
 		{name: "recursive_error_pages", in: Location | Server | innerLocation | HTTP, least: 1, most: 1, usage: "recursive_error_pages on", doc: "on: error_page holds for what an error page has led to as well.", read: readRecursivePages},
 		{name: "internal", in: innerLocation, usage: "internal", doc: "404 for requests that no error_page and no rewrite has led here.", read: readInternal},

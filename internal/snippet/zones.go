@@ -201,11 +201,36 @@ func ApplyZones(p *ir.Policies, levels ...[]*Block) {
 		if len(own.Running) > 0 || innermost && p.Limits != nil && p.Limits.Connections > 0 {
 			made.Running = own.Running
 		}
-		made.RequestStatus = cmp.Or(own.RequestStatus, made.RequestStatus)
-		made.RunningStatus = cmp.Or(own.RunningStatus, made.RunningStatus)
+		inheritStatuses(&own, &made)
+		made.RequestStatus, made.RunningStatus = own.RequestStatus, own.RunningStatus
 	}
+	setZones(p, &made)
+}
+
+// ApplyInnerZones gives a location within a route the limits of its own text in
+// place of those of the route.
+func ApplyInnerZones(p *ir.Policies, b *Block) {
+	made := b.LimitZones
+	if outer := p.ZoneLimits; outer != nil {
+		inheritStatuses(&made, outer)
+		if len(made.Requests) == 0 {
+			made.Requests = outer.Requests
+		}
+		if len(made.Running) == 0 {
+			made.Running = outer.Running
+		}
+	}
+	setZones(p, &made)
+}
+
+func inheritStatuses(inner, outer *ir.ZoneLimits) {
+	inner.RequestStatus = cmp.Or(inner.RequestStatus, outer.RequestStatus)
+	inner.RunningStatus = cmp.Or(inner.RunningStatus, outer.RunningStatus)
+}
+
+func setZones(p *ir.Policies, made *ir.ZoneLimits) {
 	if len(made.Requests)+len(made.Running)+made.RequestStatus+made.RunningStatus > 0 {
-		p.ZoneLimits = &made
+		p.ZoneLimits = made
 	}
 }
 
@@ -222,6 +247,5 @@ func addLimits(to, from *ir.ZoneLimits) {
 			to.Running = append(to.Running, l)
 		}
 	}
-	to.RequestStatus = cmp.Or(to.RequestStatus, from.RequestStatus)
-	to.RunningStatus = cmp.Or(to.RunningStatus, from.RunningStatus)
+	inheritStatuses(to, from)
 }

@@ -63,7 +63,13 @@ func TestAnnotationsLimitWithinSnippets(t *testing.T) {
 			t.Errorf("%+v: %+v", tt.limits, z)
 		}
 	}
-	p := ir.Policies{}
+	p := ir.Policies{Limits: &ir.Limits{PerSecond: 1}}
+	ApplyZones(&p, []*Block{outer})
+	ApplyInnerZones(&p, Read(Location, "limit_req_status 420;", Options{}))
+	if z := p.ZoneLimits; len(z.Running) != 1 || z.RequestStatus != 420 || z.RunningStatus != 429 {
+		t.Errorf("within a route: %+v", z)
+	}
+	p = ir.Policies{}
 	same := Read(HTTP, `limit_req_zone $host zone=a:1m rate=1r/s; limit_req zone=a;`, Options{})
 	ApplyZones(&p, []*Block{same, same})
 	if len(p.ZoneLimits.Requests) != 1 {

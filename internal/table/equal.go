@@ -50,6 +50,7 @@ func equalRoute(a, b *ir.Route) bool {
 		a.Denied == b.Denied &&
 		equalPointer(a.Canary, b.Canary) &&
 		a.SetsAffinity == b.SetsAffinity &&
+		slices.EqualFunc(a.Locations, b.Locations, equalLocation) &&
 		equalPolicies(&a.Policies, &b.Policies)
 }
 

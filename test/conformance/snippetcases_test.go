@@ -172,5 +172,12 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 	{"limit_req with an error_page", `location @slow { return 429 "slowly"; }`, `limit_req zone=one; error_page 503 @slow;`, []string{"GET /?one=e", "GET /?one=e"}},
 	{"limit_req before allow and deny", "", `limit_req zone=one; deny all;`, []string{"GET /?one=d", "GET /?one=d"}},
 	{"limit_conn", "", `limit_conn run 1; limit_conn_status 429;`, []string{"GET /?run=a", "GET /?run=a", "POST /?run=a"}},
+	{
+		"locations within a route", `location ~ /both$ { return 201 host; } location ^~ /firm { return 202 firm; }`,
+		`add_header X-Outer 1; set $a 1; location = /e { return 200 exact; } location /p { return 200 "prefix $a"; } location /p/d { deny all; } location ^~ /p/f { add_header X-In 2; return 200 f; } location ~ ^/r(.)/(?<n>.*)$ { return 301 /to/$1/$n$is_args$args; } location ~* \.PHP$ { return 404 none; }`,
+		[]string{"GET /", "GET /e", "GET /e/", "GET /p", "GET /px", "GET /p/d", "GET /p/d/both", "GET /p/f.php", "GET /ra/b%20c?d", "GET /x.php", "GET /p/x.php", "GET /firm/x.php", "GET /both", "GET /p/both"},
+	},
+	{"locations that inherit", "", `deny all; error_page 403 /sorry; location /sorry { allow all; internal; return 200 "sorry"; } location /in { add_header X-In 1 always; } location /open { allow all; return 200 open; }`, []string{"GET /", "GET /in", "GET /open", "GET /sorry"}},
+	{"rewrites within a route", "", `location = /robots.txt { rewrite ^ /robots last; } location ~ ^/v1/ { rewrite ^/v1/(.*)$ /$1 last; } location /robots/x { return 404; }`, []string{"GET /robots.txt?a", "GET /v1/b%20c?d", "GET /v1/robots/x"}},
 	{"geo", "", `add_header X-Geo "$inside $where";`, []string{"GET /", "GET /?ip=10.1.2.3", "GET /?ip=10.2.2.3", "GET /?ip=2001:db8::1", "GET /?ip=x"}},
 }
