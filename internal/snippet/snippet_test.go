@@ -304,7 +304,7 @@ func FuzzRead(f *testing.F) {
 	for _, s := range []string{
 		`if ($http_x ~* "a(b)") { return 301 https://$1$request_uri; }`, `location ~ ^/x { deny all; }`, "a {\n", `more_set_headers -s 404 "A: b";`,
 		`rewrite ^/(.*)$ /$1?a=b? break;`, `error_page 404 = @x; location @x { return 302 $scheme://y; }`, `limit_except GET { allow 1.2.3.4; deny all; }`, `x_by_lua_block { {} }`,
-		`map $host$x $y { default 1; "" 2; ~^(a)b "$1"; hostnames; .a.test 3; }`, `geo $x { 10.0.0.0/8 1; default 0; }`, `geo $x { ranges; default 0; 10.0.0.1-10.0.1.9 1; 10.0.0.3-10.0.0.4 2; }`, `split_clients $host $x { 1.5% a; * b; }`, `error_page 403 404 =200 /x?$args; proxy_cookie_flags ~a secure nosamesite;`,
+		`map $host$x $y { default 1; "" 2; ~^(a)b "$1"; hostnames; .a.test 3; }`, `geo $x { 10.0.0.0/8 1; default 0; }`, `geo $x { ranges; default 0; 10.0.0.1-10.0.1.9 1; 10.0.0.3-10.0.0.4 2; }`, `split_clients $host $x { 1.5% a; * b; }`, `limit_req zone=a burst=2 delay=1; limit_req_zone $host zone=a:1m rate=1r/s; limit_conn a 1;`, `error_page 403 404 =200 /x?$args; proxy_cookie_flags ~a secure nosamesite;`,
 	} {
 		f.Add(s)
 	}
