@@ -91,8 +91,26 @@ func snippetText(r *ir.Route) string {
 		}
 		text = joined(text, "replaces in contents "+strings.Join(pairs, ", "))
 	}
+	if z := r.ZoneLimits; z != nil {
+		text = zoneLimits(text, z)
+	}
 	for _, p := range r.ErrorPages {
 		text = joined(text, errorPage(&p))
+	}
+	return text
+}
+
+// zoneLimits prints limits by zones behind a text.
+func zoneLimits(text string, z *ir.ZoneLimits) string {
+	for _, l := range z.Requests {
+		limit := fmt.Sprintf("at most %s r/s for each %s (zone %s)", strconv.FormatFloat(float64(l.Zone.Rate)/1000, 'f', -1, 64), l.Zone.Key, l.Zone.Name)
+		if l.Burst > 0 {
+			limit += fmt.Sprintf(", %d ahead, of which %d wait", l.Burst, l.Burst-l.AtOnce)
+		}
+		text = joined(text, limit)
+	}
+	for _, l := range z.Running {
+		text = joined(text, fmt.Sprintf("at most %d at one time for each %s (zone %s)", l.Most, l.Zone.Key, l.Zone.Name))
 	}
 	return text
 }

@@ -155,6 +155,8 @@ type Route struct {
 	// SetsAffinity says that the route gives out the affinity cookie of its
 	// backend; others only honour it.
 	SetsAffinity bool `json:"setsAffinity,omitempty"`
+	// Locations are those within the route, which its snippets have.
+	Locations []*Location `json:"locations,omitempty"`
 
 	Policies
 }
@@ -223,6 +225,8 @@ type Policies struct {
 	// Limits and Bandwidth are nil when absent.
 	Limits    *Limits    `json:"limits,omitempty"`
 	Bandwidth *Bandwidth `json:"bandwidth,omitempty"`
+	// ZoneLimits come from snippets; nil when absent.
+	ZoneLimits *ZoneLimits `json:"zoneLimits,omitempty"`
 	// ResponseFields are set on every response of the route, in place of
 	// those of the backend. They are sorted by name.
 	ResponseFields []Field `json:"responseFields,omitempty"`

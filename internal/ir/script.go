@@ -137,8 +137,8 @@ const (
 	LocationNamed     LocationMatch = "@"
 )
 
-// Location is a location of a server-snippet. It has no backend: it returns or
-// refuses.
+// Location is a location of a server-snippet, or one within a route. It has no
+// backend: it returns or refuses.
 type Location struct {
 	Match   LocationMatch `json:"match,omitempty"`
 	Pattern string        `json:"pattern"`

@@ -68,12 +68,17 @@ func (l *Limits) EnterAs(key []byte, addr netip.Addr, now time.Time) (Running, L
 	if len(key) == 0 || l.exempt.Contains(addr.Unmap()) {
 		return Running{}, WithinLimits
 	}
-	// 128 bits that nobody outside can foresee: two texts share a count by
-	// accident only. An address as wide keeps one kind of key in the tables.
+	return l.enter(l.counters.addrOf(key), now)
+}
+
+// addrOf stands for a text: 128 bits that nobody outside can foresee, so that
+// two texts share a count by accident only. An address as wide keeps one kind
+// of key in the tables.
+func (c *counters) addrOf(key []byte) netip.Addr {
 	var sum [16]byte
-	binary.NativeEndian.PutUint64(sum[:8], maphash.Bytes(l.counters.seed, key))
-	binary.NativeEndian.PutUint64(sum[8:], maphash.Bytes(l.counters.other, key))
-	return l.enter(netip.AddrFrom16(sum), now)
+	binary.NativeEndian.PutUint64(sum[:8], maphash.Bytes(c.seed, key))
+	binary.NativeEndian.PutUint64(sum[8:], maphash.Bytes(c.other, key))
+	return netip.AddrFrom16(sum)
 }
 
 func (l *Limits) enter(addr netip.Addr, now time.Time) (Running, LimitVerdict) {

@@ -25,6 +25,8 @@ import (
 type Set struct {
 	CORS   *CORS
 	Limits *Limits
+	// Zones are limits by snippets, nil when absent.
+	Zones  *Zones
 	Access *Access
 	Auth   *Auth
 	// External and Mirror are nil when absent.
@@ -60,7 +62,7 @@ type Set struct {
 // this package knows.
 func Compile(p *ir.Policies, state *State) *Set {
 	s := Set{
-		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Access: newAccess(p.Access, p.MethodAccess), Auth: newAuth(p.BasicAuth, state),
+		CORS: newCORS(p.CORS), Limits: newLimits(p.Limits, state), Zones: newZones(p.ZoneLimits, state), Access: newAccess(p.Access, p.MethodAccess), Auth: newAuth(p.BasicAuth, state),
 		External: newExternal(p.ExternalAuth, state), Mirror: newMirror(p.Mirror), FastCGI: newFastCGI(p.FastCGI), Errors: p.Errors,
 		Bandwidth: newBandwidth(p.Bandwidth), Response: newResponse(p, state.config.Beyond), Fields: NewFields(p.Fields),
 		Script: NewScript(p.Script, state.config.Beyond), Pages: NewPages(p.ErrorPages),

@@ -48,6 +48,7 @@ type exchange struct {
 	canary      bool           // backend is the canary of the route
 	affinity    []byte         // the key of a new affinity cookie
 	running     policy.Running // counted by the limits of the route
+	counted     policy.Counted // by its zones
 	place       upstream.Place // among the requests in flight of the backend
 	grant       *policy.AuthAnswer
 	certificate *policy.ClientVerdict // of a host with client authentication
@@ -165,7 +166,7 @@ func (x *exchange) shrink() {
 			*b = nil
 		}
 	}
-	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted} {
+	for _, b := range [...]*[]byte{&x.target, &x.location, &x.rerouted, &x.counted.Text} {
 		if cap(*b) > largestRare {
 			*b = nil
 		}

@@ -47,11 +47,14 @@ func (x *exchange) answerPreflight() bool {
 	return true
 }
 
-// limit counts the request against the limits of its client (§5.7).
+// limit counts the request against the limits of the route.
 func (x *exchange) limit() bool {
-	if x.policies == nil || x.policies.Limits == nil {
-		return false
-	}
+	p := x.policies
+	return p != nil && (p.Limits != nil && x.limitClient() || p.Zones != nil && x.limitByZones())
+}
+
+// limitClient counts the request against the limits of its client (§5.7).
+func (x *exchange) limitClient() bool {
 	var verdict policy.LimitVerdict
 	if by := x.table.LimitBy; by != nil {
 		x.location = by.Append(x.location[:0], x)
@@ -61,9 +64,9 @@ func (x *exchange) limit() bool {
 	}
 	switch verdict {
 	case policy.TooManyRunning:
-		x.answer(x.table.Settings.LimitConnectionStatus)
+		x.answer(x.runningStatus())
 	case policy.TooManyRequests:
-		x.answer(x.table.Settings.LimitRequestStatus)
+		x.answer(x.requestStatus())
 	default:
 		return false
 	}
@@ -75,6 +78,7 @@ func (x *exchange) limit() bool {
 func (x *exchange) leave() {
 	x.running.Leave()
 	x.running = policy.Running{}
+	x.counted.Leave()
 	x.place.Leave()
 	x.place = upstream.Place{}
 	x.unpack()

@@ -110,6 +110,8 @@ type Server struct {
 	parting, draining atomic.Bool
 	// refusing: memory is short, and requests are answered 503.
 	refusing atomic.Bool
+	// held is how many requests wait for the rate of a zone.
+	held atomic.Int32
 
 	counters counters
 	mirrors  mirrors

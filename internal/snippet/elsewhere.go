@@ -10,8 +10,6 @@ func unsupported() []row {
 		{"proxy_pass grpc_pass fastcgi_pass uwsgi_pass scgi_pass memcached_pass", "name the Service in the rules of an Ingress (backend-protocol says how it is spoken to)"},
 		{"root alias try_files index autoindex", "files are served by a Service"},
 		{"auth_basic_user_file", "use the annotations auth-type and auth-secret"},
-		{"limit_req limit_req_zone limit_req_status", "use the annotations limit-rps and limit-rpm"},
-		{"limit_conn limit_conn_zone limit_conn_status", "use the annotation limit-connections"},
 		{"set_real_ip_from real_ip_header real_ip_recursive", "use the ConfigMap keys use-forwarded-headers and proxy-real-ip-cidr"},
 		{"proxy_ssl_certificate proxy_ssl_certificate_key proxy_ssl_trusted_certificate proxy_ssl_password_file proxy_ssl_crl proxy_ssl_verify_depth", "use the annotation proxy-ssl-secret and its companions"},
 		{"ssl_verify_client ssl_client_certificate ssl_verify_depth", "use the annotation auth-tls-secret"},

@@ -192,7 +192,9 @@ func readLocation(r *reader, d *directive) string {
 			return "its first argument is none of =, ^~, ~ and ~*"
 		}
 	case strings.HasPrefix(pattern, "@"):
-		match = ir.LocationNamed
+		if match = ir.LocationNamed; r.context == Location {
+			return "a location with a name stands in a server-snippet only"
+		}
 	}
 	if match == ir.LocationRegex || match == ir.LocationRegexFold {
 		if wrong := r.expression(d, pattern, expression.Case(match == ir.LocationRegexFold)); wrong != "" {

@@ -43,6 +43,8 @@ type Options struct {
 	Declared []string
 	// Locations are names of locations, such as "@missing", of other texts.
 	Locations []string
+	// Zones are those that other texts make.
+	Zones []ir.Zone
 	// Beyond checks expressions that the linear engine cannot run; nil refuses
 	// them.
 	Beyond expression.Engine
@@ -67,7 +69,7 @@ type Problem struct {
 	Weight    Weight
 	Directive string
 	Message   string
-	// Variable says that the text needs a variable, or a named location, which
+	// Variable says that the text needs a variable, a named location or a zone, which
 	// another one may have.
 	Variable bool
 }
@@ -88,9 +90,12 @@ type Block struct {
 	ErrorPages   []ir.ErrorPage
 	Substitution Substitution
 	TLS          BackendTLS
+	// LimitZones are its limits by zones, and Zones those that it makes.
+	LimitZones ir.ZoneLimits
+	Zones      []ir.Zone
 	// Intercept and RecursivePages are nil in a text that does not say it.
 	Intercept, RecursivePages *bool
-	// Locations are those of a host, in their order.
+	// Locations are those of a host, or within a route, in their order.
 	Locations []LocationBlock
 	// Apply are other settings of a route, in their order.
 	Apply []func(*ir.Policies)
@@ -187,8 +192,12 @@ func (r *reader) read(list []directive) {
 			r.kind = d.args[0].text
 		}
 	}
-	for i := range list {
-		r.directive(&list[i])
+	for _, first := range []bool{true, false} {
+		for i := range list {
+			if makesZone(&list[i]) == first {
+				r.directive(&list[i])
+			}
+		}
 	}
 }
 
@@ -250,7 +259,7 @@ func (c Context) where() string {
 	case ifLocation, ifServer:
 		return "within an if"
 	case innerLocation:
-		return "in a location of a server-snippet, which has no backend: it may return, refuse and set"
+		return "in a location of a snippet, which has no backend: it may return, refuse and set"
 	case limitExcept:
 		return "within limit_except"
 	}

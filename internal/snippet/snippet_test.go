@@ -169,7 +169,8 @@ func TestProblems(t *testing.T) {
 		{Location, "if ($host) { proxy_set_header X 1; }", "proxy_set_header: it is not allowed within an if"},
 		{Location, "if ($host) { if ($scheme) { break; } }", "if: it is not allowed within an if"},
 		{Location, "rewrite ^ /x now;", "rewrite: its last argument is none of"},
-		{Location, "location /x { return 200; }", "location: it is not allowed in a configuration-snippet"},
+		{Location, "location @x { return 200; }", "location: a location with a name stands in a server-snippet only"},
+		{Location, "location /x { location /x/y { return 200; } }", "location: it is not allowed in a location of a snippet"},
 		{Location, "deny 10.0.0.0/99;", "deny: its argument is none of"},
 		{Location, "allow all { }", "allow: it has no block"},
 		{Location, "if ($host);", "if: it needs a block"},
@@ -183,7 +184,7 @@ func TestProblems(t *testing.T) {
 		{Location, "access_by_lua_block { ngx.exit(403) }", "access_by_lua_block: it is not supported: no code is run"},
 		{Server, "location /x { proxy_pass http://y; }", "proxy_pass: it is not supported"},
 		{Server, "location x { return 200; }", `location: its path does not begin with "/"`},
-		{Server, "location = /x { proxy_set_header A b; }", "proxy_set_header: it is not allowed in a location of a server-snippet"},
+		{Server, "location = /x { proxy_set_header A b; }", "proxy_set_header: it is not allowed in a location of a snippet"},
 		{Server, "error_page 404 = @none;", "error_page: there is no location @none"},
 		{Location, "sub_filter '' x;", "sub_filter: the text to be found is empty"},
 		{Location, "sub_filter_once maybe;", "sub_filter_once: its argument is neither on nor off"},
@@ -303,7 +304,7 @@ func FuzzRead(f *testing.F) {
 	for _, s := range []string{
 		`if ($http_x ~* "a(b)") { return 301 https://$1$request_uri; }`, `location ~ ^/x { deny all; }`, "a {\n", `more_set_headers -s 404 "A: b";`,
 		`rewrite ^/(.*)$ /$1?a=b? break;`, `error_page 404 = @x; location @x { return 302 $scheme://y; }`, `limit_except GET { allow 1.2.3.4; deny all; }`, `x_by_lua_block { {} }`,
-		`map $host$x $y { default 1; "" 2; ~^(a)b "$1"; hostnames; .a.test 3; }`, `geo $x { 10.0.0.0/8 1; default 0; }`, `geo $x { ranges; default 0; 10.0.0.1-10.0.1.9 1; 10.0.0.3-10.0.0.4 2; }`, `split_clients $host $x { 1.5% a; * b; }`, `error_page 403 404 =200 /x?$args; proxy_cookie_flags ~a secure nosamesite;`,
+		`map $host$x $y { default 1; "" 2; ~^(a)b "$1"; hostnames; .a.test 3; }`, `geo $x { 10.0.0.0/8 1; default 0; }`, `geo $x { ranges; default 0; 10.0.0.1-10.0.1.9 1; 10.0.0.3-10.0.0.4 2; }`, `split_clients $host $x { 1.5% a; * b; }`, `limit_req zone=a burst=2 delay=1; limit_req_zone $host zone=a:1m rate=1r/s; limit_conn a 1;`, `error_page 403 404 =200 /x?$args; proxy_cookie_flags ~a secure nosamesite;`,
 	} {
 		f.Add(s)
 	}

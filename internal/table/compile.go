@@ -72,12 +72,16 @@ func compileHost(host *ir.Host, hs Handles) *Host {
 	if host.RedirectTo != "" {
 		return h
 	}
-	h.locations = newLocations(host, hs)
+	effect := -2
+	h.locations = newLocations(host, host.Locations, effect, hs)
+	effect -= len(host.Locations)
 	ordered := host.RegexMode || slices.ContainsFunc(host.Routes, func(r *ir.Route) bool { return r.Match == ir.MatchRegex })
 	h.routes = make([]*Route, len(host.Routes))
 	for i, r := range host.Routes {
 		h.routes[i] = compileRoute(host, r, ordered, hs)
 		h.routes[i].effect = i
+		h.routes[i].inner = newLocations(host, r.Locations, effect, hs)
+		effect -= len(r.Locations)
 		if i > 0 && sameEffect(h.routes[i-1].IR, r) {
 			h.routes[i].effect = h.routes[i-1].effect
 		}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,6 +166,9 @@ func visit(v reflect.Value, name string, f func(string, reflect.Value)) {
 		}
 		visit(v.Elem(), name, f)
 	case reflect.Slice:
+		if v.Type() == reflect.TypeFor[[]*ir.Location]() && strings.Contains(name, ".Locations[0]") {
+			return // locations hold none
+		}
 		if v.Len() == 0 {
 			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		}

@@ -50,6 +50,7 @@ func equalRoute(a, b *ir.Route) bool {
 		a.Denied == b.Denied &&
 		equalPointer(a.Canary, b.Canary) &&
 		a.SetsAffinity == b.SetsAffinity &&
+		slices.EqualFunc(a.Locations, b.Locations, equalLocation) &&
 		equalPolicies(&a.Policies, &b.Policies)
 }
 
@@ -83,6 +84,7 @@ func equalPolicies(a, b *ir.Policies) bool {
 		equalDeep(a.Errors, b.Errors) &&
 		a.SatisfyAny == b.SatisfyAny &&
 		equalDeep(a.Limits, b.Limits) &&
+		equalDeep(a.ZoneLimits, b.ZoneLimits) &&
 		equalPointer(a.Bandwidth, b.Bandwidth) &&
 		slices.Equal(a.ResponseFields, b.ResponseFields) &&
 		equalDeep(a.Fields, b.Fields) &&

@@ -200,7 +200,7 @@ func (r *Route) matchesAlone(path string, regexMode bool) bool {
 func wonReason(r *ir.Route, regexMode bool) string {
 	switch {
 	case strings.HasPrefix(r.PathType, "location"):
-		return fmt.Sprintf("%s %s of the server-snippet comes before the routes of the host", r.PathType, r.Pattern)
+		return fmt.Sprintf("%s %s of a snippet comes before the routes of the host", r.PathType, r.Pattern)
 	case regexMode && r.Match == ir.MatchRegex:
 		return fmt.Sprintf("expression %s is the first that matches (this host is in regex mode: case is ignored, there is no end anchor)", r.Pattern)
 	case regexMode:

@@ -24,14 +24,16 @@ type location struct {
 	expr    expression.Matcher
 }
 
-func newLocations(host *ir.Host, hs Handles) *locations {
-	if len(host.Locations) == 0 {
+// newLocations makes those of the host, or those within a route of it; their
+// effects begin with first.
+func newLocations(host *ir.Host, list []*ir.Location, first int, hs Handles) *locations {
+	if len(list) == 0 {
 		return nil
 	}
 	l := &locations{regexMode: host.RegexMode}
-	for i, from := range host.Locations {
+	for i, from := range list {
 		made := location{Route: compileRoute(host, from.Route, false, hs), match: from.Match, pattern: from.Pattern}
-		made.effect = -2 - i
+		made.effect = first - i
 		if from.Match == ir.LocationNamed {
 			l.named = append(l.named, made)
 			continue
@@ -60,14 +62,15 @@ func (h *Host) Named(name []byte) *Route {
 	return nil
 }
 
-// choose returns the location for a path, or r, the route of the host for it.
-// An expression that gives up on a path closes it.
+// choose returns the location for a path, or r, the route of the host for it, or
+// one within that. An expression that gives up on a path closes it.
 func (l *locations) choose(path []byte, r *Route) *Route {
 	if found := l.exact(path); found != nil {
 		return found
 	}
+	inner, settled := r.inside(path)
 	if r != nil && !l.regexMode && r.IR.Match != ir.MatchRegex && string(path) == r.IR.Pattern {
-		return r // nginx has "location = /foo" for a Prefix /foo, too
+		return inner // nginx has "location = /foo" for a Prefix /foo, too
 	}
 	best := l.longest(path)
 	if best != nil && !l.regexMode && r != nil && len(best.pattern) <= slashed(r.IR.Pattern) {
@@ -76,6 +79,42 @@ func (l *locations) choose(path []byte, r *Route) *Route {
 	if best != nil && best.match == ir.LocationFirm {
 		return best.Route
 	}
+	if best == nil && settled && !l.regexMode {
+		return inner
+	}
+	if found := l.matching(path); found != nil {
+		return found
+	}
+	if best == nil || l.regexMode { // the routes are expressions, too
+		return inner
+	}
+	return best.Route
+}
+
+// inside returns the location within the route that a path has, or the route
+// itself. As in nginx a prefix settles nothing: an expression of the host comes
+// before it.
+func (r *Route) inside(path []byte) (found *Route, settled bool) {
+	if r == nil || r.inner == nil {
+		return r, false
+	}
+	if found := r.inner.exact(path); found != nil {
+		return found, true
+	}
+	best := r.inner.longest(path)
+	if best == nil || best.match != ir.LocationFirm {
+		if found := r.inner.matching(path); found != nil {
+			return found, true
+		}
+	}
+	if best == nil {
+		return r, false
+	}
+	return best.Route, false
+}
+
+// matching is the first location whose expression matches a path.
+func (l *locations) matching(path []byte) *Route {
 	for i := range l.expressions {
 		e := &l.expressions[i]
 		if e.expr == nil {
@@ -89,10 +128,7 @@ func (l *locations) choose(path []byte, r *Route) *Route {
 			return e.Route
 		}
 	}
-	if best == nil || l.regexMode { // the routes are expressions, too
-		return r
-	}
-	return best.Route
+	return nil
 }
 
 // slashed is the length of a prefix with its final slash, as nginx has it.

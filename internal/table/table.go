@@ -126,6 +126,8 @@ type Route struct {
 	// effect is equal for routes of which it does not matter which one is
 	// chosen (H3.8).
 	effect int
+	// inner are the locations within the route, nil for none.
+	inner *locations
 }
 
 // Match is the outcome of Resolve. It is reused from request to request; Path
@@ -230,7 +232,8 @@ func (h *Host) find(path []byte, s *scratch) *Route {
 	if h.locations != nil {
 		return h.locations.choose(path, r)
 	}
-	return r
+	found, _ := r.inside(path)
+	return found
 }
 
 // HostFor returns the host block of a canonical name by the rules of Resolve:

@@ -378,6 +378,7 @@ func (h *host) regexRoute(l *location, text string, broken bool) {
 	}
 	if broken {
 		r.Pattern, r.Denied, r.Rewrite, r.ForwardedPrefix = guardPattern(l.text), 503, nil, ""
+		r.Locations = nil
 	}
 	h.routes = append(h.routes, r)
 }
@@ -394,6 +395,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 		r.SSLRedirect, r.ForceSSLRedirect = false, false
 		r.AccessLog = h.global.DefaultBackendLog && !h.global.NoAccessLog
 		h.withSnippets(r, nil)
+		h.nest(r, l, present(h.snippets.route))
 		return r
 	}
 	r.Ingress = l.in.ref
@@ -440,6 +442,7 @@ func (h *host) route(l *location, match ir.MatchKind, pattern string) *ir.Route 
 	if match == ir.MatchRegex && r.Denied == 0 {
 		h.withGroups(r, pattern, present(l.in.onRoute, h.snippets.route))
 	}
+	h.nest(r, l, present(l.in.onRoute, h.snippets.route))
 	return r
 }
 

@@ -218,6 +218,7 @@ func (t *Translator) compileUnsorted(v *store.View, object *networkingv1.Ingress
 	c.shareValues()
 	c.compileFallback()
 	c.compileRules()
+	c.checkNested()
 	c.compileTLS()
 	return in
 }

@@ -18,6 +18,8 @@ type settingSnippets struct {
 	declared []string
 	// names are those of their locations.
 	names []string
+	// zones are those of http-snippet.
+	zones []ir.Zone
 	// object is the ConfigMap.
 	object ir.Ref
 }
@@ -42,6 +44,7 @@ func (s *settings) settleSnippets(o *Options) {
 	for _, l := range list {
 		b := snippet.Read(l.context, l.text, snippet.Options{})
 		s.snippets.declared, s.snippets.names = append(s.snippets.declared, b.Sets...), append(s.snippets.names, b.Names()...)
+		s.snippets.zones = append(s.snippets.zones, b.Zones...)
 	}
 	logs := &s.values.Settings.Logs
 	s.problems = slices.DeleteFunc(s.problems, func(p ir.Problem) bool {
@@ -54,7 +57,7 @@ func (s *settings) settleSnippets(o *Options) {
 		if l.text == "" {
 			continue
 		}
-		b := snippet.Read(l.context, l.text, snippet.Options{Declared: s.snippets.declared, Locations: s.snippets.names, Beyond: o.Beyond})
+		b := snippet.Read(l.context, l.text, snippet.Options{Declared: s.snippets.declared, Locations: s.snippets.names, Zones: s.snippets.zones, Beyond: o.Beyond})
 		lenient := o.IgnoreSnippets || l.context == snippet.HTTP || l.context == snippet.Other
 		consequence := "all routes of all Ingresses answer 503"
 		s.problems = append(s.problems, snippetProblems(b, object, configmap.Field(l.key), lenient, consequence)...)
@@ -109,7 +112,7 @@ func (c *compilation) compileSnippets() {
 		return
 	}
 	known := &c.t.settings.snippets
-	o := snippet.Options{Declared: slices.Clone(known.declared), Locations: slices.Clone(known.names), Beyond: c.t.options.Beyond}
+	o := snippet.Options{Declared: slices.Clone(known.declared), Locations: slices.Clone(known.names), Zones: known.zones, Beyond: c.t.options.Beyond}
 	for _, text := range []string{texts.Configuration, texts.Server} {
 		b := snippet.Read(snippet.Location|snippet.Server, text, snippet.Options{})
 		o.Declared, o.Locations = append(o.Declared, b.Sets...), append(o.Locations, b.Names()...)
@@ -254,6 +257,7 @@ func (h *host) withBlocks(r *ir.Route, host, route []*snippet.Block) {
 		r.ErrorPages = errorPages(host)
 	}
 	snippet.ApplyPages(&r.Policies, present(h.snippets.http), host, route)
+	snippet.ApplyZones(&r.Policies, present(h.snippets.http), host, route)
 	r.Substitution = snippet.Substitutions(present(h.snippets.http), host, route)
 	rules := snippet.Rules(rulesOf(route), snippet.Rules(rulesOf(host), rulesOf(present(h.snippets.http))))
 	if len(rules) > 0 {

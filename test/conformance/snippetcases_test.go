@@ -21,6 +21,10 @@ geo $arg_ip $less { default out; 10.0.0.0/8 ten; 10.1.0.0/16 sub; delete 10.1.0.
 split_clients "$arg_id" $side { 10% a; 33.33% b; 0.5% c; * d; }
 split_clients "$binary_remote_addr$arg_id" $half { 50% a; }
 geo $arg_ip $where { default far; 10.0.0.0/8 ten; 10.1.0.0/16 near; 2001:db8::/32 six; }
+limit_req_zone $arg_one zone=one:1m rate=1r/m;
+limit_req_zone $arg_two zone=two:1m rate=1r/m;
+limit_req_zone $arg_more zone=more:1m rate=1r/m;
+limit_conn_zone $arg_run zone=run:1m;
 `
 
 var snippetCases = []snippetCase{
@@ -153,5 +157,27 @@ if ($http_cookie ~ "k=(?<key>[^;]+)") { return 410 "$key"; }`,
 		"groups of a location", `location ~* ^/FOO(.*) { return 308 /foo$1$is_args$args; } location ~ ^/n/(?<id>\d+)/(\w) { add_header X-Id "$id $2"; if ($arg_x ~ (a)) { return 200 "x$1"; } return 200 "$id-$1-$2"; } location ~ ^/e/(.) { add_header X-E $1 always; deny all; }`, "",
 		[]string{"GET /Foo/a%20b?c=d", "GET /n/12/y", "GET /n/12/y?x=a", "GET /e/z", "GET /n/x"},
 	},
+	{"limit_req", "", `limit_req zone=one;`, []string{"GET /?one=a", "GET /?one=a", "HEAD /?one=a", "GET /?one=b", "GET /", "GET /"}},
+	{
+		"limit_req with a burst", `limit_req_status 429;`, `limit_req zone=more burst=2 nodelay;`,
+		[]string{"GET /?more=a", "GET /?more=a", "POST /?more=a", "GET /?more=a", "GET /?more=b", "GET /?more=c"},
+	},
+	{
+		"limit_req with two zones, of which both or none count", "", `limit_req zone=two burst=3 delay=3; limit_req zone=more burst=1 nodelay;`,
+		[]string{"GET /?two=x&more=x", "GET /?two=x&more=x", "GET /?two=x&more=y", "GET /?two=x", "GET /?two=x"},
+	},
+	{"limit_req of the host", `limit_req zone=one burst=1 nodelay; limit_req_status 429;`, "", []string{"GET /?one=h", "GET /?one=h", "GET /?one=h"}},
+	{"limit_req within that of the host", `limit_req zone=one;`, `limit_req zone=two burst=1 nodelay;`, []string{"GET /?one=w&two=w", "GET /?one=w&two=w", "GET /?one=w&two=w"}},
+	{"limit_req behind return", "", `limit_req zone=one; return 200 "here";`, []string{"GET /?one=r", "GET /?one=r"}},
+	{"limit_req with an error_page", `location @slow { return 429 "slowly"; }`, `limit_req zone=one; error_page 503 @slow;`, []string{"GET /?one=e", "GET /?one=e"}},
+	{"limit_req before allow and deny", "", `limit_req zone=one; deny all;`, []string{"GET /?one=d", "GET /?one=d"}},
+	{"limit_conn", "", `limit_conn run 1; limit_conn_status 429;`, []string{"GET /?run=a", "GET /?run=a", "POST /?run=a"}},
+	{
+		"locations within a route", `location ~ /both$ { return 201 host; } location ^~ /firm { return 202 firm; }`,
+		`add_header X-Outer 1; set $a 1; location = /e { return 200 exact; } location /p { return 200 "prefix $a"; } location /p/d { deny all; } location ^~ /p/f { add_header X-In 2; return 200 f; } location ~ ^/r(.)/(?<n>.*)$ { return 301 /to/$1/$n$is_args$args; } location ~* \.PHP$ { return 404 none; }`,
+		[]string{"GET /", "GET /e", "GET /e/", "GET /p", "GET /px", "GET /p/d", "GET /p/d/both", "GET /p/f.php", "GET /ra/b%20c?d", "GET /x.php", "GET /p/x.php", "GET /firm/x.php", "GET /both", "GET /p/both"},
+	},
+	{"locations that inherit", "", `deny all; error_page 403 /sorry; location /sorry { allow all; internal; return 200 "sorry"; } location /in { add_header X-In 1 always; } location /open { allow all; return 200 open; }`, []string{"GET /", "GET /in", "GET /open", "GET /sorry"}},
+	{"rewrites within a route", "", `location = /robots.txt { rewrite ^ /robots last; } location ~ ^/v1/ { rewrite ^/v1/(.*)$ /$1 last; } location /robots/x { return 404; }`, []string{"GET /robots.txt?a", "GET /v1/b%20c?d", "GET /v1/robots/x"}},
 	{"geo", "", `add_header X-Geo "$inside $where";`, []string{"GET /", "GET /?ip=10.1.2.3", "GET /?ip=10.2.2.3", "GET /?ip=2001:db8::1", "GET /?ip=x"}},
 }
