@@ -35,7 +35,7 @@ func TestHugeAuthoritiesAreLeftOut(t *testing.T) {
 	}
 	want := x509.NewCertPool()
 	want.AppendCertsFromPEM(text)
-	if got := authorities(text); got.Equal(want) || len(got.Subjects()) != 2 { //nolint:staticcheck // not of the system
-		t.Errorf("%d authorities", len(got.Subjects())) //nolint:staticcheck // not of the system
+	if got := authorities(text); got.Equal(want) || len(got.Subjects()) != 2 {
+		t.Errorf("%d authorities", len(got.Subjects()))
 	}
 }
