@@ -16,6 +16,7 @@ import (
 	"io"
 	"log/slog"
 	"mime"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -41,8 +42,10 @@ const (
 	maxShort    = 1 << 20
 	maxReview   = 9 << 20
 	maxAtOnce   = 32
+	maxJudged   = 8
 	longAtOnce  = 2
 	maxWait     = 2 * time.Second
+	maxBody     = 5 * time.Second
 	maxRefusals = 10
 	maxWarnings = 10
 )
@@ -62,9 +65,14 @@ type Config struct {
 // Webhook answers reviews. It is safe for concurrent use.
 type Webhook struct {
 	Config
-	// slots are for all reviews, long for those above maxShort.
-	slots, long chan struct{}
-	counts      counts
+	// all are the places for all reviews, long those for what is above maxShort.
+	all, long *places
+	// judges bounds the judgements at one time: there are always more places than
+	// are being judged, and those can be given to others.
+	judges chan struct{}
+	// bodyWait is how long a body may take.
+	bodyWait time.Duration
+	counts   counts
 }
 
 // New returns a webhook.
@@ -72,7 +80,7 @@ func New(c Config) *Webhook {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Webhook{Config: c, slots: make(chan struct{}, maxAtOnce), long: make(chan struct{}, longAtOnce)}
+	return &Webhook{Config: c, all: newPlaces(maxAtOnce), long: newPlaces(longAtOnce), judges: make(chan struct{}, maxJudged), bodyWait: maxBody}
 }
 
 // ServeHTTP answers at Path.
@@ -92,34 +100,94 @@ func (h *Webhook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "want a review as application/json", http.StatusUnsupportedMediaType)
 		return
 	}
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	default:
+	h.receive(w, r)
+}
+
+// receive reads a review, in a place of its own, and answers it. The place goes
+// to others when the body takes too long.
+func (h *Webhook) receive(w http.ResponseWriter, r *http.Request) {
+	turn, leave := context.WithCancel(r.Context())
+	defer leave()
+	g := &guest{from: r.RemoteAddr, leave: leave}
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		g.from = host
+	}
+	if !h.all.take(g) {
 		http.Error(w, "too many reviews at once", http.StatusTooManyRequests)
 		return
 	}
+	defer h.all.give(g)
 	if r.ContentLength < 0 || r.ContentLength > maxShort {
-		turn, cancel := context.WithTimeout(r.Context(), maxWait)
-		defer cancel()
-		select {
-		case h.long <- struct{}{}:
-			defer func() { <-h.long }()
-		case <-turn.Done():
+		if !h.long.await(turn, g, maxWait) {
 			http.Error(w, "too many long reviews at once", http.StatusTooManyRequests)
 			return
 		}
+		defer h.long.give(g)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
+	body, err := h.read(turn, w, r)
+	switch {
+	case !g.goesOn(reading, waiting):
+		err = errGone
+	case err == nil:
+		err = h.judged(turn, g, func() { h.answer(w, body) })
+	}
 	if err != nil {
-		status := http.StatusBadRequest
-		if _, long := errors.AsType[*http.MaxBytesError](err); long {
-			status = http.StatusRequestEntityTooLarge
-		}
-		http.Error(w, "read review: "+err.Error(), status)
-		return
+		http.Error(w, "read review: "+err.Error(), statusOf(err))
 	}
-	h.answer(w, body)
+}
+
+var (
+	errGone = errors.New("too many reviews at once")
+	errSlow = errors.New("the body takes too long")
+)
+
+func statusOf(err error) int {
+	if errors.Is(err, errGone) {
+		return http.StatusTooManyRequests
+	}
+	if errors.Is(err, errSlow) {
+		return http.StatusRequestTimeout
+	}
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// read returns the body of a review, of which nothing is waited for when turn
+// has ended or it has taken too long.
+func (h *Webhook) read(turn context.Context, w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	bounded, cancel := context.WithTimeoutCause(turn, h.bodyWait, errSlow)
+	defer cancel()
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(bounded, func() {
+		defer close(stopped)
+		// What wakes the reader; a server that knows no deadlines has its own bound.
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
+	})
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
+	if !stop() {
+		<-stopped // w is nobody's when the handler has returned
+	}
+	if err != nil && errors.Is(context.Cause(bounded), errSlow) {
+		err = errSlow
+	}
+	return body, err
+}
+
+// judged calls judge when it is the review's turn.
+func (h *Webhook) judged(turn context.Context, g *guest, judge func()) error {
+	select {
+	case h.judges <- struct{}{}:
+		defer func() { <-h.judges }()
+	case <-turn.Done():
+		return errGone
+	}
+	if !g.goesOn(waiting, judging) {
+		return errGone
+	}
+	judge()
+	return nil
 }
 
 // answer answers one review.

@@ -237,8 +237,11 @@ func TestLongReviews(t *testing.T) {
 func TestH8_4LongReviewsWait(t *testing.T) {
 	t.Parallel()
 	h := New(Config{Check: says()})
-	for range longAtOnce {
-		h.long <- struct{}{}
+	others := make([]guest, longAtOnce)
+	for i := range others {
+		if others[i].stage.Store(judging); !h.long.take(&others[i]) {
+			t.Fatal("no place")
+		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -250,12 +253,12 @@ func TestH8_4LongReviewsWait(t *testing.T) {
 	if body.read {
 		t.Error("a long review was read while others were")
 	}
-	<-h.long
+	h.long.give(&others[0])
 	w := httptest.NewRecorder()
 	r = httptest.NewRequest(http.MethodPost, Path, strings.NewReader(create))
 	r.Header.Set("Content-Type", "application/json")
-	if h.ServeHTTP(w, r); w.Code != http.StatusOK || len(h.long) != longAtOnce-1 {
-		t.Errorf("%d; %d long reviews", w.Code, len(h.long))
+	if h.ServeHTTP(w, r); w.Code != http.StatusOK || len(h.long.held) != longAtOnce-1 || len(h.all.held) != 0 {
+		t.Errorf("%d; %d long reviews, %d in all", w.Code, len(h.long.held), len(h.all.held))
 	}
 }
 

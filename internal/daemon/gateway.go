@@ -267,7 +267,7 @@ func (g *gateway) openAdmin() error {
 
 // openTraffic opens the sockets that clients connect to.
 func (g *gateway) openTraffic(ctx context.Context) error {
-	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.proxy.ShedIdle, Full: &g.full, Logger: g.logger, Entrance: &g.way}
+	common := listen.Config{Limit: listen.NewLimit(listen.DefaultMaxConnections()), ShedIdle: g.shedIdle, Full: &g.full, Logger: g.logger, Entrance: &g.way}
 	plain, secure := common, common
 	plain.Address, plain.Flag = address(g.config.ListenAddress, g.config.HTTPPort), "--http-port"
 	secure.Address, secure.Flag, secure.TLS = address(g.config.ListenAddress, g.config.HTTPSPort), "--https-port", g.certs
@@ -285,6 +285,10 @@ func (g *gateway) openTraffic(ctx context.Context) error {
 	g.listeners.Store(&l)
 	return nil
 }
+
+// shedIdle makes room for a new connection. What is passed through may be
+// waiting for something that only its ends know, and goes last.
+func (g *gateway) shedIdle() bool { return g.proxy.ShedIdle() || g.passthrough.ShedIdle() }
 
 func (g *gateway) closeSockets() {
 	g.inherited.Close()

@@ -46,8 +46,12 @@ func (g *gateway) metricsConfig() metrics.Config {
 func (g *gateway) rejected() map[string]uint64 {
 	all := g.proxy.Stats().Refusals
 	plain, secure := g.listenerStats()
-	if n := g.passthrough.Stats().Refused; n > 0 {
-		all["passthrough"] = n
+	through := g.passthrough.Stats()
+	if through.Refused > 0 {
+		all["passthrough"] = through.Refused
+	}
+	if through.Shed > 0 {
+		all["passthrough-idle"] = through.Shed
 	}
 	if n := plain.NotEntered + secure.NotEntered; n > 0 {
 		all["entrance"] = n

@@ -20,6 +20,8 @@ type client interface {
 	// deliver sends what write makes in a buffer with room for the client's
 	// limit. It does not block.
 	deliver(write func(buf []byte) []byte)
+	// address is whose share of the upstreams it takes.
+	address() netip.Addr
 }
 
 // waiter is a client that waits for an upstream.
@@ -27,10 +29,12 @@ type waiter struct {
 	ask
 	chain  []*alias
 	client client
+	from   netip.Addr
 	counts *counters
 }
 
-// flight is one question that is with an upstream, whoever asked it.
+// flight is one question that is with an upstream, whoever asked it. The first
+// of its waiters has begun it.
 type flight struct {
 	key     string
 	group   *group
@@ -51,9 +55,9 @@ type forwarder struct {
 	cache *cache
 	wake  chan struct{} // an upstream went down
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the following
 	flights map[string]*flight
-	waiting int
+	shares  shares
 
 	forwarded, coalesced, failed, overloaded atomic.Uint64
 	ownTold                                  atomic.Bool
@@ -63,7 +67,8 @@ func newForwarder(s *Server) *forwarder {
 	c := s.config
 	f := &forwarder{
 		server: s, stubs: map[string]*group{}, flights: map[string]*flight{},
-		cache: newCache(max(0, c.CacheEntries), c.CacheBytes), wake: make(chan struct{}, 1),
+		shares: newShares(c.MaxForwards, c.MaxForwards*waitersPerFlight),
+		cache:  newCache(max(0, c.CacheEntries), c.CacheBytes), wake: make(chan struct{}, 1),
 	}
 	f.rest = f.newGroup(c.Upstreams)
 	for suffix, addrs := range c.StubDomains {
@@ -153,7 +158,7 @@ func (f *forwarder) cached(q *query) *reply {
 // the answer to the client.
 func (f *forwarder) ask(q *query, c client, counts *counters) {
 	key := string(q.key(nil))
-	w := waiter{ask: q.ask, chain: slices.Clone(q.chain[:q.hops]), client: c, counts: counts}
+	w := waiter{ask: q.ask, chain: slices.Clone(q.chain[:q.hops]), client: c, from: c.address(), counts: counts}
 	w.question = bytes.Clone(q.question)
 	fl, what := f.board(key, w, q)
 	switch what {
@@ -179,12 +184,10 @@ const (
 func (f *forwarder) board(key string, w waiter, q *query) (*flight, boarding) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	most := f.server.config.MaxForwards
 	fl := f.flights[key]
-	if f.waiting >= most*waitersPerFlight || fl == nil && len(f.flights) >= most {
+	if !f.shares.take(w.from, fl == nil) {
 		return nil, boardFull
 	}
-	f.waiting++
 	if fl != nil {
 		fl.waiters = append(fl.waiters, w)
 		return fl, boardJoined
@@ -206,7 +209,9 @@ func (f *forwarder) fly(fl *flight) {
 	f.mu.Lock()
 	delete(f.flights, fl.key)
 	waiters := fl.waiters
-	f.waiting -= len(waiters)
+	for i := range waiters {
+		f.shares.give(waiters[i].from, i == 0)
+	}
 	f.mu.Unlock()
 	for _, w := range waiters {
 		f.answer(w, r)

@@ -247,7 +247,7 @@ func TestQuestionsWithUpstreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	up := newResolver(t)
 	up.set(func() { up.hold = make(chan struct{}) })
-	s, at := forwarding(t, Config{MaxForwards: 2}, up)
+	s, at := forwarding(t, Config{MaxForwards: 4, TryTimeout: patience, ForwardTimeout: patience}, up) // one half for one client
 	c := dialed(t, "udp", at)
 	for i := range 2 {
 		c.Write(question(t, fmt.Sprintf("n%d.example.com. A", i)))

@@ -207,6 +207,8 @@ func (c *stream) deliver(write func([]byte) []byte) {
 	})
 }
 
+func (c *stream) address() netip.Addr { return c.peer.Unmap() }
+
 // tcpBuffer holds the longest message and its length.
 type tcpBuffer [2 + maxTCP]byte
 

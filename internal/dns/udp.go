@@ -2,9 +2,11 @@ package dns
 
 import (
 	"net"
+	"net/netip"
 	"sync"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -85,6 +87,20 @@ func (c *udpClient) deliver(write func([]byte) []byte) {
 	}
 	defer c.socket.buffers.Put(buf)
 	sendTo(c.socket.raw, &c.way, c.head, write(buf[:]))
+}
+
+func (c *udpClient) address() netip.Addr { return c.way.address() }
+
+// address is that of the peer, without the form that sockets of both families
+// report; none for a family that is not ours.
+func (d *datagram) address() netip.Addr {
+	switch d.peer.Family {
+	case unix.AF_INET:
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(&d.peer)).Addr)
+	case unix.AF_INET6:
+		return netip.AddrFrom16(d.peer.Addr).Unmap()
+	}
+	return netip.Addr{}
 }
 
 // errorPause is how long a socket rests that has an error: no memory, no

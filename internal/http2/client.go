@@ -72,6 +72,12 @@ func (c *Conn) Run() {
 func (c *Conn) Reserve() (*Stream, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// Here, not where frames are read: of a silent server none may come. The
+	// first stream is what the connection was made for.
+	if c.drain == drainNo && c.peer.next > 1 && time.Since(c.born) > c.age {
+		c.drain = drainFinal
+		c.wakeReader()
+	}
 	if c.err != nil || c.drain != drainNo || len(c.streams)+c.peer.reserved >= c.peer.allowed || c.peer.next > lastNumber {
 		return nil, ErrFull
 	}
@@ -84,6 +90,14 @@ func (c *Conn) Usable() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err == nil && c.drain == drainNo && c.peer.next <= lastNumber
+}
+
+// TakesNothing reports that the server wants no stream at all, as its settings
+// say now.
+func (c *Conn) TakesNothing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.peer.allowed == 0
 }
 
 // CloseIdle ends the connection when no stream is left on it; it takes no

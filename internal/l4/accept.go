@@ -77,14 +77,14 @@ func (f *frontend) connect(l *loop, fd int, a *arrival) {
 	to, sources, refused := p.pick(l, a.client.Addr())
 	s := f.beginSession(l, a.client, to.to)
 	tooMany := !a.counted && l.server.tcp.Add(1) > int64(l.server.config.MaxConnections)
-	if refused == admitted && tooMany {
+	if refused == admitted && tooMany && !l.shedIdle() {
 		refused = refusedByLimit
 	}
 	if refused != admitted {
 		c.refused[refused].Add(1)
+		l.server.connectionEnded() // first: whoever sees the end finds it counted
 		resetSocket(fd)
 		s.end(l.server, true)
-		l.server.connectionEnded()
 		return
 	}
 	conn := &conn{session: s, opening: p.opening(fd, a), another: p.another(l, a.client.Addr(), to.to)}

@@ -79,7 +79,7 @@ type greeting struct {
 
 // greet waits for the header of a new connection.
 func (f *frontend) greet(l *loop, fd int, peer netip.AddrPort) {
-	if l.server.tcp.Add(1) > int64(l.server.config.MaxConnections) {
+	if l.server.tcp.Add(1) > int64(l.server.config.MaxConnections) && !l.shedIdle() {
 		f.turnAway(l, fd, peer, refusedByLimit)
 		return
 	}

@@ -58,8 +58,9 @@ type Config struct {
 	// descriptors left; those over it stay closed, with a problem. 0 is half of
 	// the open files.
 	MaxFrontends int
-	// MaxConnections bounds open TCP connections; those over it are reset. 0
-	// is a quarter of the open files, as each takes two.
+	// MaxConnections bounds open TCP connections; one more ends one that has
+	// idled for a minute, or is reset. 0 is a quarter of the open files, as each
+	// takes two.
 	MaxConnections int
 	// MaxFlows bounds open UDP flows; one more ends the oldest idle one. 0 is
 	// an eighth of the open files, at most 65536.

@@ -40,7 +40,8 @@ type Stats struct {
 	// Connections were accepted; OpenConnections are so now.
 	Connections     uint64
 	OpenConnections int64
-	// Idled are connections that were ended because nothing was passed on.
+	// Idled are connections that were ended because nothing was passed on: for
+	// too long, or for the longest when others wanted in.
 	Idled uint64
 	// DialFailures are connections and flows that could not begin because the
 	// endpoint refused or did not answer, or no socket could be had.

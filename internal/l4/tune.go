@@ -112,6 +112,43 @@ func (l *loop) expireIdle() {
 	}
 }
 
+const (
+	// leastIdle is how long nothing has been passed on over a connection that
+	// gives way to a new one: longer than most protocols are silent that ask
+	// whether the other one is still there.
+	leastIdle = time.Minute
+	// shedLooks bounds the connections that are looked at for a new one.
+	shedLooks = 64
+)
+
+// shedIdle ends the connection that has idled longest, of some that were not
+// looked at for the longest time, and reports whether there was one (H6.13). It
+// looks at those of its own loop only, as no other one may touch a connection.
+func (l *loop) shedIdle() bool {
+	l.ageConnections() // which ends at the first that is not new, as those are that were looked at
+	var longest *conn
+	l.listMu.Lock()
+	for looked, first := 0, l.open.first; first != nil; {
+		c := l.open.last
+		c.looked = l.now
+		l.open.remove(c)
+		l.open.pushFront(c)
+		if longest == nil || c.used.Before(longest.used) {
+			longest = c
+		}
+		if looked++; looked == shedLooks || c == first {
+			break
+		}
+	}
+	l.listMu.Unlock()
+	if longest == nil || l.now.Sub(longest.used) < leastIdle {
+		return false
+	}
+	l.count.idled.Add(1)
+	longest.cut()
+	return true
+}
+
 // flowTimes are how long flows may idle, with and without an answer.
 func (s *Server) flowTimes() (replied, unreplied time.Duration) {
 	if t := s.streams.Load(); t != nil && t.Idle > 0 {

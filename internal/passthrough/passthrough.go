@@ -47,12 +47,15 @@ type Config struct {
 type Server struct {
 	table *atomic.Pointer[table.Table]
 
-	carried, refused, failed atomic.Uint64
+	carried, refused, failed, shed atomic.Uint64
+	// leastIdle is how long a connection has been silent that gives way.
+	leastIdle time.Duration
 
-	mu    sync.Mutex // guards the following
-	open  map[*net.TCPConn]struct{}
-	empty chan struct{} // closed when open is empty; nil while nobody waits
-	over  bool          // all were cut, and so is who comes late
+	mu sync.Mutex // guards the following
+	// open are all sockets, clients those of them to clients that are carried.
+	open, clients map[*net.TCPConn]struct{}
+	empty         chan struct{} // closed when open is empty; nil while nobody waits
+	over          bool          // all were cut, and so is who comes late
 }
 
 // Stats counts connections since the start.
@@ -62,18 +65,20 @@ type Stats struct {
 	// Carried reached a backend, Refused were not allowed to, and for Failed
 	// there was no endpoint that could be connected to.
 	Carried, Refused, Failed uint64
+	// Shed were silent, and gave way to others.
+	Shed uint64
 }
 
 // New returns a server without connections.
 func New(c Config) *Server {
-	return &Server{table: c.Table, open: map[*net.TCPConn]struct{}{}}
+	return &Server{table: c.Table, leastIdle: leastIdle, open: map[*net.TCPConn]struct{}{}, clients: map[*net.TCPConn]struct{}{}}
 }
 
 // Stats returns the counters.
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Stats{Open: len(s.open), Carried: s.carried.Load(), Refused: s.refused.Load(), Failed: s.failed.Load()}
+	return Stats{Open: len(s.open), Carried: s.carried.Load(), Refused: s.refused.Load(), Failed: s.failed.Load(), Shed: s.shed.Load()}
 }
 
 // On reports whether there may be hosts whose TLS is not ended here; otherwise
@@ -128,6 +133,9 @@ func (s *Server) Serve(c *net.TCPConn, name string, hello []byte, info listen.Co
 	}
 	defer s.untrack(up)
 	if _, err := up.Write(hello); err != nil {
+		return
+	}
+	if !s.carries(c) {
 		return
 	}
 	carry(c, up)
@@ -187,6 +195,7 @@ func (s *Server) untrack(c *net.TCPConn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, c)
+	delete(s.clients, c)
 	if len(s.open) == 0 && s.empty != nil {
 		close(s.empty)
 		s.empty = nil

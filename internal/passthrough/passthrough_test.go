@@ -1,6 +1,7 @@
 package passthrough
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"io"
@@ -18,6 +19,9 @@ import (
 	"daemun/internal/table"
 	"daemun/internal/upstream"
 )
+
+// places is how many connections the rig's listener has room for.
+const places = 64
 
 const backendID ir.BackendID = "d/s/443"
 
@@ -55,7 +59,7 @@ func newRig(t *testing.T, change func(r *ir.Route), backend netip.AddrPort) *rig
 	}
 	r.up.Update(set)
 	r.Server = New(Config{Table: &r.tables})
-	l, err := listen.Listen(t.Context(), listen.Config{Address: "127.0.0.1:0", TLS: listen.NewCertificates(), Passthrough: r.Server})
+	l, err := listen.Listen(t.Context(), listen.Config{Address: "127.0.0.1:0", TLS: listen.NewCertificates(), Passthrough: r.Server, Limit: listen.NewLimit(places), ShedIdle: r.ShedIdle})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +89,10 @@ type ended struct{}
 
 func (ended) ServeConn(c net.Conn, _ listen.ConnInfo) {
 	defer c.Close()
-	_, _ = io.WriteString(c, "ended here")
+	// What is not read before the end is answered with a reset.
+	if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+		_, _ = io.WriteString(c, "ended here")
+	}
 }
 
 // backend answers requests over TLS of its own.

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
@@ -34,8 +35,7 @@ func NewClientAuth(c *ir.ClientAuth, s *State) *ClientAuth {
 	if c == nil {
 		return nil
 	}
-	made := &ClientAuth{IR: c, cas: x509.NewCertPool(), state: s}
-	made.cas.AppendCertsFromPEM(c.CAs)
+	made := &ClientAuth{IR: c, cas: authorities(c.CAs), state: s}
 	for rest := c.CRLs; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
@@ -52,6 +52,30 @@ func NewClientAuth(c *ir.ClientAuth, s *State) *ClientAuth {
 		made.match, _ = expression.Compile(c.MatchCN, expression.Exact, s.config.Beyond)
 	}
 	return made
+}
+
+// largestKey is the RSA key that crypto/tls takes at most of a peer, in bits:
+// checking a signature takes time by the square of it, and whoever may write a
+// Secret could have a handshake take minutes.
+const largestKey = 8192
+
+// authorities reads certificates; those that cannot be used vouch for nobody.
+func authorities(text []byte) *x509.CertPool {
+	pool := x509.NewCertPool()
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" || len(block.Headers) > 0 {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			continue
+		}
+		if key, ok := cert.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > largestKey {
+			continue
+		}
+		pool.AddCert(cert)
+	}
+	return pool
 }
 
 // ClientVerdict is what became of the certificate of a client. It is immutable.

@@ -13,8 +13,9 @@ type HeadFields = iter.Seq2[string, string]
 
 // Subject is the head of a request that rules judge.
 type Subject struct {
-	// ID names the request in the log of the rules.
-	ID             string
+	// ID names the request in the log of the rules, Group is who waits together
+	// when rules have no time for everybody.
+	ID, Group      string
 	Client, Server netip.AddrPort
 	// Target is as received, Protocol such as "HTTP/1.1".
 	Method, Target, Protocol, Host string

@@ -26,7 +26,7 @@ func (x *exchange) inspectHead() bool {
 	}
 	var r policy.Ruling
 	x.inspection, r = f.Rules.Inspect(&policy.Subject{
-		ID: id, Client: netip.AddrPortFrom(x.client(), x.c.info.Remote.Port()), Server: x.c.info.Local, Method: string(x.req.Method), Target: string(x.req.Target),
+		ID: id, Group: x.match.Host.IR.Name, Client: netip.AddrPortFrom(x.client(), x.c.info.Remote.Port()), Server: x.c.info.Local, Method: string(x.req.Method), Target: string(x.req.Target),
 		Protocol: string(x.protocol()), Host: string(withoutPort(x.authority())), Fields: headFields(x.req.Fields),
 	})
 	return x.ruledOut(r)

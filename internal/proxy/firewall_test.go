@@ -169,3 +169,34 @@ func TestFirewallWithoutRules(t *testing.T) {
 		t.Errorf("status %d", resp.StatusCode)
 	}
 }
+
+// noted are rules that remember whose turns they take.
+type noted struct {
+	fakeRules
+	groups chan string
+}
+
+func (n *noted) Inspect(s *policy.Subject) (policy.Inspection, policy.Ruling) {
+	n.groups <- s.Group
+	return n.fakeRules.Inspect(s)
+}
+
+// TestFirewallTurnsAreOfTheHost, as it is configured: a client that makes up
+// names gets no more of them.
+func TestFirewallTurnsAreOfTheHost(t *testing.T) {
+	t.Parallel()
+	rules := &noted{groups: make(chan string, 1)}
+	r := firewalled(t, rules, answering(ok))
+	r.config = oneRoute(func(h *ir.Host, r *ir.Route) { h.Name, r.Firewall = "*.a.test", &ir.Firewall{Rules: "text"} })
+	r.publish()
+	for _, name := range []string{"one.a.test", "TWO.a.test:80"} {
+		c := r.dial()
+		c.send(lines("GET / HTTP/1.1", "Host: "+name))
+		if resp, _ := c.answer("GET"); resp.StatusCode != 200 {
+			t.Fatalf("%s: %d", name, resp.StatusCode)
+		}
+		if group := <-rules.groups; group != "*.a.test" {
+			t.Errorf("%s takes the turns of %q", name, group)
+		}
+	}
+}

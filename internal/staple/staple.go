@@ -14,6 +14,7 @@ package staple
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -172,6 +173,8 @@ func firstTwo(chain []byte) (leaf, issuer *x509.Certificate) {
 			return leaf, nil
 		case leaf == nil:
 			leaf = c
+		case tooLarge(c):
+			return leaf, nil
 		case leaf.CheckSignatureFrom(c) != nil:
 			return leaf, nil
 		default:
@@ -179,6 +182,16 @@ func firstTwo(chain []byte) (leaf, issuer *x509.Certificate) {
 		}
 	}
 	return leaf, nil
+}
+
+// largestKey is the RSA key that crypto/tls takes at most, in bits. Checking a
+// signature takes time by the square of it: one of as many octets as fit into a
+// Secret would take an hour.
+const largestKey = 8192
+
+func tooLarge(issuer *x509.Certificate) bool {
+	key, ok := issuer.PublicKey.(*rsa.PublicKey)
+	return ok && key.N.BitLen() > largestKey
 }
 
 func secretOf(id ir.CertificateID) ir.Ref {

@@ -112,18 +112,35 @@ func (e *Endpoint) share(hc *http2.Conn, source *http1.Reader, p *shared) (*Conn
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	retired := p.retired
-	if !retired {
-		p.conns = append(p.conns, hc)
-	}
-	p.mu.Unlock()
+	p.add(hc)
 	e.backend.registry.running.Go(func() {
 		hc.Run()
 		source.Reset(nil)
 		p.drop(hc)
 	})
 	return newStreamConn(e, st, false), nil
+}
+
+// add makes a connection one that others may use. Those that take no stream any
+// more end with their last one: a server that allows none would otherwise have
+// one more with each request.
+func (p *shared) add(hc *http2.Conn) {
+	p.mu.Lock()
+	var useless []*http2.Conn
+	p.conns = slices.DeleteFunc(p.conns, func(c *http2.Conn) bool {
+		if !c.TakesNothing() {
+			return false
+		}
+		useless = append(useless, c)
+		return true
+	})
+	if !p.retired {
+		p.conns = append(p.conns, hc)
+	}
+	p.mu.Unlock()
+	for _, c := range useless {
+		c.CloseIdle()
+	}
 }
 
 // drop forgets a connection that has ended.

@@ -58,7 +58,7 @@ func TestTurns(t *testing.T) {
 	s := store()
 	s.turns = newTurns(1, time.Nanosecond)
 	r := rules(t, s, "SecRuleEngine On\nSecRequestBodyAccess On")
-	if !s.turns.take() {
+	if !s.turns.take("") {
 		t.Fatal("no turn")
 	}
 	if phase, got := judge(r, subject("/"), "", ""); phase != 1 || got.Status != 503 {
@@ -76,24 +76,68 @@ func TestTurns(t *testing.T) {
 	if n := s.TurnedAway(); n != 2 {
 		t.Errorf("%d were turned away", n)
 	}
-	s.turns.waiting.Store(maxWaiting)
-	s.turns.wait = time.Hour
-	s.turns.take()
-	if s.turns.take() || s.turns.waiting.Load() != maxWaiting {
-		t.Error("one too many waits")
+	if s.turns.running != 0 || s.turns.waiting != 0 || len(s.turns.groups) != 0 {
+		t.Errorf("something is left: %d run, %d wait", s.turns.running, s.turns.waiting)
 	}
 }
 
-// TestTurnsPass: who waits gets the turn that another gives.
+// queued is one who waits, or the failure of the test.
+func queued(t *testing.T, turns *turns, name string) chan bool {
+	t.Helper()
+	mine := turns.enter(name)
+	if mine == nil {
+		t.Fatalf("%s found a turn", name)
+	}
+	return mine
+}
+
+// TestTurnsPass: who waits gets the turn that another gives, in the order of
+// coming within a group.
 func TestTurnsPass(t *testing.T) {
 	t.Parallel()
 	turns := newTurns(1, time.Hour)
-	turns.take()
-	got := make(chan bool)
-	go func() { got <- turns.take() }()
+	turns.take("")
+	first, second := queued(t, turns, ""), queued(t, turns, "")
 	turns.give()
-	if !<-got {
+	if !<-first || len(second) > 0 {
+		t.Error("no turn, or one too many")
+	}
+	got := make(chan bool)
+	go func() { got <- turns.take("") }()
+	turns.give()
+	turns.give()
+	if !<-second || !<-got {
 		t.Error("no turn")
+	}
+}
+
+// TestTurnsGoRound: a group that sends a thousand has every second turn while
+// another waits, and no more than its share of the room.
+func TestTurnsGoRound(t *testing.T) {
+	t.Parallel()
+	turns := newTurns(1, time.Hour)
+	turns.take("flooded")
+	var flood []chan bool
+	for range maxWaiting {
+		flood = append(flood, queued(t, turns, "flooded"))
+	}
+	if got := <-queued(t, turns, "flooded"); got {
+		t.Error("one too many of the longest group has a turn")
+	}
+	one, two := queued(t, turns, "other"), queued(t, turns, "other")
+	for i := range 2 {
+		if got := <-flood[maxWaiting-1-i]; got {
+			t.Error("who came last to the longest group has a turn")
+		}
+	}
+	for at, wants := range []chan bool{flood[0], one, flood[1], two, flood[2], flood[3]} {
+		turns.give()
+		if len(wants) != 1 || !<-wants {
+			t.Errorf("turn %d is another's", at)
+		}
+	}
+	if n := turns.refused.Load(); n != 3 {
+		t.Errorf("%d were turned away", n)
 	}
 }
 

@@ -22,8 +22,10 @@ type engine struct {
 
 // inspection is the judgement of one request.
 type inspection struct {
-	engine   *engine
-	tx       types.Transaction
+	engine *engine
+	tx     types.Transaction
+	// group is whose turns the judgement takes.
+	group    string
 	protocol string
 	limit    int
 	// media is the one Content-Type of the request, else empty.
@@ -34,7 +36,7 @@ type inspection struct {
 
 // Inspect implements policy.Rules: phase 1.
 func (e *engine) Inspect(s *policy.Subject) (policy.Inspection, policy.Ruling) {
-	i := &inspection{engine: e, tx: e.waf.NewTransactionWithID(s.ID), protocol: s.Protocol}
+	i := &inspection{engine: e, tx: e.waf.NewTransactionWithID(s.ID), group: s.Group, protocol: s.Protocol}
 	tx := i.tx
 	tx.ProcessConnection(s.Client.Addr().Unmap().String(), int(s.Client.Port()), s.Server.Addr().Unmap().String(), int(s.Server.Port()))
 	tx.ProcessURI(s.Target, s.Method, s.Protocol)
@@ -63,7 +65,7 @@ func (e *engine) Inspect(s *policy.Subject) (policy.Inspection, policy.Ruling) {
 // not pass.
 func (i *inspection) inTurn(judge func() policy.Ruling) policy.Ruling {
 	t := i.engine.store.turns
-	if !t.take() {
+	if !t.take(i.group) {
 		return policy.Ruling{Status: 503}
 	}
 	defer t.give()

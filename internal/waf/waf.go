@@ -9,8 +9,8 @@
 // Daemun brings along and nothing else; what reaches files, programs or the
 // network is refused. What rules find is logged, so many lines a second at
 // most. As many requests are judged at once as there are processors, and others
-// wait for a while, then get 503: rules that have begun cannot be stopped. It
-// knows nothing of routes and connections. It owns no goroutine.
+// wait for a while, the groups of their subjects in turn, then get 503: rules
+// that have begun cannot be stopped. It knows nothing of routes and connections. It owns no goroutine.
 package waf
 
 import (
