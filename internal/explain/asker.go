@@ -92,6 +92,9 @@ func (e *explanation) guarded() {
 		return
 	}
 	refusal := ""
+	if a := e.route.IR.Access; a != nil && !p.Any && refusesAll(a) {
+		refusal = "403: the address lists of the route refuse everybody"
+	}
 	if p.Access != nil && e.asker.client.IsValid() {
 		switch p.Access.Judge(e.asker.client) {
 		case policy.Refused:
@@ -115,4 +118,24 @@ func (e *explanation) guarded() {
 	if refusal != "" {
 		e.Result, e.Upstream = refusal, ""
 	}
+}
+
+// refusesAll reports rules that refuse every client, as "deny all" in front does.
+func refusesAll(a *ir.Access) bool {
+	if len(a.Allow) > 0 {
+		return false
+	}
+	var four, six bool
+	for _, r := range a.Rules {
+		if r.Allow {
+			return false
+		}
+		if r.Net.Bits() == 0 {
+			four, six = four || r.Net.Addr().Is4(), six || r.Net.Addr().Is6()
+		}
+		if four && six {
+			return true
+		}
+	}
+	return false
 }
